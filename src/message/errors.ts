@@ -1,0 +1,182 @@
+/**
+ * Every error a user can meet is an `ErrandError` with a stable `code`. docs/ERRORS.md says for each code what it means and what to do;
+ * a test holds the two lists against each other.
+ *
+ * Three kinds of failure, three types: `TerminalError` (will never work), any other error thrown by a handler (tried again),
+ * and an assertion (`BROKEN_INVARIANT`: a fault in errand itself).
+ */
+
+/** What a message or a value was found to be, short enough for one line and without a payload's whole content. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return value.length > 60 ? `'${value.slice(0, 57)}…'` : `'${value}'`;
+  if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (typeof value === 'function') return value.name === '' ? 'a function' : `the function ${value.name}`;
+  if (typeof value === 'symbol') return String(value);
+  const name = Object.getPrototypeOf(value)?.constructor?.name;
+  return name === undefined || name === 'Object' ? 'an object' : `an instance of ${name}`;
+}
+
+/** The base of all errors; `code` is `UPPER_SNAKE` and never changes its meaning. */
+export class ErrandError extends Error {
+  readonly code: string;
+  constructor(code: string, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+  override get name(): string {
+    return this.constructor.name;
+  }
+}
+
+/** A value given to errand that it cannot use; the message names the place, what was found and what was expected. */
+export class InvalidValueError extends ErrandError {
+  constructor(
+    code: string,
+    readonly place: string,
+    found: unknown,
+    readonly expected: string,
+  ) {
+    super(code, `${place}: found ${describe(found)}, expected ${expected}`);
+  }
+}
+
+/** An actor class or a message that is not defined rightly; thrown when it is defined or the system starts. */
+export class DefinitionError extends ErrandError {}
+
+/** One thing that is wrong in a value: where (`lines[0].quantity`, or empty for the whole) and what. */
+export interface Fault {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Data, a result or a state that its schema, or JSON, does not take. `faults` lists each place. */
+export class SchemaError extends ErrandError {
+  constructor(
+    code: 'INVALID_DATA' | 'INVALID_RESULT' | 'INVALID_STATE' | 'NOT_JSON' | 'ASYNC_SCHEMA',
+    readonly place: string,
+    readonly faults: readonly Fault[],
+  ) {
+    super(code, `${place}: ${faults.map((fault) => (fault.path === '' ? fault.message : `${fault.path}: ${fault.message}`)).join('; ')}`);
+  }
+}
+
+/** A limit was passed; `limit` and `found` are in the unit that the message names. */
+export class LimitError extends ErrandError {
+  constructor(
+    code: 'PAYLOAD_TOO_LARGE' | 'STATE_TOO_LARGE' | 'TOO_MANY_EFFECTS',
+    place: string,
+    readonly found: number,
+    readonly limit: number,
+    unit: string,
+  ) {
+    super(code, `${place}: ${found} ${unit}, at most ${limit} are allowed`);
+  }
+}
+
+/** Redis cannot be used as it is, or does not answer. Never carries a payload. */
+export class RedisError extends ErrandError {}
+
+/** The message was not appended, and will not be. */
+export class AppendRejected extends ErrandError {
+  constructor(
+    code: string,
+    message: string,
+    readonly messageId: string,
+    options?: { cause?: unknown },
+  ) {
+    super(code, message, options);
+  }
+}
+
+/** Nobody knows whether the message was appended. Only a retry under an `idempotencyKey` is safe. */
+export class AppendUnknown extends ErrandError {
+  constructor(
+    message: string,
+    readonly messageId: string,
+    options?: { cause?: unknown },
+  ) {
+    super('APPEND_UNKNOWN', message, options);
+  }
+}
+
+/** Thrown by a handler: this will never work, do not try again. The message is settled as `failed`; it is no dead letter. */
+export class TerminalError extends ErrandError {
+  constructor(message: string, options?: { code?: string; cause?: unknown }) {
+    super(options?.code ?? 'TERMINAL', message, options?.cause === undefined ? undefined : { cause: options.cause });
+  }
+}
+
+/** What `ask` and `attach` throw when the command's outcome is `failed`; `code` and `message` are the failure's own. */
+export class CommandFailed extends ErrandError {
+  constructor(
+    code: string,
+    message: string,
+    readonly messageId: string,
+    readonly correlationId: string,
+  ) {
+    super(code, message);
+  }
+}
+
+/** The caller stopped waiting. The outcome is *unknown*, never *failed*: `attach(command, messageId)` asks again. */
+export class AskTimeoutError extends ErrandError {
+  constructor(
+    readonly messageId: string,
+    readonly correlationId: string,
+    waited: number,
+  ) {
+    super('ASK_TIMEOUT', `no answer to ${messageId} within ${waited} ms; the outcome is unknown: attach() asks again`);
+  }
+}
+
+/** What was still unsettled when `idle` stopped waiting, for each partition that was not idle. */
+export interface Unsettled {
+  readonly actor: string;
+  readonly shard: number;
+  /** messages in the inbox */
+  readonly inbox: number;
+  /** keys that wait for a retry */
+  readonly waiting: number;
+  /** facts not yet taken in */
+  readonly facts: boolean;
+}
+
+export class IdleTimeoutError extends ErrandError {
+  constructor(
+    readonly left: readonly Unsettled[],
+    waited: number,
+  ) {
+    const shown = left
+      .slice(0, 5)
+      .map((p) => `${p.actor}/${p.shard} (inbox ${p.inbox}, waiting keys ${p.waiting}${p.facts ? ', facts' : ''})`);
+    super(
+      'IDLE_TIMEOUT',
+      `not idle within ${waited} ms: ${shown.join(', ')}${left.length > shown.length ? `, and ${left.length - shown.length} more` : ''}`,
+    );
+  }
+}
+
+/** A config file that cannot be used: which file, which path in it, what was found, what was expected. */
+export class ConfigError extends ErrandError {
+  constructor(
+    code: string,
+    readonly file: string,
+    readonly path: string,
+    readonly found: string,
+    readonly expected: string,
+  ) {
+    super(code, `${file}${path === '' ? '' : `: ${path}`}: found ${found}, expected ${expected}`);
+  }
+}
+
+/** Throws when an invariant of errand itself does not hold. Seeing it is always a bug in errand. */
+export function invariant(holds: unknown, what: string): asserts holds {
+  if (!holds) throw new ErrandError('BROKEN_INVARIANT', `broken invariant (a bug in errand, please report it): ${what}`);
+}
+
+/** Whatever was thrown, as an Error: strings and other values are wrapped. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(`thrown value: ${describe(thrown)}`);
+}
