@@ -1,0 +1,71 @@
+/**
+ * The supervision tree as data, with every default filled in and every duration in milliseconds.
+ * `api/config` makes it from what users write, in a file or in code; the runtime spawns it.
+ */
+
+/** Which siblings restart with the failed one (Erlang/OTP). */
+export type Strategy = 'one-for-one' | 'one-for-all' | 'rest-for-one';
+
+/** What becomes of a key's later messages while one of them waits for a retry. */
+export type RetryOrder = 'block' | 'park' | 'skip';
+
+export interface BackoffSettings {
+  readonly min: number; // ms
+  readonly max: number; // ms
+  readonly factor: number;
+  readonly jitter: number; // share of the delay, 0 to 1
+}
+
+export interface RecoverabilitySettings {
+  /** attempts made at once after the first */
+  readonly immediate: number;
+  /** one more attempt after each of these, ms */
+  readonly delayed: readonly number[];
+  readonly order: RetryOrder;
+}
+
+/** One actor type under a supervisor. */
+export interface ChildSettings {
+  readonly actor: string;
+  readonly restart: 'permanent' | 'temporary';
+  /** activations working at once on one node */
+  readonly concurrency: number;
+  /** messages held in memory per node; the rest stays in the log */
+  readonly prefetch: number;
+  readonly passivateAfter: number; // ms
+  readonly recoverability: RecoverabilitySettings;
+  readonly attemptTimeout: number; // ms
+  readonly state: { readonly keepFor: number | undefined /* ms; undefined: for ever */; readonly maxBytes: number };
+}
+
+export interface SupervisorSettings {
+  readonly name: string;
+  readonly strategy: Strategy;
+  readonly intensity: number;
+  readonly period: number; // ms
+  readonly backoff: BackoffSettings;
+  readonly children: readonly ChildSettings[];
+  readonly supervisors: readonly SupervisorSettings[];
+}
+
+/** What an actor type gets when no supervisor names it. */
+export function defaultChildSettings(actor: string): ChildSettings {
+  return {
+    actor,
+    restart: 'permanent',
+    concurrency: 256,
+    prefetch: 1_000,
+    passivateAfter: 120_000,
+    recoverability: { immediate: 2, delayed: [1_000, 5_000, 30_000], order: 'block' },
+    attemptTimeout: 30_000,
+    state: { keepFor: undefined, maxBytes: 1_048_576 },
+  };
+}
+
+/** What a supervisor gets where its config is silent. */
+export const DEFAULT_SUPERVISOR: Omit<SupervisorSettings, 'name' | 'children' | 'supervisors'> = {
+  strategy: 'one-for-one',
+  intensity: 5,
+  period: 10_000,
+  backoff: { min: 100, max: 10_000, factor: 2, jitter: 0.2 },
+};
