@@ -158,16 +158,41 @@ export class IdleTimeoutError extends ErrandError {
   }
 }
 
-/** A config file that cannot be used: which file, which path in it, what was found, what was expected. */
+/** What else is known about a fault in a config. */
+export interface ConfigErrorDetails {
+  /** the line in the file, from 1, where it is known */
+  readonly line?: number | undefined;
+  /** a known name that is close to the one that was found */
+  readonly suggestion?: string | undefined;
+  /** what else is wrong in the same config, when more than one fault was found */
+  readonly more?: readonly ConfigError[];
+  readonly cause?: unknown;
+}
+
+/** A config that cannot be used: which file, which path in it (`supervisors[0].children[1].concurrency`), what was found, what was expected. */
 export class ConfigError extends ErrandError {
+  readonly line: number | undefined;
+  readonly suggestion: string | undefined;
+  readonly more: readonly ConfigError[];
+
   constructor(
     code: string,
     readonly file: string,
     readonly path: string,
     readonly found: string,
     readonly expected: string,
+    details: ConfigErrorDetails = {},
   ) {
-    super(code, `${file}${path === '' ? '' : `: ${path}`}: found ${found}, expected ${expected}`);
+    const place = `${file}${details.line === undefined ? '' : `:${details.line}`}${path === '' ? '' : `: ${path}`}`;
+    const hint = details.suggestion === undefined ? '' : `; did you mean '${details.suggestion}'?`;
+    super(
+      code,
+      `${place}: found ${found}, expected ${expected}${hint}`,
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
+    this.line = details.line;
+    this.suggestion = details.suggestion;
+    this.more = details.more ?? [];
   }
 }
 
