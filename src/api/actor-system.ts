@@ -1,0 +1,263 @@
+import type { Container } from 'inversify';
+import type { Redis, RedisOptions } from 'ioredis';
+import type { Observable } from 'rxjs';
+import { openStore, type RedisTarget } from '../log/connection.js';
+import type { From } from '../log/position.js';
+import type { MemoryRedis } from '../memory-redis/index.js';
+import { type Clock, systemClock } from '../message/clock.js';
+import { type Command, definitionAt, type Event, type InputOf, type ResultOf } from '../message/definition.js';
+import { type Duration, milliseconds } from '../message/duration.js';
+import { DefinitionError, InvalidValueError } from '../message/errors.js';
+import { checkKey, checkName } from '../message/names.js';
+import { type Random, systemRandom } from '../message/random.js';
+import type { DeadLetters } from '../runtime/dead-letters.js';
+import { type Logger, silent } from '../runtime/logger.js';
+import { Node } from '../runtime/node.js';
+import type { SendOptions, WaitOptions } from '../runtime/sender.js';
+import type { Signal } from '../runtime/signals.js';
+import type { SupervisorView } from '../runtime/supervisor.js';
+import type { ActorClass, AnyActor, Checked, StateOf } from './actor.js';
+import { behaviorOf, isActorClass, typeOf } from './actor-definition.js';
+import { checkActors, loadConfig, parseSupervisors } from './config.js';
+import { importModules } from './config-modules.js';
+import { Container as OwnContainer, type Resolve, resolver } from './container.js';
+import type { EventMessage, Receipt, ResultMessage } from './messages.js';
+import type { Supervisor } from './supervisor-options.js';
+
+/** How a system is started. */
+export interface StartOptions {
+  /** names the system in Redis; systems of one name on one Redis are one system */
+  name: string;
+  /**
+   * `'memory:'` for an in-process Redis of its own, `redis://…`, `rediss://…`, ioredis options, an ioredis client (its options are taken),
+   * or a MemoryRedis to share. Required: nobody loses data by omission.
+   */
+  redis: string | RedisOptions | Redis | MemoryRedis;
+  /** default 16 for a new system; fixed for its life */
+  shards?: number;
+  /** default 10 s; how long after a crash others wait */
+  lease?: Duration;
+  /** how long a send waits for a Redis that is away or full; default 60 s */
+  sendTimeout?: Duration;
+  /** supervisors as in the config file; actor types that none names hang below the root with the defaults */
+  supervisors?: readonly Supervisor[];
+  /** resolves the actors' dependencies */
+  container?: Container;
+  /** makes an actor; instead of a container */
+  resolve?: Resolve;
+  /** pino-shaped; default silent */
+  logger?: Logger;
+  /** run on a Redis whose `maxmemory-policy` may throw data away; default false */
+  allowEviction?: boolean;
+}
+
+/** The ports that tests replace. */
+export interface Ports {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const SHARDS = 16;
+const MOST_SHARDS = 16_384; // a Cluster has as many slots
+const LEASE_MS = 10_000;
+const SEND_TIMEOUT_MS = 60_000;
+const GRACE_MS = 10_000;
+
+/** A durable actor system, embedded in this process. One process may embed several. */
+export class ActorSystem implements AsyncDisposable {
+  readonly #node: Node;
+  readonly #classes: ReadonlyMap<string, ActorClass>;
+  readonly #logger: Logger;
+
+  private constructor(
+    /** the name it was started with */
+    readonly name: string,
+    node: Node,
+    classes: ReadonlyMap<string, ActorClass>,
+    logger: Logger,
+  ) {
+    this.#node = node;
+    this.#classes = classes;
+    this.#logger = logger;
+  }
+
+  /**
+   * Connects, records the system's settings and subscriptions, and begins to work. With `actors: []` it is a client only.
+   * @throws InvalidValueError `INVALID_NAME`, `INVALID_OPTION`, `INVALID_DURATION`, `SHARDS_MISMATCH`; DefinitionError `NOT_AN_ACTOR`,
+   *   `DUPLICATE_ACTOR`, `UNDEFINED_MESSAGE`, `WRONG_ACTOR`, `TWO_HANDLERS`, `UNKNOWN_ACTOR`; ConfigError for supervisors;
+   *   RedisError `REDIS_UNREACHABLE`, `REDIS_AUTH`, `REDIS_TOO_OLD`, `REDIS_CLUSTER`, `REDIS_EVICTION`, …
+   */
+  static start<const A extends readonly ActorClass[]>(
+    options: StartOptions & { actors: { [I in keyof A]: A[I] & Checked<A[I]> } },
+  ): Promise<ActorSystem> {
+    return ActorSystem.startWith(options, { clock: systemClock, random: systemRandom });
+  }
+
+  /**
+   * Starts what a config file describes; its modules are imported, and their `bind(container)` is called.
+   * @param path a YAML or JSON file
+   * @param overrides win over what the file says
+   * @throws ConfigError naming file, path, found and expected; otherwise as `start`
+   */
+  static async fromConfig(path: string, overrides: Partial<StartOptions> = {}): Promise<ActorSystem> {
+    const config = await loadConfig(path);
+    const { actors, binds } = await importModules<ActorClass, Container>(config, isActorClass);
+    checkActors(
+      config,
+      actors.map((target) => typeOf(target).type),
+    );
+    const container = overrides.container ?? new OwnContainer();
+    for (const bind of binds) bind(container);
+    const { name, redis, shards, lease, supervisors, allowEviction } = config;
+    const given = { name, redis, allowEviction, ...(shards === undefined ? {} : { shards }), ...(lease === undefined ? {} : { lease }) };
+    const ports = { clock: systemClock, random: systemRandom };
+    return ActorSystem.startWith({ ...given, ...overrides, container, actors }, ports, supervisors);
+  }
+
+  /** @internal `start` with the clock and chance of a test */
+  static async startWith(
+    options: StartOptions & { actors: readonly ActorClass[] },
+    ports: Ports,
+    parsed = parseSupervisors(options.supervisors ?? [], 'start'),
+  ): Promise<ActorSystem> {
+    const { name, redis, actors, logger = silent, allowEviction = false } = options;
+    checkName(name, 'name');
+    if (!Array.isArray(actors)) throw new InvalidValueError('INVALID_OPTION', 'actors', actors, 'a list of actor classes');
+    const classes = new Map<string, ActorClass>();
+    for (const target of actors as readonly ActorClass[]) {
+      const { type } = typeOf(target);
+      const other = classes.get(type);
+      if (other !== undefined)
+        throw new DefinitionError('DUPLICATE_ACTOR', `${other.name} and ${target.name} are both the actor '${type}'`);
+      classes.set(type, target);
+    }
+    const resolve = resolver(options.container, options.resolve);
+    const behaviors = [...classes.values()].map((target) => behaviorOf(target, resolve, logger));
+    const node = await Node.start({
+      ...ports,
+      name,
+      logger,
+      allowEviction,
+      behaviors,
+      supervisors: parsed,
+      lease: positive(options.lease ?? LEASE_MS, 'lease'),
+      sendTimeout: positive(options.sendTimeout ?? SEND_TIMEOUT_MS, 'sendTimeout'),
+      shards: checkShards(options.shards ?? (behaviors.length > 0 ? undefined : 'recorded')),
+      store: openStore(redis as RedisTarget, ports.clock),
+    });
+    return new ActorSystem(name, node, classes, logger);
+  }
+
+  /** how many slices all keys are cut into */
+  get shards(): number {
+    return this.#node.shards;
+  }
+
+  /** What happens, as it happens. */
+  get signals(): Observable<Signal> {
+    return this.#node.signals.observable;
+  }
+
+  /** Messages that reached their terminal failure: `list`, `get`. */
+  get deadLetters(): DeadLetters {
+    return this.#node.deadLetters;
+  }
+
+  /** The supervision tree of this node, as data. */
+  get supervisors(): SupervisorView {
+    return this.#node.supervisor.view();
+  }
+
+  /**
+   * Sends a command, fire and forget. Resolves once it is durably appended.
+   * @throws SchemaError `INVALID_DATA`, `NOT_JSON`, `ASYNC_SCHEMA`; LimitError `PAYLOAD_TOO_LARGE`; InvalidValueError `INVALID_KEY`, `INVALID_OPTION`;
+   *   AppendRejected (not applied) `INBOX_FULL`, `IDEMPOTENCY_CONFLICT`, `PRODUCER_FULL`, or Redis' reason after `sendTimeout`;
+   *   AppendUnknown `APPEND_UNKNOWN`; ErrandError `STOPPED`
+   */
+  async tell<C extends Command>(command: C, data: InputOf<C>, options: SendOptions = {}): Promise<Receipt<C>> {
+    return this.#node.sender.send(definitionAt(command, 'command', 'tell'), data, options) as Promise<Receipt<C>>;
+  }
+
+  /**
+   * Sends a command and waits for its result. The answer survives the caller: `attach` finds it later, from any process.
+   * @param options `timeout` default 30 s
+   * @throws as `tell`; CommandFailed with the failure's code; AskTimeoutError `ASK_TIMEOUT`: the outcome is unknown, never failed
+   */
+  async ask<C extends Command>(command: C, data: InputOf<C>, options: SendOptions & WaitOptions = {}): Promise<ResultOf<C>> {
+    return this.#node.sender.ask(definitionAt(command, 'command', 'ask'), data, options) as Promise<ResultOf<C>>;
+  }
+
+  /**
+   * The answer to a command sent earlier, from any process: of an `ask`, or a `tell` with `track` or `idempotencyKey`. Kept for a day.
+   * @throws CommandFailed; AskTimeoutError `ASK_TIMEOUT`; ErrandError `NOT_TRACKED`, `STOPPED`
+   */
+  async attach<C extends Command>(command: C, messageId: string, options: WaitOptions = {}): Promise<ResultOf<C>> {
+    return this.#node.sender.attach(definitionAt(command, 'command', 'attach'), messageId, options) as Promise<ResultOf<C>>;
+  }
+
+  /** Records a fact for whoever subscribes. Resolves and throws as `tell`, but no backlog refuses it. */
+  async publish<E extends Event>(event: E, data: InputOf<E>, options: SendOptions = {}): Promise<Receipt<E>> {
+    return this.#node.sender.send(definitionAt(event, 'event', 'publish'), data, options) as Promise<Receipt<E>>;
+  }
+
+  /**
+   * The results of a command, of all keys. What this system sends after `subscribe()` is always seen; for anyone else's use `from`.
+   * @param options `from` default `'now'`
+   * @throws InvalidValueError `INVALID_POSITION`
+   */
+  results<C extends Command>(command: C, options: { from?: From } = {}): Observable<ResultMessage<C>> {
+    const definition = definitionAt(command, 'command', 'results');
+    return this.#node.observatory.results(definition, options.from ?? 'now') as Observable<ResultMessage<C>>;
+  }
+
+  /** The facts of one kind; likewise. */
+  events<E extends Event>(event: E, options: { from?: From } = {}): Observable<EventMessage<E>> {
+    const definition = definitionAt(event, 'event', 'events');
+    return this.#node.observatory.events(definition, options.from ?? 'now') as Observable<EventMessage<E>>;
+  }
+
+  /**
+   * The committed state of one actor, from any node; undefined when it has none.
+   * @throws InvalidValueError `INVALID_KEY`; SchemaError `INVALID_STATE`; DefinitionError `NOT_AN_ACTOR`
+   */
+  async state<A extends AnyActor>(actor: A, key: string): Promise<StateOf<A> | undefined> {
+    const { type } = typeOf(actor);
+    const json = await this.#node.state(type, checkKey(key, 'key'));
+    if (json === undefined) return undefined;
+    const target = this.#classes.get(type) ?? (actor as unknown as ActorClass);
+    return behaviorOf(target, resolver(undefined, undefined), this.#logger).parseState(json) as StateOf<A>;
+  }
+
+  /**
+   * Resolves when everything appended that a live node can settle is settled, and everything due now has fired. Keys that wait for a retry
+   * count; parked messages and schedules for later do not.
+   * @param options `timeout` default 30 s
+   * @throws IdleTimeoutError `IDLE_TIMEOUT` with what is left, per partition
+   */
+  async idle(options: WaitOptions = {}): Promise<void> {
+    await this.#node.idle(options);
+  }
+
+  /** Drains: finishes what is in hand, commits, releases. @param options `grace` how long that may take; default 10 s */
+  async stop(options: { grace?: Duration } = {}): Promise<void> {
+    await this.#node.stop(milliseconds(options.grace ?? GRACE_MS, 'grace'));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+function positive(value: Duration, name: string): number {
+  const ms = milliseconds(value, name);
+  if (ms <= 0) throw new InvalidValueError('INVALID_DURATION', name, value, 'more than nothing');
+  return ms;
+}
+
+/** A client that is not told takes what is recorded. */
+function checkShards(shards: number | 'recorded' | undefined): number | undefined {
+  if (shards === 'recorded') return undefined;
+  const count = shards ?? SHARDS;
+  if (Number.isInteger(count) && count >= 1 && count <= MOST_SHARDS) return count;
+  throw new InvalidValueError('INVALID_OPTION', 'shards', count, `a whole number from 1 to ${MOST_SHARDS}`);
+}

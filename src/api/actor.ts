@@ -1,0 +1,69 @@
+import type { ServiceIdentifier } from 'inversify';
+import type { From } from '../log/position.js';
+import type { Command, DataOf, Event, Jsonable, ReturnOf } from '../message/definition.js';
+import type { ActorContext } from './context.js';
+import type { ResultMessage } from './messages.js';
+
+type Maybe<T> = T | Promise<T>;
+
+/**
+ * The base of every actor. An instance lives for one key; it handles one message at a time.
+ * Source of the pattern: the actor model; activations as in Orleans, passivation as in Akka.
+ *
+ * @typeParam State durable, per key, plain JSON. Leave it and `initialState` out for a stateless actor.
+ */
+export abstract class Actor<State = undefined> {
+  /** As committed when the handler begins; what the handler leaves in it is committed with everything else it staged. */
+  declare protected state: State;
+  /** The state of a key that has none yet. */
+  initialState?(): State;
+}
+
+export type AnyActor = abstract new (...deps: never[]) => Actor<unknown>;
+export type StateOf<A extends AnyActor> = A extends abstract new (...a: never[]) => Actor<infer S> ? S : never;
+
+export type HandlerOf<C extends Command> = (data: DataOf<C>, ctx: ActorContext) => Maybe<ReturnOf<C>>;
+export type SubscriberOf<E extends Event> = (data: DataOf<E>, ctx: ActorContext) => Maybe<void>;
+export type ReplyOf<C extends Command> = (result: ResultMessage<C>, ctx: ActorContext) => Maybe<void>;
+
+export interface SubscribeOptions<E extends Event> {
+  /** the key under which this actor type takes the fact in; default the fact's own */
+  key?: (data: DataOf<E>) => string;
+  /** where a *new* subscriber begins; default `'now'` */
+  from?: From;
+}
+
+export type Is<T> = abstract new (...deps: never[]) => T;
+
+/** A class whose state does not survive JSON, or that has a state and no `initialState`, does not compile. */
+export type StateOk<A extends AnyActor> =
+  undefined extends StateOf<A>
+    ? unknown
+    : StateOf<A> extends Jsonable<StateOf<A>>
+      ? InstanceType<A> extends { initialState(): unknown }
+        ? unknown
+        : { initialState(): StateOf<A> }
+      : { 'this state does not survive JSON': never };
+
+/** An actor class, decorated or not; without decorators its static fields name its messages: `{ method: message }`. */
+export interface ActorClass {
+  new (...deps: never[]): Actor<unknown>;
+  readonly actorType?: string;
+  readonly inject?: readonly ServiceIdentifier[];
+  readonly pipelined?: boolean;
+  readonly handlers?: { readonly [method: string]: Command };
+  readonly subscriptions?: {
+    readonly [method: string]: Event | { readonly event: Event; readonly key?: (d: never) => string; readonly from?: unknown };
+  };
+  readonly replies?: { readonly [method: string]: Command };
+}
+
+/** Holds a class without decorators to the types of the messages it names. */
+export type Checked<A> = (A extends AnyActor ? Is<StateOk<A>> : never) &
+  (A extends { handlers: infer H } ? Is<{ [M in keyof H]: H[M] extends Command ? HandlerOf<H[M]> : never }> : unknown) &
+  (A extends { subscriptions: infer S }
+    ? Is<{
+        [M in keyof S]: S[M] extends Event ? SubscriberOf<S[M]> : S[M] extends { event: infer E extends Event } ? SubscriberOf<E> : never;
+      }>
+    : unknown) &
+  (A extends { replies: infer R } ? Is<{ [M in keyof R]: R[M] extends Command ? ReplyOf<R[M]> : never }> : unknown);

@@ -1,0 +1,81 @@
+import type { Command, Event, InputOf } from '../message/definition.js';
+import { definitionAt } from '../message/definition.js';
+import type { Attempt } from '../runtime/attempt.js';
+import type { Logger } from '../runtime/logger.js';
+import type { StageOptions } from '../runtime/outgoing.js';
+
+/** What a handler is told about its message, and how it acts. Its verbs only *stage* effects: they happen with the commit, or not at all. */
+export interface ActorContext {
+  /** the actor's key */
+  readonly key: string;
+  readonly messageId: string;
+  /** ties together everything that one message from outside set off */
+  readonly correlationId: string;
+  /** the id of the message that caused this one */
+  readonly causationId: string | undefined;
+  /** the id of the *first* message, the same through every retry and redrive: what calls to the outside are given */
+  readonly idempotencyKey: string;
+  /** 1-based */
+  readonly attempt: number;
+  readonly enqueuedAt: Date;
+  /** the earlier of the message's and the attempt's */
+  readonly deadline: Date | undefined;
+  /** aborts on deadline, lost partition and shutdown */
+  readonly signal: AbortSignal;
+  /** for the actor's own words; errand logs no payloads */
+  readonly log: Logger;
+  /**
+   * Stages a command; returns its message id.
+   * @throws SchemaError `INVALID_DATA`, `NOT_JSON`; LimitError `TOO_MANY_EFFECTS`, `PAYLOAD_TOO_LARGE`; ErrandError `HANDLER_SETTLED`
+   */
+  tell<C extends Command>(command: C, data: InputOf<C>, options?: StageOptions): string;
+  /** Stages a fact; returns its message id. Throws as `tell`. */
+  publish<E extends Event>(event: E, data: InputOf<E>): string;
+  /** Deletes this activation's state with the commit; the next message begins with `initialState()`. */
+  forget(): void;
+}
+
+export class HandlerContext implements ActorContext {
+  constructor(
+    private readonly attempt_: Attempt,
+    readonly log: Logger,
+  ) {}
+
+  get key(): string {
+    return this.attempt_.envelope.subject;
+  }
+  get messageId(): string {
+    return this.attempt_.envelope.id;
+  }
+  get correlationId(): string {
+    return this.attempt_.envelope.correlationId;
+  }
+  get causationId(): string | undefined {
+    return this.attempt_.envelope.causationId;
+  }
+  get idempotencyKey(): string {
+    return this.attempt_.envelope.idempotencyKey;
+  }
+  get attempt(): number {
+    return this.attempt_.number;
+  }
+  get enqueuedAt(): Date {
+    return new Date(this.attempt_.enqueuedAt);
+  }
+  get deadline(): Date | undefined {
+    return new Date(this.attempt_.deadline);
+  }
+  get signal(): AbortSignal {
+    return this.attempt_.signal;
+  }
+
+  tell<C extends Command>(command: C, data: InputOf<C>, options?: StageOptions): string {
+    return this.attempt_.stage(definitionAt(command, 'command', 'ctx.tell'), data, options);
+  }
+  publish<E extends Event>(event: E, data: InputOf<E>): string {
+    return this.attempt_.stage(definitionAt(event, 'event', 'ctx.publish'), data);
+  }
+  forget(): void {
+    this.attempt_.forget();
+  }
+}

@@ -1,0 +1,104 @@
+import type { Command, Event } from '../message/definition.js';
+import { DefinitionError } from '../message/errors.js';
+import { checkActorType } from '../message/names.js';
+import type { Actor, AnyActor, HandlerOf, Is, ReplyOf, StateOk, SubscribeOptions, SubscriberOf } from './actor.js';
+import { makeInjectable } from './container.js';
+
+/**
+ * Decorators of both dialects (TypeScript's legacy one, and the standard one). They only take notes: on the method's function, because
+ * a standard method decorator does not see its class; `actor-definition` reads the notes. Nothing reads `design:*` metadata.
+ */
+
+/** What a decorated method is for. `message` may be a function, for modules that import each other. */
+export interface Note {
+  readonly role: 'handles' | 'subscribes' | 'onReply';
+  readonly message: unknown;
+  readonly options: { readonly key?: unknown; readonly from?: unknown } | undefined;
+}
+
+const notes = new WeakMap<object, Note[]>();
+const types = new WeakMap<object, { type: string; pipelined: boolean }>();
+
+export function notesOf(method: object): readonly Note[] {
+  return notes.get(method) ?? [];
+}
+
+/** What `@actor` said of this very class. */
+export function decoratedType(target: object): { type: string; pipelined: boolean } | undefined {
+  return types.get(target);
+}
+
+interface Decorates<F> {
+  <G extends F>(method: G, context: ClassMethodDecoratorContext<Actor<unknown>>): void;
+  <G extends F>(target: Actor<unknown>, name: string | symbol, method: TypedPropertyDescriptor<G>): void;
+}
+
+function decorates<F>(role: Note['role'], message: unknown, options?: Note['options']): Decorates<F> {
+  return (target: unknown, context: unknown, descriptor?: TypedPropertyDescriptor<F>): void => {
+    const legacy = descriptor !== undefined;
+    const method: unknown = legacy ? descriptor.value : target;
+    const { name, fixed, kind } = legacy
+      ? { name: String(context), fixed: typeof target === 'function', kind: 'method' }
+      : { name: String((context as ClassMethodDecoratorContext).name), fixed: isFixed(context), kind: (context as { kind?: string }).kind };
+    if (kind !== 'method' || typeof method !== 'function' || fixed) {
+      throw new DefinitionError('NOT_A_METHOD', `@${role} on ${name}: it belongs on a public method of an actor class that is not static`);
+    }
+    const known = notes.get(method);
+    const note: Note = { role, message, options };
+    if (known === undefined) notes.set(method, [note]);
+    else known.push(note);
+  };
+}
+
+function isFixed(context: unknown): boolean {
+  const { static: isStatic, private: isPrivate } = context as ClassMethodDecoratorContext;
+  return isStatic || isPrivate;
+}
+
+/**
+ * The method handles this command. It gets the schema's output and the context, and returns what the result schema takes.
+ * @param command or a function that answers it, for modules that import each other
+ * @throws DefinitionError `NOT_A_METHOD`; `UNDEFINED_MESSAGE` from `@actor` or `start`
+ */
+export function handles<C extends Command>(command: C | (() => C)): Decorates<HandlerOf<C>> {
+  return decorates('handles', command);
+}
+
+/** The method reacts to this fact. Parameters and errors as `handles`; `options` re-key the fact and say where a new subscriber begins. */
+export function subscribes<E extends Event>(event: E | (() => E), options?: SubscribeOptions<E>): Decorates<SubscriberOf<E>> {
+  return decorates('subscribes', event, options);
+}
+
+/**
+ * The method receives the results of this command when this very actor told it (its return address is its own inbox).
+ * Process managers are written with it. Source of the pattern: Return Address, Process Manager (Hohpe & Woolf).
+ */
+export function onReply<C extends Command>(command: C | (() => C)): Decorates<ReplyOf<C>> {
+  return decorates('onReply', command);
+}
+
+/**
+ * Makes the class an actor type, and injectable.
+ * @param type the actor type's name; it stands in Redis keys
+ * @param options `pipelined`: the handlers only stage effects and never act outward, so the next message of a key need not wait for the
+ *   commit of the last
+ * @throws InvalidValueError `INVALID_NAME`; DefinitionError `RESERVED_NAME`, `UNDEFINED_MESSAGE`
+ */
+export function actor(
+  type: string,
+  options: { pipelined?: boolean } = {},
+): <A extends AnyActor>(target: A & Is<StateOk<A>>, context?: ClassDecoratorContext) => void {
+  return (target) => {
+    types.set(target, { type: checkActorType(type, `@actor on ${target.name}`), pipelined: options.pipelined === true });
+    for (const name of Object.getOwnPropertyNames(target.prototype)) {
+      const method: unknown = Object.getOwnPropertyDescriptor(target.prototype, name)?.value;
+      if (typeof method !== 'function') continue;
+      for (const { role, message } of notesOf(method)) {
+        if (message !== undefined && message !== null) continue;
+        const hint = 'found undefined; when two modules import each other, give it as () => TheMessage';
+        throw new DefinitionError('UNDEFINED_MESSAGE', `@${role} on ${target.name}.${name}: ${hint}`);
+      }
+    }
+    makeInjectable(target);
+  };
+}

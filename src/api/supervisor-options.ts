@@ -1,0 +1,31 @@
+import type { Duration } from '../message/duration.js';
+
+/** A supervisor as users write it, in code or in a config file; `config` fills in the defaults. */
+export interface Supervisor {
+  name: string;
+  /** default one-for-one */
+  strategy?: 'one-for-one' | 'one-for-all' | 'rest-for-one';
+  /** more escalations than this within `period`, and the supervisor itself fails, upward; default 5 */
+  intensity?: number;
+  /** default 10 s */
+  period?: Duration;
+  backoff?: { min?: Duration; max?: Duration; factor?: number; jitter?: number };
+  children?: readonly SupervisedActor[];
+  supervisors?: readonly Supervisor[];
+}
+
+/** One actor type below a supervisor. */
+export interface SupervisedActor {
+  actor: string;
+  restart?: 'permanent' | 'temporary';
+  /** activations working at once on one node; default 256 */
+  concurrency?: number;
+  /** messages held in memory per node; default 1000 */
+  prefetch?: number;
+  /** default 2 minutes */
+  passivateAfter?: Duration;
+  recoverability?: { immediate?: number; delayed?: readonly Duration[]; order?: 'block' | 'park' | 'skip' };
+  /** default 30 s */
+  attemptTimeout?: Duration;
+  state?: { keepFor?: Duration; maxBytes?: number };
+}

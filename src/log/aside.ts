@@ -1,0 +1,85 @@
+import { fromJson } from '../message/json.js';
+import { ASIDE_WINDOW } from '../message/limits.js';
+import type { CommitBatch } from './commit.js';
+import type { Link } from './connection.js';
+import type { Keys } from './keys.js';
+import type { PartitionId } from './lease.js';
+
+/**
+ * Keys that must wait. A waiting key's messages stand in a list of their own, in order, with their attempts; a sorted set says until when
+ * each key waits. Being moved there is a commit like any other, so a message is in exactly one place.
+ */
+
+/** One message that was set aside. */
+export interface Aside {
+  /** the id of the inbox entry it was */
+  readonly entry: string;
+  readonly fields: readonly string[];
+  /** attempts made so far */
+  readonly attempts: number;
+}
+
+/** Waits until somebody says otherwise. */
+export const PARKED = Number.POSITIVE_INFINITY;
+
+const score = (due: number): string => (due === PARKED ? '+inf' : String(due));
+
+function pack(aside: Aside): string {
+  return JSON.stringify([aside.entry, aside.attempts, aside.fields]);
+}
+
+function unpack(text: string): Aside {
+  const [entry, attempts, fields] = fromJson(text, 'a message set aside') as [string, number, string[]];
+  return { entry, attempts, fields };
+}
+
+export class AsideLists {
+  constructor(
+    private readonly keys: Keys,
+    private readonly id: PartitionId,
+  ) {}
+
+  /** `key` waits until `due` (ms since the epoch). */
+  wait(batch: CommitBatch, key: string, due: number): void {
+    batch.write('ZADD', this.keys.waiting(this.id.type, this.id.shard), score(due), key);
+  }
+
+  /** `key` waits no longer; its list is empty. */
+  resume(batch: CommitBatch, key: string): void {
+    batch.write('ZREM', this.keys.waiting(this.id.type, this.id.shard), key);
+  }
+
+  push(batch: CommitBatch, key: string, aside: Aside): void {
+    batch.write('RPUSH', this.#list(key), pack(aside));
+  }
+
+  /** The head again, with its attempts counted. */
+  replaceHead(batch: CommitBatch, key: string, aside: Aside): void {
+    batch.write('LSET', this.#list(key), 0, pack(aside));
+  }
+
+  pop(batch: CommitBatch, key: string): void {
+    batch.write('LPOP', this.#list(key));
+  }
+
+  /** Every waiting key: until when, and how many messages. */
+  async load(link: Link): Promise<{ key: string; due: number; length: number }[]> {
+    const reply = (await link.call('ZRANGE', [this.keys.waiting(this.id.type, this.id.shard), 0, -1, 'WITHSCORES'])) as string[];
+    const waiting: { key: string; due: number }[] = [];
+    for (let i = 0; i + 1 < reply.length; i += 2) {
+      const text = reply[i + 1] as string;
+      waiting.push({ key: reply[i] as string, due: text === 'inf' ? PARKED : Number(text) });
+    }
+    const lengths = await link.pipeline(waiting.map(({ key }) => ['LLEN', this.#list(key)] as const));
+    return waiting.map((one, i) => ({ ...one, length: Number(lengths[i]) }));
+  }
+
+  /** The first messages of a waiting key. */
+  async window(link: Link, key: string): Promise<Aside[]> {
+    return ((await link.call('LRANGE', [this.#list(key), 0, ASIDE_WINDOW - 1])) as string[]).map(unpack);
+  }
+
+  #list(key: string): string {
+    return this.keys.aside(this.id.type, this.id.shard, key);
+  }
+}

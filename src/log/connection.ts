@@ -1,0 +1,303 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import { createMemoryRedis, type MemoryRedis } from '../memory-redis/index.js';
+import { type Clock, sleep, type Timer } from '../message/clock.js';
+import { InvalidValueError, RedisError } from '../message/errors.js';
+import { SOCKET_TIMEOUT_MS } from '../message/limits.js';
+import { fraction, type Random } from '../message/random.js';
+
+/**
+ * ioredis' only door. A `Link` is one purpose's way to Redis: at most one physical connection at a time, made anew on `Clock`'s
+ * time when it is lost.
+ *
+ * C1: a command is written at most once. With ioredis' defaults a reply lost after execution makes it run twice and report success,
+ *     so its retries, resending and offline queue are all off; whoever may repeat a command does so knowingly.
+ * C2: `epoch` counts physical connections. What was promised on one (the ownership of a partition) ends with it.
+ * C3: no ioredis error leaves this file: a ReplyError holds the command's arguments, and with them payloads.
+ */
+
+/** Where the log lives. */
+export type RedisTarget = string | RedisOptions | Redis | MemoryRedis;
+
+const RECONNECT_MIN_MS = 50;
+const RECONNECT_MAX_MS = 2_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/** Makes clients for one target. */
+export class Store {
+  constructor(
+    /** for messages: without user, password and query */
+    readonly place: string,
+    private readonly make: (options: RedisOptions) => Redis,
+    /** ends with the system when the system made it */
+    private readonly own: MemoryRedis | undefined,
+  ) {}
+
+  client(name: string, options: RedisOptions = {}): Redis {
+    return this.make({
+      lazyConnect: true,
+      connectionName: name,
+      protocol: 2,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      retryStrategy: () => null,
+      maxRetriesPerRequest: 0,
+      enableOfflineQueue: false,
+      enableReadyCheck: false,
+      autoResendUnfulfilledCommands: false,
+      autoResubscribe: false,
+      ...options,
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.own?.close();
+  }
+}
+
+function isMemoryRedis(target: object): target is MemoryRedis {
+  return 'client' in target && 'listen' in target;
+}
+
+/**
+ * @param target `'memory:'` for an in-process Redis of its own; a `redis://` or `rediss://` address; ioredis options; an ioredis client
+ *   (its options are taken, it is not used itself); or a MemoryRedis to share
+ * @throws InvalidValueError `INVALID_OPTION`
+ */
+export function openStore(target: RedisTarget, clock: Clock): Store {
+  if (target === 'memory:') {
+    const memory = createMemoryRedis({ clock });
+    return new Store('memory:', (options) => memory.client(options), memory);
+  }
+  if (typeof target === 'string') {
+    const address = URL.canParse(target) ? new URL(target) : undefined;
+    if (address === undefined || (address.protocol !== 'redis:' && address.protocol !== 'rediss:')) {
+      throw new InvalidValueError(
+        'INVALID_OPTION',
+        'redis',
+        target,
+        "'memory:', an address such as 'redis://host:6379', ioredis options or a client",
+      );
+    }
+    const make = (options: RedisOptions): Redis =>
+      new Redis(target, { ...options, socketTimeout: SOCKET_TIMEOUT_MS, replyMapping: 'legacy' });
+    return new Store(`${address.protocol}//${address.host}`, make, undefined);
+  }
+  if (target === null || typeof target !== 'object') {
+    throw new InvalidValueError(
+      'INVALID_OPTION',
+      'redis',
+      target,
+      "'memory:', an address such as 'redis://host:6379', ioredis options or a client",
+    );
+  }
+  if (isMemoryRedis(target)) return new Store('memory:', (options) => target.client(options), undefined);
+  const given = target instanceof Redis ? target.options : target;
+  if (given.keyPrefix)
+    throw new InvalidValueError('INVALID_OPTION', 'redis.keyPrefix', given.keyPrefix, 'none; the system name is the prefix');
+  const place = given.path ?? `redis://${given.host ?? 'localhost'}:${given.port ?? 6379}`;
+  return new Store(
+    place,
+    (options) => new Redis({ ...given, ...options, socketTimeout: SOCKET_TIMEOUT_MS, replyMapping: 'legacy' }),
+    undefined,
+  );
+}
+
+const CODES: readonly (readonly [string, string, string])[] = [
+  ['OOM', 'REDIS_OUT_OF_MEMORY', 'Redis has reached maxmemory'],
+  ['READONLY', 'REDIS_READONLY', 'this Redis is a read-only replica'],
+  ['LOADING', 'REDIS_LOADING', 'Redis is loading its data'],
+  ['MASTERDOWN', 'REDIS_READONLY', 'this replica has lost its master'],
+  ['BUSY', 'REDIS_BUSY', 'Redis is busy running a script'],
+  ['MISCONF', 'REDIS_MISCONF', 'Redis cannot persist and refuses writes (MISCONF)'],
+  ['NOAUTH', 'REDIS_AUTH', 'Redis asks for a password'],
+  ['WRONGPASS', 'REDIS_AUTH', 'Redis refuses the user name or password'],
+  ['NOPERM', 'REDIS_PERMISSION', 'the Redis user may not run this command or use this key'],
+  ['MOVED', 'REDIS_CLUSTER', 'this is a Redis Cluster'],
+  ['CROSSSLOT', 'REDIS_CLUSTER', 'this is a Redis Cluster'],
+  ['CLUSTERDOWN', 'REDIS_CLUSTER', 'this is a Redis Cluster'],
+];
+
+/** Redis says these while it cannot take work for now; the same request may well be taken later. */
+export const PASSING_CODES: ReadonlySet<string> = new Set([
+  'REDIS_OUT_OF_MEMORY',
+  'REDIS_READONLY',
+  'REDIS_LOADING',
+  'REDIS_BUSY',
+  'REDIS_MISCONF',
+  'REDIS_NOT_CONNECTED',
+]);
+
+/** Invariant C3: the error's own words, never its arguments. */
+function translate(thrown: unknown, command: string): RedisError {
+  if (thrown instanceof RedisError) return thrown;
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  if (thrown instanceof Error && thrown.name === 'ReplyError') {
+    for (const [prefix, code, meaning] of CODES) if (text.startsWith(prefix)) return new RedisError(code, `${meaning} (${command})`);
+    return new RedisError('REDIS_ERROR', `Redis refused ${command}: ${text.slice(0, 200)}`);
+  }
+  return new RedisError('REDIS_CONNECTION_LOST', `the connection was lost while ${command} was unanswered`);
+}
+
+export type Argument = string | number;
+
+export interface LinkOptions {
+  readonly store: Store;
+  /** the connection's name in `CLIENT LIST` */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** runs on each new physical connection, before anybody else may use it */
+  readonly greet?: (redis: Redis) => Promise<void>;
+}
+
+export class Link {
+  #redis: Redis | undefined;
+  #epoch = 0;
+  #closed = new AbortController();
+  #waiting = new Set<() => void>();
+  readonly #onUp = new Set<() => void>();
+  readonly #onDown = new Set<() => void>();
+  readonly #onMessage = new Set<(channel: string, text: string) => void>();
+
+  constructor(private readonly options: LinkOptions) {}
+
+  /** Connects; afterwards it reconnects by itself. @throws RedisError `REDIS_UNREACHABLE`, `REDIS_AUTH`, … */
+  async open(): Promise<void> {
+    await this.#connect();
+  }
+
+  get up(): boolean {
+    return this.#redis !== undefined;
+  }
+
+  /** Invariant C2. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  onUp(listener: () => void): void {
+    this.#onUp.add(listener);
+  }
+  onDown(listener: () => void): void {
+    this.#onDown.add(listener);
+  }
+  onMessage(listener: (channel: string, text: string) => void): void {
+    this.#onMessage.add(listener);
+  }
+
+  /** Resolves to true once connected, to false after `ms` without. */
+  async untilUp(ms: number): Promise<boolean> {
+    if (this.up || this.#closed.signal.aborted) return this.up;
+    let timer: Timer | undefined;
+    await new Promise<void>((resolve) => {
+      this.#waiting.add(resolve);
+      timer = this.options.clock.after(ms, () => {
+        this.#waiting.delete(resolve);
+        resolve();
+      });
+    });
+    timer?.cancel();
+    return this.up;
+  }
+
+  /**
+   * One command, written at most once.
+   * @throws RedisError `REDIS_NOT_CONNECTED` (not written), `REDIS_CONNECTION_LOST` (nobody knows), or what Redis said
+   */
+  call(command: string, args: readonly Argument[] = []): Promise<unknown> {
+    const redis = this.#redis;
+    if (redis === undefined) return Promise.reject(new RedisError('REDIS_NOT_CONNECTED', `not connected to ${this.options.store.place}`));
+    return redis.call(command, args as Argument[]).catch((thrown: unknown) => {
+      throw translate(thrown, command);
+    });
+  }
+
+  /** Several commands in one write, answered one by one; an error takes the place of its reply. */
+  async pipeline(commands: readonly (readonly [string, ...Argument[]])[]): Promise<unknown[]> {
+    const redis = this.#redis;
+    if (redis === undefined) throw new RedisError('REDIS_NOT_CONNECTED', `not connected to ${this.options.store.place}`);
+    if (commands.length === 0) return [];
+    const pipe = redis.pipeline();
+    for (const [command, ...args] of commands) pipe.call(command, ...args);
+    const replies = await pipe.exec().catch((thrown: unknown) => {
+      throw translate(thrown, 'a pipeline');
+    });
+    if (replies === null) throw new RedisError('REDIS_CONNECTION_LOST', 'the connection was lost while a pipeline was unanswered');
+    return replies.map(([error, reply], i) => {
+      if (error === null) return reply;
+      const translated = translate(error, commands[i]?.[0] ?? 'a pipeline');
+      if (translated.code === 'REDIS_CONNECTION_LOST') throw translated;
+      return translated;
+    });
+  }
+
+  async subscribe(channel: string): Promise<void> {
+    const redis = this.#redis;
+    if (redis === undefined) throw new RedisError('REDIS_NOT_CONNECTED', `not connected to ${this.options.store.place}`);
+    await redis.subscribe(channel).catch((thrown: unknown) => {
+      throw translate(thrown, 'SUBSCRIBE');
+    });
+  }
+
+  /** Gives the physical connection up, as if it had been lost. */
+  drop(): void {
+    this.#redis?.disconnect();
+  }
+
+  close(): void {
+    this.#closed.abort();
+    const redis = this.#redis;
+    this.#redis = undefined;
+    redis?.disconnect();
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
+  }
+
+  async #connect(): Promise<void> {
+    const { store, name, greet } = this.options;
+    const redis = store.client(name);
+    let reason: Error | undefined;
+    redis.on('error', (error: Error) => {
+      reason = error;
+    });
+    try {
+      await redis.connect();
+      await greet?.(redis);
+      if (this.#closed.signal.aborted) throw new Error('closed meanwhile');
+    } catch (thrown) {
+      redis.disconnect();
+      const cause = reason ?? thrown;
+      const translated = translate(cause, 'connect');
+      if (translated.code !== 'REDIS_CONNECTION_LOST') throw translated;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new RedisError('REDIS_UNREACHABLE', `cannot connect to ${store.place}: ${why}`);
+    }
+    if (redis.status !== 'ready') throw new RedisError('REDIS_UNREACHABLE', `the connection to ${store.place} was lost at once`);
+    this.#redis = redis;
+    this.#epoch += 1;
+    redis.on('message', (channel: string, text: string) => {
+      for (const listener of this.#onMessage) listener(channel, text);
+    });
+    redis.once('end', () => {
+      if (this.#redis !== redis) return;
+      this.#redis = undefined;
+      for (const listener of this.#onDown) listener();
+      void this.#reconnect();
+    });
+    for (const listener of this.#onUp) listener();
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
+  }
+
+  async #reconnect(): Promise<void> {
+    const { clock, random } = this.options;
+    for (let delay = RECONNECT_MIN_MS; !this.#closed.signal.aborted; delay = Math.min(delay * 2, RECONNECT_MAX_MS)) {
+      await sleep(clock, delay * (0.5 + fraction(random) / 2), this.#closed.signal);
+      if (this.#closed.signal.aborted) return;
+      try {
+        return await this.#connect();
+      } catch {
+        // Still away; whoever waits has a time limit of its own.
+      }
+    }
+  }
+}

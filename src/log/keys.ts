@@ -1,0 +1,67 @@
+/**
+ * The key layout (docs/DESIGN.md, section 3), in one place. `{shop:3}` is shard 3's hash tag: all that one commit touches
+ * lies in one Cluster slot. Nothing else in errand builds a Redis key.
+ */
+export class Keys {
+  readonly #tags: readonly string[];
+  readonly system: string;
+  readonly nodes: string;
+
+  constructor(
+    readonly name: string,
+    readonly shards: number,
+  ) {
+    this.#tags = Array.from({ length: shards }, (_, shard) => `{${name}:${shard}}:`);
+    this.system = `${name}:system`;
+    this.nodes = `${name}:nodes`;
+  }
+
+  #tag(shard: number): string {
+    return this.#tags[shard] as string;
+  }
+
+  inbox(type: string, shard: number): string {
+    return `${this.#tag(shard)}${type}:commands`;
+  }
+  results(type: string, shard: number): string {
+    return `${this.#tag(shard)}${type}:results`;
+  }
+  event(name: string, shard: number): string {
+    return `${this.#tag(shard)}event:${name}`;
+  }
+  partition(type: string, shard: number): string {
+    return `${this.#tag(shard)}${type}:partition`;
+  }
+  state(type: string, shard: number, key: string): string {
+    return `${this.#tag(shard)}${type}:state:${key}`;
+  }
+  /** keys that wait, by the time they may go on */
+  waiting(type: string, shard: number): string {
+    return `${this.#tag(shard)}${type}:aside`;
+  }
+  /** one waiting key's messages, in order */
+  aside(type: string, shard: number, key: string): string {
+    return `${this.#tag(shard)}${type}:aside:${key}`;
+  }
+  /** ids of delayed messages, by the time they are due */
+  schedule(type: string, shard: number): string {
+    return `${this.#tag(shard)}${type}:schedule`;
+  }
+  /** the delayed messages themselves, by id */
+  scheduled(type: string, shard: number): string {
+    return `${this.#tag(shard)}${type}:scheduled`;
+  }
+  dead(type: string, shard: number): string {
+    return `${this.#tag(shard)}${type}:dead`;
+  }
+  outcome(shard: number, messageId: string): string {
+    return `${this.#tag(shard)}outcome:${messageId}`;
+  }
+  producer(shard: number, id: string): string {
+    return `${this.#tag(shard)}producer:${id}`;
+  }
+  /** the pub/sub channel on which a node learns the outcomes it waits for */
+  wake(node: string): string {
+    return `${this.name}:wake:${node}`;
+  }
+}

@@ -1,0 +1,149 @@
+import { type Clock, sleep } from '../message/clock.js';
+import { RedisError } from '../message/errors.js';
+import { READ_BLOCK_MS, READ_BYTES, READ_ENTRIES } from '../message/limits.js';
+import type { Argument, Link } from './connection.js';
+import { type Entry, entriesOf } from './entry.js';
+
+/**
+ * One plain XREAD for all streams of its sources, on a connection used for nothing else. Reading takes nothing away.
+ *
+ * R1: a source that wants nothing (its inbox is full) is left out, and put in again when it says so (`nudge`).
+ * R2: what a read brings is delivered only to sources that are still there, at the position the read was made from:
+ *     a reply to a read made before a source was replaced is dropped.
+ */
+
+export interface Source {
+  readonly stream: string;
+  /** Read what comes after this id. */
+  position(): string;
+  /** How many entries it would take now; 0 leaves it out. */
+  wanted(): number;
+  /** Takes the entries, in order; moves `position` on. */
+  deliver(entries: readonly Entry[]): void;
+}
+
+/** A read that failed is tried again after this. */
+const PAUSE_MS = 100;
+
+export class Reader {
+  readonly #sources = new Set<Source>();
+  #asked: ReadonlySet<Source> | undefined;
+  #sleeper: (() => void) | undefined;
+  #connectionId = '';
+  #averageBytes = 512;
+  #running: Promise<void> | undefined;
+  readonly #stopped = new AbortController();
+
+  /**
+   * @param link for the blocking reads alone
+   * @param control another connection, on which a blocked read is called back
+   */
+  constructor(
+    private readonly link: Link,
+    private readonly control: Link,
+    private readonly clock: Clock,
+    private readonly onFault: (error: Error) => void,
+  ) {}
+
+  /** Greets each new connection of `link`: its number is needed to call a blocked read back. */
+  readonly greeting = async (redis: { call(command: string, ...args: string[]): Promise<unknown> }): Promise<void> => {
+    this.#connectionId = String(await redis.call('CLIENT', 'ID'));
+  };
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    this.#sources.clear();
+    this.#sleeper?.();
+    this.link.close();
+    await this.#running;
+  }
+
+  add(source: Source): void {
+    this.#sources.add(source);
+    this.nudge(source);
+  }
+
+  remove(source: Source): void {
+    this.#sources.delete(source);
+  }
+
+  /** `source` wants entries again: if the read under way was made without it, that read is called back. */
+  nudge(source: Source): void {
+    this.#sleeper?.();
+    const asked = this.#asked;
+    if (asked !== undefined && !asked.has(source)) void this.#callBack(asked);
+  }
+
+  #calling: ReadonlySet<Source> | undefined;
+
+  async #callBack(read: ReadonlySet<Source>): Promise<void> {
+    if (this.#calling === read) return;
+    this.#calling = read;
+    // The request may overtake the read it is meant for, on the other connection: until the read is back, ask again.
+    while (this.#asked === read && this.link.up && this.control.up) {
+      try {
+        if ((await this.control.call('CLIENT', ['UNBLOCK', this.#connectionId])) === 1) return;
+      } catch {
+        return; // the read comes back by itself within READ_BLOCK_MS
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      if (!this.link.up) {
+        await this.link.untilUp(READ_BLOCK_MS);
+        continue;
+      }
+      const asked = [...this.#sources].map((source) => ({ source, wanted: source.wanted() })).filter(({ wanted }) => wanted > 0);
+      if (asked.length === 0) {
+        await new Promise<void>((resolve) => {
+          this.#sleeper = resolve;
+        });
+        this.#sleeper = undefined;
+        continue;
+      }
+      try {
+        await this.#read(asked);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof RedisError)) this.onFault(error as Error);
+        else if (error.code !== 'REDIS_CONNECTION_LOST' && error.code !== 'REDIS_NOT_CONNECTED') this.onFault(error);
+        await sleep(this.clock, PAUSE_MS, signal);
+      }
+    }
+  }
+
+  async #read(asked: readonly { source: Source; wanted: number }[]): Promise<void> {
+    const affordable = Math.floor(READ_BYTES / (this.#averageBytes * asked.length));
+    const count = Math.max(1, Math.min(READ_ENTRIES, affordable, ...asked.map(({ wanted }) => wanted)));
+    const positions = asked.map(({ source }) => source.position());
+    const args: Argument[] = ['COUNT', count, 'BLOCK', READ_BLOCK_MS, 'STREAMS', ...asked.map(({ source }) => source.stream), ...positions];
+    this.#asked = new Set(asked.map(({ source }) => source));
+    let reply: unknown;
+    try {
+      reply = await this.link.call('XREAD', args);
+    } finally {
+      this.#asked = undefined;
+    }
+    if (!Array.isArray(reply)) return;
+    const byStream = new Map<string, Entry[]>();
+    for (const [stream, entries] of reply as [string, unknown][]) byStream.set(stream, entriesOf(entries));
+    let bytes = 0;
+    let entries = 0;
+    asked.forEach(({ source }, i) => {
+      const read = byStream.get(source.stream);
+      if (read === undefined) return;
+      for (const entry of read) for (const text of entry.fields) bytes += text.length;
+      entries += read.length;
+      if (this.#sources.has(source) && source.position() === positions[i]) source.deliver(read);
+    });
+    if (entries > 0) this.#averageBytes = Math.max(64, this.#averageBytes * 0.8 + (bytes / entries) * 0.2);
+  }
+}

@@ -1,0 +1,66 @@
+import { fromJson } from '../message/json.js';
+import type { CommitBatch } from './commit.js';
+import type { Link } from './connection.js';
+import type { Keys } from './keys.js';
+import type { PartitionId } from './lease.js';
+
+/**
+ * Messages that are due later. They enter through the inbox like every other; the owner moves them here, and back when their time has come.
+ * So whoever sends needs to know nothing about schedules, and the owner sees each of them without asking.
+ */
+
+export interface Scheduled {
+  readonly id: string;
+  readonly due: number;
+}
+
+/** Moved back into the inbox in one commit. */
+const DUE_PIECE = 100;
+
+export class Schedule {
+  readonly #times: string;
+  readonly #messages: string;
+  readonly #inbox: string;
+
+  constructor(keys: Keys, { type, shard }: PartitionId) {
+    this.#times = keys.schedule(type, shard);
+    this.#messages = keys.scheduled(type, shard);
+    this.#inbox = keys.inbox(type, shard);
+  }
+
+  add(batch: CommitBatch, scheduled: Scheduled, fields: readonly string[]): void {
+    batch.write('HSET', this.#messages, scheduled.id, JSON.stringify(fields));
+    batch.write('ZADD', this.#times, scheduled.due, scheduled.id);
+  }
+
+  /** When the next one is due, ms since the epoch. */
+  async next(link: Link): Promise<number | undefined> {
+    const [, due] = (await link.call('ZRANGE', [this.#times, 0, 0, 'WITHSCORES'])) as string[];
+    return due === undefined ? undefined : Number(due);
+  }
+
+  /** The messages that are due, oldest first, at most a piece of them. */
+  async due(link: Link, now: number): Promise<{ id: string; fields: string[] }[]> {
+    const ids = (await link.call('ZRANGE', [this.#times, '-inf', now, 'BYSCORE', 'LIMIT', 0, DUE_PIECE])) as string[];
+    if (ids.length === 0) return [];
+    const texts = (await link.call('HMGET', [this.#messages, ...ids])) as (string | null)[];
+    return ids.map((id, i) => ({
+      id,
+      fields: typeof texts[i] === 'string' ? (fromJson(texts[i], 'a scheduled message') as string[]) : [],
+    }));
+  }
+
+  /** Back into the inbox. `fields` as they were, without their due time. */
+  fire(batch: CommitBatch, id: string, fields: readonly string[]): void {
+    if (fields.length > 0) batch.append(this.#inbox, fields);
+    batch.write('ZREM', this.#times, id);
+    batch.write('HDEL', this.#messages, id);
+  }
+}
+
+/** An entry's fields without the named one. */
+export function without(fields: readonly string[], name: string): string[] {
+  const rest: string[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) if (fields[i] !== name) rest.push(fields[i] as string, fields[i + 1] as string);
+  return rest;
+}

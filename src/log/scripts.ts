@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+import { RedisError } from '../message/errors.js';
+import type { Argument, Link } from './connection.js';
+
+/** The five scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are. */
+export type ScriptName = 'append' | 'commit' | 'acquire' | 'renew' | 'release';
+
+interface Script {
+  readonly source: string;
+  readonly sha: string;
+}
+
+function load(name: ScriptName): Script {
+  const source = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+  return { source, sha: createHash('sha1').update(source).digest('hex') };
+}
+
+let loaded: Readonly<Record<ScriptName, Script>> | undefined;
+
+function scripts(): Readonly<Record<ScriptName, Script>> {
+  loaded ??= { append: load('append'), commit: load('commit'), acquire: load('acquire'), renew: load('renew'), release: load('release') };
+  return loaded;
+}
+
+/** Greets a new connection: leaves the scripts with Redis, so that each call sends only a digest. */
+export async function loadScripts(redis: Redis): Promise<void> {
+  await Promise.all(Object.values(scripts()).map(({ source }) => redis.call('SCRIPT', 'LOAD', source)));
+}
+
+/**
+ * Runs a script by name. A flushed script cache is no failure: NOSCRIPT means that nothing ran, so its source is sent instead.
+ * @throws RedisError as `Link.call`
+ */
+export async function runScript(link: Link, name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+  const { sha, source } = scripts()[name];
+  const epoch = link.epoch;
+  try {
+    return await link.call('EVALSHA', [sha, keys.length, ...keys, ...args]);
+  } catch (error) {
+    const flushed = error instanceof RedisError && error.code === 'REDIS_ERROR' && error.message.includes('NOSCRIPT');
+    if (!flushed) throw error;
+    if (link.epoch !== epoch) throw new RedisError('REDIS_CONNECTION_LOST', `the connection was lost before ${name} could run`);
+    return link.call('EVAL', [source, keys.length, ...keys, ...args]);
+  }
+}

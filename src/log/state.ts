@@ -1,0 +1,33 @@
+import type { CommitBatch } from './commit.js';
+import type { Link } from './connection.js';
+
+/** Committed state as it is stored: `<version> <JSON>`. The version counts the messages that made it. */
+export interface StoredState {
+  readonly version: number;
+  readonly json: string;
+}
+
+/** @param keepFor ms after the last write; undefined: for ever */
+export function writeState(batch: CommitBatch, key: string, { version, json }: StoredState, keepFor: number | undefined): void {
+  if (keepFor === undefined) batch.write('SET', key, `${version} ${json}`);
+  else batch.write('SET', key, `${version} ${json}`, 'PX', keepFor);
+}
+
+export function deleteState(batch: CommitBatch, key: string): void {
+  batch.write('DEL', key);
+}
+
+function parse(text: string): StoredState {
+  const gap = text.indexOf(' ');
+  return { version: Number(text.slice(0, gap)), json: text.slice(gap + 1) };
+}
+
+const PIECE = 1_000;
+
+/** The states under `keys`; undefined where there is none. */
+export async function readStates(link: Link, keys: readonly string[]): Promise<(StoredState | undefined)[]> {
+  const pieces: (readonly string[])[] = [];
+  for (let at = 0; at < keys.length; at += PIECE) pieces.push(keys.slice(at, at + PIECE));
+  const replies = await Promise.all(pieces.map((piece) => link.call('MGET', [...piece])));
+  return replies.flatMap((reply) => (reply as (string | null)[]).map((text) => (text === null ? undefined : parse(text))));
+}

@@ -1,0 +1,84 @@
+import { InvalidValueError, RedisError } from '../message/errors.js';
+import type { Link } from './connection.js';
+import { entriesOf, FIRST } from './entry.js';
+import type { Keys } from './keys.js';
+
+/** What is recorded once for a whole system, in `<name>:system` and `<name>:nodes`; and whether this Redis will do at all. */
+
+/** @throws RedisError `REDIS_TOO_OLD`, `REDIS_CLUSTER`, `REDIS_EVICTION`, `REDIS_LOADING` */
+export async function checkServer(link: Link, allowEviction: boolean): Promise<void> {
+  const info = String(await link.call('INFO', []));
+  const value = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
+  const version = value('redis_version') ?? '0';
+  if (Number.parseInt(version, 10) < 7) throw new RedisError('REDIS_TOO_OLD', `Redis ${version} is too old; errand needs 7.0 or later`);
+  if (value('cluster_enabled') === '1') {
+    throw new RedisError(
+      'REDIS_CLUSTER',
+      'this is a Redis Cluster; errand does not run on one yet, because its commits may reach several slots',
+    );
+  }
+  if (value('loading') === '1') throw new RedisError('REDIS_LOADING', 'Redis is loading its data');
+  const policy = value('maxmemory_policy') ?? 'noeviction';
+  if (policy !== 'noeviction' && !allowEviction) {
+    const text = `maxmemory-policy is ${policy}: this Redis would throw messages and state away when full; set it to noeviction, or allow it with allowEviction`;
+    throw new RedisError('REDIS_EVICTION', text);
+  }
+}
+
+/**
+ * How many shards the system has: as recorded, or as wanted when it is new.
+ * @param wanted undefined: take what is recorded
+ * @throws InvalidValueError `SHARDS_MISMATCH`; RedisError `SYSTEM_UNKNOWN` when nothing is recorded and nothing wanted
+ */
+export async function recordShards(link: Link, name: string, wanted: number | undefined): Promise<number> {
+  const key = `${name}:system`;
+  if (wanted !== undefined) await link.call('HSETNX', [key, 'shards', wanted]);
+  const recorded = await link.call('HGET', [key, 'shards']);
+  if (recorded === null) throw new RedisError('SYSTEM_UNKNOWN', `no system named ${name} has been started on this Redis; give shards`);
+  if (wanted !== undefined && Number(recorded) !== wanted) {
+    throw new InvalidValueError(
+      'SHARDS_MISMATCH',
+      'shards',
+      wanted,
+      `${String(recorded)}, which this system was started with; it is fixed for the life of the system`,
+    );
+  }
+  return Number(recorded);
+}
+
+/** The actor types that some node has hosted at some time. */
+export async function recordActorTypes(link: Link, keys: Keys, types: readonly string[]): Promise<void> {
+  if (types.length > 0) await link.call('HSET', [keys.system, ...types.flatMap((type) => [`actor:${type}`, '1'])]);
+}
+
+export async function recordedActorTypes(link: Link, keys: Keys): Promise<string[]> {
+  const fields = (await link.call('HKEYS', [keys.system])) as string[];
+  return fields.filter((field) => field.startsWith('actor:')).map((field) => field.slice('actor:'.length));
+}
+
+/** Tells the others that `node` lives until `until` (ms, Redis' time) and what it hosts. */
+export async function heartbeat(link: Link, keys: Keys, node: string, types: readonly string[], lease: number): Promise<void> {
+  const [seconds, micros] = (await link.call('TIME', [])) as [string, string];
+  const until = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000) + lease;
+  await link.call('ZADD', [keys.nodes, until, `${node} ${types.join(' ')}`]);
+}
+
+export async function removeNode(link: Link, keys: Keys, node: string, types: readonly string[]): Promise<void> {
+  await link.call('ZREM', [keys.nodes, `${node} ${types.join(' ')}`]);
+}
+
+/** The actor types that live nodes host. */
+export async function hostedTypes(link: Link, keys: Keys): Promise<ReadonlySet<string>> {
+  const [seconds] = (await link.call('TIME', [])) as [string];
+  const members = (await link.call('ZRANGE', [keys.nodes, Number(seconds) * 1000, '+inf', 'BYSCORE'])) as string[];
+  return new Set(members.flatMap((member) => member.split(' ').slice(1)).filter((type) => type !== ''));
+}
+
+/** The id of the newest entry of each stream; the beginning for an empty one. */
+export async function newestIds(link: Link, streams: readonly string[]): Promise<string[]> {
+  const replies = await link.pipeline(streams.map((stream) => ['XREVRANGE', stream, '+', '-', 'COUNT', 1] as const));
+  return replies.map((reply) => {
+    if (reply instanceof Error) throw reply;
+    return entriesOf(reply)[0]?.id ?? FIRST;
+  });
+}

@@ -1,0 +1,184 @@
+import { keyFault } from './names.js';
+
+/**
+ * The envelope of every message, as it stands in a stream entry: CloudEvents' attribute names, plain texts, readable in redis-cli
+ * and writable from any language. Only `id`, `type` and `subject` must be there.
+ */
+
+/** `command` is not written; a fact taken into an inbox is an `event`, a result returned to its asker's inbox a `reply`. */
+export type MessageKind = 'command' | 'event' | 'reply';
+
+export interface Envelope {
+  readonly id: string;
+  readonly type: string;
+  readonly kind: MessageKind;
+  /** who sent it: `warehouse/12005`, or the node's name for what came from outside */
+  readonly source: string;
+  /** the key of the actor it is for */
+  readonly subject: string;
+  /** when it was sent, ms since the epoch; NaN when the sender did not say */
+  readonly time: number;
+  readonly correlationId: string;
+  readonly causationId: string | undefined;
+  /** the id of the first message in a line of redrives; the message's own id otherwise */
+  readonly idempotencyKey: string;
+  /** JSON text; empty when there is none */
+  readonly data: string;
+  /** the return address `type/key`: a copy of the result goes to that inbox */
+  readonly replyTo: string | undefined;
+  /** the node that waits for the outcome */
+  readonly replyNode: string | undefined;
+  /** the outcome is recorded; the value is the data's fingerprint, or `-` */
+  readonly track: string | undefined;
+  /** ms since the epoch; not handled after this */
+  readonly expires: number | undefined;
+  /** ms since the epoch; not handled before this */
+  readonly due: number | undefined;
+  /** of a result and a reply */
+  readonly status: 'completed' | 'failed' | undefined;
+  readonly traceparent: string | undefined;
+}
+
+/** What a sender must say; the rest has defaults. */
+export type NewEnvelope = Pick<Envelope, 'id' | 'type' | 'source' | 'subject' | 'time' | 'correlationId' | 'data'> &
+  Partial<{ [K in keyof Envelope]: Envelope[K] }>;
+
+/** The flat list of names and values that `XADD` takes. */
+export function toFields(e: NewEnvelope): string[] {
+  const fields = ['id', e.id, 'type', e.type, 'source', e.source, 'subject', e.subject, 'time', new Date(e.time).toISOString()];
+  fields.push('datacontenttype', 'application/json', 'correlationid', e.correlationId);
+  if (e.causationId !== undefined) fields.push('causationid', e.causationId);
+  if (e.kind !== undefined && e.kind !== 'command') fields.push('kind', e.kind);
+  if (e.status !== undefined) fields.push('status', e.status);
+  if (e.idempotencyKey !== undefined && e.idempotencyKey !== e.id) fields.push('idempotencykey', e.idempotencyKey);
+  if (e.replyTo !== undefined) fields.push('replyto', e.replyTo);
+  if (e.replyNode !== undefined) fields.push('replynode', e.replyNode);
+  if (e.track !== undefined) fields.push('track', e.track);
+  if (e.expires !== undefined) fields.push('expirytime', new Date(e.expires).toISOString());
+  if (e.due !== undefined) fields.push('duetime', new Date(e.due).toISOString());
+  if (e.traceparent !== undefined) fields.push('traceparent', e.traceparent);
+  fields.push('data', e.data);
+  return fields;
+}
+
+/** Why an entry is no envelope. */
+export interface NoEnvelope {
+  readonly fault: string;
+}
+
+const KINDS: ReadonlySet<string> = new Set<MessageKind>(['command', 'event', 'reply']);
+
+function instant(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = Date.parse(text);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** Reads an entry's fields; unknown ones are left alone, and what is missing gets its default. */
+export function fromFields(fields: readonly string[]): Envelope | NoEnvelope {
+  let id,
+    type,
+    kind,
+    source,
+    subject,
+    time,
+    correlationId,
+    causationId,
+    idempotencyKey,
+    data,
+    replyTo,
+    replyNode,
+    track,
+    expires,
+    due,
+    status,
+    traceparent: string | undefined;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const value = fields[i + 1];
+    switch (fields[i]) {
+      case 'id':
+        id = value;
+        break;
+      case 'type':
+        type = value;
+        break;
+      case 'kind':
+        kind = value;
+        break;
+      case 'source':
+        source = value;
+        break;
+      case 'subject':
+        subject = value;
+        break;
+      case 'time':
+        time = value;
+        break;
+      case 'correlationid':
+        correlationId = value;
+        break;
+      case 'causationid':
+        causationId = value;
+        break;
+      case 'idempotencykey':
+        idempotencyKey = value;
+        break;
+      case 'data':
+        data = value;
+        break;
+      case 'replyto':
+        replyTo = value;
+        break;
+      case 'replynode':
+        replyNode = value;
+        break;
+      case 'track':
+        track = value;
+        break;
+      case 'expirytime':
+        expires = value;
+        break;
+      case 'duetime':
+        due = value;
+        break;
+      case 'status':
+        status = value;
+        break;
+      case 'traceparent':
+        traceparent = value;
+        break;
+    }
+  }
+  if (id === undefined || id === '') return { fault: "the entry has no field 'id'" };
+  if (type === undefined || type === '') return { fault: "the entry has no field 'type'" };
+  const badKey = keyFault(subject);
+  if (badKey !== undefined) return { fault: `the field 'subject' must be ${badKey}` };
+  if (kind !== undefined && !KINDS.has(kind)) return { fault: "the field 'kind' must be command, event or reply" };
+  if (status !== undefined && status !== 'completed' && status !== 'failed')
+    return { fault: "the field 'status' must be completed or failed" };
+  return {
+    id,
+    type,
+    kind: (kind as MessageKind | undefined) ?? 'command',
+    source: source ?? '',
+    subject: subject as string,
+    time: instant(time) ?? Number.NaN,
+    correlationId: correlationId ?? id,
+    causationId,
+    idempotencyKey: idempotencyKey ?? id,
+    data: data ?? '',
+    replyTo,
+    replyNode,
+    track,
+    expires: instant(expires),
+    due: instant(due),
+    status: status as Envelope['status'],
+    traceparent,
+  };
+}
+
+/** The value of one field, of an entry that may be no envelope. */
+export function fieldOf(fields: readonly string[], name: string): string | undefined {
+  for (let i = 0; i + 1 < fields.length; i += 2) if (fields[i] === name) return fields[i + 1];
+  return undefined;
+}

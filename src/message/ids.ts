@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { V7Generator } from 'uuidv7';
+import type { Clock } from './clock.js';
+import { canonicalJson } from './json.js';
+import type { Random } from './random.js';
+
+/**
+ * Message ids begin with their shard (`3.0198c2…`), so that whoever holds one finds its outcome without asking around.
+ * Ids made elsewhere are taken as they are.
+ */
+export class Ids {
+  readonly #generator: V7Generator;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#generator = new V7Generator({ nextUint32: () => random.uint32() });
+  }
+
+  /** A new id: the shard and a UUID v7, which sorts by time. */
+  next(shard: number): string {
+    return `${shard}.${this.#generator.generateOrResetWithTs(this.#clock.now()).toString()}`;
+  }
+}
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 27);
+
+/** The same id for the same (type, key, idempotencyKey), wherever and whenever it is made. */
+export function derivedId(shard: number, type: string, key: string, idempotencyKey: string): string {
+  return `${shard}.k${digest(JSON.stringify([type, key, idempotencyKey]))}`;
+}
+
+/** Tells whether two messages under one idempotency key carry the same data. */
+export function fingerprint(data: unknown): string {
+  return digest(canonicalJson(data));
+}
+
+/** The shard an id of ours begins with, or undefined for a foreign one. */
+export function shardOfId(id: string): number | undefined {
+  const digits = /^(\d{1,5})\./.exec(id)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}

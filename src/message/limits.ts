@@ -1,0 +1,41 @@
+/** Every bound of the system, with its unit and its reason. Sizes are bytes of UTF-8 unless said otherwise. */
+
+export const NAME_LENGTH = 100; // characters; names of systems, actor types and messages stand in Redis keys
+export const KEY_BYTES = 512; // an actor's key stands in Redis keys and in every envelope
+export const ID_BYTES = 200; // foreign message and correlation ids are taken as they are, up to this
+
+export const PAYLOAD_BYTES = 1_048_576;
+export const EFFECTS_PER_MESSAGE = 1_000;
+
+/** A batch is appended or committed in one script; Redis serves nobody else meanwhile. */
+export const BATCH_MESSAGES = 500;
+export const BATCH_BYTES = 4 * 1_048_576;
+
+/** What may wait inside one producer while Redis is slow or away. */
+export const PRODUCER_QUEUE_MESSAGES = 200_000;
+export const PRODUCER_QUEUE_BYTES = 256 * 1_048_576;
+
+/** Commands from outside are refused (`INBOX_FULL`) above this backlog of one partition; actors' own sends never are. */
+export const INBOX_MESSAGES = 1_000_000;
+
+/** One reply of the reader is kept below this, by asking for fewer entries when entries are large. */
+export const READ_BYTES = 8 * 1_048_576;
+export const READ_ENTRIES = 500; // per stream and read
+/** A blocked read returns at least this often, so that a connection that died silently is noticed. */
+export const READ_BLOCK_MS = 1_000;
+/** A connection on which nothing arrives for this long although something was asked is given up. Longer than READ_BLOCK_MS. */
+export const SOCKET_TIMEOUT_MS = 5_000;
+
+export const RESULTS_PER_PARTITION = 100_000; // entries, roughly (MAXLEN ~); older results go first
+export const DEAD_LETTERS_PER_PARTITION = 100_000; // entries, roughly
+export const OUTCOME_KEPT_MS = 86_400_000; // from the terminal outcome on: dedupe and `attach` work for a day
+export const PRODUCER_KEPT_MS = 86_400_000;
+export const EVENTS_KEPT_MS = 7 * 86_400_000; // and at least until every subscriber has taken them in
+
+/** Messages of one waiting key that are loaded at a time once it may go on. */
+export const ASIDE_WINDOW = 100;
+/** Redis' `unpack` ends at 7,999 values; longer lists are written in pieces. */
+export const SCRIPT_PIECE = 1_000;
+
+export const STACK_CHARACTERS = 4_000; // of an error's stack kept in a dead letter
+export const ERROR_CHARACTERS = 1_000; // of an error's message kept in a result or dead letter

@@ -1,0 +1,55 @@
+import { DefinitionError, InvalidValueError } from './errors.js';
+import { ID_BYTES, KEY_BYTES, NAME_LENGTH } from './limits.js';
+
+/**
+ * Names (of systems, actor types, messages) and keys stand inside Redis keys, where braces choose the slot and a colon separates parts.
+ */
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+// oxlint-disable-next-line no-control-regex -- refusing them is the point
+const UNPRINTABLE = /[\u0000-\u001f\u007f]/;
+
+/** Actor types that the key layout keeps for itself. */
+const RESERVED = new Set(['event', 'outcome', 'producer']);
+
+/** @throws InvalidValueError `INVALID_NAME` */
+export function checkName(name: unknown, place: string): string {
+  if (typeof name === 'string' && name.length <= NAME_LENGTH && NAME.test(name)) return name;
+  throw new InvalidValueError(
+    'INVALID_NAME',
+    place,
+    name,
+    `1 to ${NAME_LENGTH} letters, digits, '.', '_' or '-', beginning with a letter or digit`,
+  );
+}
+
+/** @throws InvalidValueError `INVALID_NAME`, DefinitionError `RESERVED_NAME` */
+export function checkActorType(type: unknown, place: string): string {
+  const name = checkName(type, place);
+  if (RESERVED.has(name))
+    throw new DefinitionError('RESERVED_NAME', `${place}: '${name}' is reserved; the reserved actor types are ${[...RESERVED].join(', ')}`);
+  return name;
+}
+
+/** What is wrong with an actor's key, or undefined. */
+export function keyFault(key: unknown): string | undefined {
+  if (typeof key !== 'string' || key === '') return 'a text that is not empty';
+  if (key.includes('{') || key.includes('}')) return 'a text without braces';
+  if (UNPRINTABLE.test(key)) return 'a text without control characters';
+  if (!key.isWellFormed()) return 'well-formed Unicode';
+  if (key.length * 3 > KEY_BYTES && Buffer.byteLength(key) > KEY_BYTES) return `at most ${KEY_BYTES} bytes`;
+  return undefined;
+}
+
+/** @throws InvalidValueError `INVALID_KEY` */
+export function checkKey(key: unknown, place: string): string {
+  const fault = keyFault(key);
+  if (fault === undefined) return key as string;
+  throw new InvalidValueError('INVALID_KEY', place, key, fault);
+}
+
+/** For ids and keys of idempotency that come from outside. @throws InvalidValueError with the given code */
+export function checkId(id: unknown, place: string, code: 'INVALID_ID' | 'INVALID_OPTION' = 'INVALID_ID'): string {
+  if (typeof id === 'string' && id !== '' && !UNPRINTABLE.test(id) && Buffer.byteLength(id) <= ID_BYTES) return id;
+  throw new InvalidValueError(code, place, id, `a text of 1 to ${ID_BYTES} bytes without control characters`);
+}

@@ -1,0 +1,252 @@
+import { timeOf } from '../log/entry.js';
+import { positionAt } from '../log/position.js';
+import type { StoredState } from '../log/state.js';
+import type { Clock, Timer } from '../message/clock.js';
+import type { MessageDefinition } from '../message/definition.js';
+import type { Envelope } from '../message/envelope.js';
+import { asError, ErrandError, SchemaError } from '../message/errors.js';
+import { checkSize, fromJson, toJson } from '../message/json.js';
+import { Attempt } from './attempt.js';
+import type { Behavior, Instance } from './behavior.js';
+import type { Gathering } from './committer.js';
+import type { Held } from './held.js';
+import type { Inbox } from './inbox.js';
+import type { Composer } from './outgoing.js';
+import { decide } from './recoverability.js';
+import type { Slots } from './slots.js';
+import type { ChildSettings } from './supervision-settings.js';
+
+/**
+ * One actor type and key in memory, one message at a time.
+ *
+ * A1: a key's next message waits for its predecessor's commit, so that no handler acts outward on a state that may never come to be
+ *     (Akka's `persist`). A pipelined actor runs on uncommitted state (`persistAsync`): its handlers only stage effects.
+ * A2: memory is never ahead of the log for good: when a commit fails, the partition and with it every activation is dropped.
+ * A3: each attempt after a failure gets a new instance and a fresh copy of the state as it was before the message.
+ */
+
+/** What an activation asks of its partition. */
+export interface Surroundings {
+  readonly behavior: Behavior;
+  readonly settings: ChildSettings;
+  readonly slots: Slots;
+  readonly clock: Clock;
+  readonly composer: Composer;
+  readonly shards: number;
+  /** the partition is no longer ours, or is stopping: begin nothing new */
+  readonly closing: boolean;
+  readonly running: Set<Attempt>;
+  /** work at a message begins; ends, its commit included */
+  begin(): void;
+  end(): void;
+  loadState(key: string): Promise<StoredState | undefined>;
+  /** Must this message wait behind others of its key? If so, it has been dealt with. */
+  divert(held: Held): boolean;
+  completed(held: Held, attempt: Attempt, resultJson: string, state: StoredState | undefined): Gathering;
+  failed(held: Held, code: string, message: string): Gathering;
+  deadLetter(held: Held, code: string, error: Error): Gathering;
+  wait(held: Held, due: number | 'parked', error: Error): Gathering;
+  attemptFailed(held: Held, error: Error): void;
+  flushed(): Promise<boolean>;
+}
+
+export class AttemptTimeout extends ErrandError {
+  constructor(ms: number) {
+    super('ATTEMPT_TIMEOUT', `the handler did not settle within ${ms} ms`);
+  }
+}
+
+/** The attempt's outcome counts for nothing: the partition was lost, or the node stopped. */
+class Abandoned extends ErrandError {}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return value !== null && typeof value === 'object' && typeof (value as { then?: unknown }).then === 'function';
+}
+
+export class Activation {
+  inbox: Inbox<Held> | undefined;
+  /** messages sent to the inbox and not yet dealt with */
+  outstanding = 0;
+  lastUsed = 0; // monotonic ms
+  #instance: Instance | undefined;
+  /** as of the last message that finished; committed, or pipelined and on its way */
+  #stored: StoredState | undefined;
+  #loaded = false;
+
+  constructor(
+    readonly key: string,
+    private readonly around: Surroundings,
+  ) {}
+
+  /** The inbox's receiver; never rejects. */
+  readonly receive = async (held: Held): Promise<void> => {
+    const { around } = this;
+    if (around.closing || around.divert(held)) return;
+    around.begin();
+    try {
+      const gathering = await this.#inTurn(held);
+      if (gathering !== undefined && !around.behavior.pipelined) await gathering.done; // A1
+    } catch (thrown) {
+      // Only what goes wrong around the handler comes here (the state cannot be loaded): the partition is being dropped.
+      around.attemptFailed(held, asError(thrown));
+    } finally {
+      around.end();
+    }
+  };
+
+  async #inTurn(held: Held): Promise<Gathering | undefined> {
+    const { slots } = this.around;
+    if (!slots.tryTake()) await slots.turn();
+    try {
+      return this.around.closing ? undefined : await this.#handle(held);
+    } finally {
+      slots.give();
+    }
+  }
+
+  async #handle(held: Held): Promise<Gathering | undefined> {
+    const { around } = this;
+    const { envelope } = held;
+    const decode = this.#decoder(envelope);
+    if (decode instanceof Error) return around.deadLetter(held, 'UNKNOWN_MESSAGE', decode);
+    if (!this.#loaded && around.behavior.stateful) this.#stored = await around.loadState(this.key);
+    this.#loaded = true;
+    for (;;) {
+      if (envelope.expires !== undefined && envelope.expires <= around.clock.now()) {
+        return around.failed(held, 'EXPIRED', `not handled before ${new Date(envelope.expires).toISOString()}`);
+      }
+      let data: unknown;
+      try {
+        data = decode();
+      } catch (thrown) {
+        const error = asError(thrown);
+        return around.deadLetter(held, error instanceof ErrandError ? error.code : 'INVALID_DATA', error);
+      }
+      held.attempts += 1;
+      const ended = await this.#attempt(held, data);
+      if (around.closing && ended instanceof Abandoned) return undefined;
+      if (!(ended instanceof Error)) return ended;
+      this.#instance = undefined; // A3
+      around.attemptFailed(held, ended);
+      const decision = decide(around.settings.recoverability, held.attempts, ended);
+      switch (decision.kind) {
+        case 'fail':
+          return around.failed(held, ended instanceof ErrandError ? ended.code : 'FAILED', ended.message);
+        case 'dead-letter':
+          return around.deadLetter(held, ended instanceof ErrandError ? ended.code : 'HANDLER_FAILED', ended);
+        case 'wait':
+          return around.wait(held, around.clock.now() + decision.delay, ended);
+        case 'park':
+          return around.wait(held, 'parked', ended);
+        case 'retry':
+          // What a pipelined key staged before this message is committed first: the retry runs on committed state.
+          if (around.behavior.pipelined && !(await around.flushed())) return undefined;
+          if (around.closing) return undefined;
+      }
+    }
+  }
+
+  /** How this message's data is read, or why it cannot be. */
+  #decoder(envelope: Envelope): (() => unknown) | Error {
+    const { behavior } = this.around;
+    let definition: MessageDefinition | undefined;
+    if (envelope.kind === 'command') definition = behavior.commands.get(envelope.type);
+    else if (envelope.kind === 'event') definition = behavior.subscriptions.get(envelope.type)?.event;
+    else definition = behavior.replies.get(envelope.type);
+    if (definition === undefined) {
+      return new ErrandError('UNKNOWN_MESSAGE', `${behavior.type} has no handler for the ${envelope.kind} '${envelope.type}'`);
+    }
+    const known = definition;
+    return envelope.kind === 'reply' ? () => this.#reply(envelope, known) : () => known.decode(envelope.data);
+  }
+
+  /** A result, as `@onReply` receives it. */
+  #reply(envelope: Envelope, definition: MessageDefinition): unknown {
+    const at = new Date(envelope.time);
+    const meta = {
+      messageId: envelope.causationId ?? envelope.id,
+      correlationId: envelope.correlationId,
+      type: envelope.type,
+      key: envelope.source.slice(envelope.source.indexOf('/') + 1),
+      at,
+      position: positionAt(envelope.time, this.around.shards),
+    };
+    if (envelope.status === 'failed') return { ...meta, status: 'failed', error: fromJson(envelope.data, 'a reply') };
+    return { ...meta, status: 'completed', value: definition.decodeResult(envelope.data) };
+  }
+
+  /** One attempt. An error says that it failed; it never throws. */
+  async #attempt(held: Held, data: unknown): Promise<Gathering | Error> {
+    const { around } = this;
+    const { envelope } = held;
+    const { clock, settings } = around;
+    const timeout = clock.now() + settings.attemptTimeout;
+    const deadline = envelope.expires === undefined ? timeout : Math.min(timeout, envelope.expires);
+    const attempt = new Attempt(envelope, held.attempts, timeOf(held.entry), deadline, around.behavior, around.composer);
+    around.running.add(attempt);
+    try {
+      const instance = this.#instance ?? this.#revive();
+      let returned = instance.handle(envelope, data, attempt);
+      if (isThenable(returned)) returned = await this.#withDeadline(returned, attempt);
+      attempt.end();
+      if (around.closing && attempt.aborted) return new Abandoned('ABANDONED', 'the partition was given up');
+      const resultJson = envelope.kind === 'command' ? (around.behavior.commands.get(envelope.type)?.encodeResult(returned) ?? '') : '';
+      const stored = this.#encodeState(instance, attempt);
+      this.#instance = instance;
+      this.#stored = stored;
+      if (attempt.forgotten) this.#instance = undefined;
+      return around.completed(held, attempt, resultJson, stored);
+    } catch (thrown) {
+      return asError(thrown);
+    } finally {
+      attempt.end();
+      around.running.delete(attempt);
+    }
+  }
+
+  #revive(): Instance {
+    const { behavior } = this.around;
+    const instance = behavior.create();
+    if (behavior.stateful) instance.state = this.#stored === undefined ? instance.initialState() : behavior.parseState(this.#stored.json);
+    return instance;
+  }
+
+  /** @throws SchemaError `NOT_JSON`, `INVALID_STATE`; LimitError `STATE_TOO_LARGE` */
+  #encodeState(instance: Instance, attempt: Attempt): StoredState | undefined {
+    const { behavior, settings } = this.around;
+    const place = `state of ${behavior.type}/${this.key}`;
+    if (!behavior.stateful) {
+      if (instance.state === undefined) return undefined;
+      throw new SchemaError('INVALID_STATE', place, [{ path: '', message: 'this actor sets its state but has no initialState()' }]);
+    }
+    if (attempt.forgotten) return undefined;
+    const json = checkSize(toJson(instance.state, place), place, 'STATE_TOO_LARGE', settings.state.maxBytes);
+    if (json === '') throw new SchemaError('INVALID_STATE', place, [{ path: '', message: 'the state is undefined' }]);
+    return { version: (this.#stored?.version ?? 0) + 1, json };
+  }
+
+  #withDeadline(returned: PromiseLike<unknown>, attempt: Attempt): Promise<unknown> {
+    const { clock, settings } = this.around;
+    return new Promise((resolve, reject) => {
+      let timer: Timer | undefined;
+      const give = (reason: Error): void => {
+        timer?.cancel();
+        attempt.abort(reason);
+        reject(reason);
+      };
+      timer = clock.after(Math.max(0, attempt.deadline - clock.now()), () => give(new AttemptTimeout(settings.attemptTimeout)));
+      attempt.onAbandon = () => give(new Abandoned('ABANDONED', 'the partition was lost, or the node is stopping'));
+      // What a handler does after its time is up is its own affair; a late rejection is taken here too.
+      returned.then(
+        (value) => {
+          timer?.cancel();
+          resolve(value);
+        },
+        (thrown: unknown) => {
+          timer?.cancel();
+          reject(asError(thrown));
+        },
+      );
+    });
+  }
+}

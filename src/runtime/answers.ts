@@ -1,0 +1,63 @@
+import type { CommitBatch } from '../log/commit.js';
+import type { Keys } from '../log/keys.js';
+import { encodeOutcome, type Outcome, writeOutcome } from '../log/outcome.js';
+import { shardOf } from '../log/shard.js';
+import { type Envelope, toFields } from '../message/envelope.js';
+import { ERROR_CHARACTERS, RESULTS_PER_PARTITION } from '../message/limits.js';
+import { keyFault } from '../message/names.js';
+
+/** How a command ended, before it has a time and a correlation. */
+export type Ending =
+  | { readonly status: 'completed'; readonly json: string }
+  | { readonly status: 'failed'; readonly code: string; readonly message: string };
+
+/**
+ * Everything by which a command's sender learns its outcome, in the commit that settles it: the result on the second stream, a reply to the
+ * asker's inbox (Return Address, Hohpe & Woolf), and the outcome record for `ask`, `attach` and dedupe.
+ * @returns the outcome when somebody tracks it
+ */
+export function answer(
+  batch: CommitBatch,
+  keys: Keys,
+  type: string,
+  shard: number,
+  envelope: Envelope,
+  ending: Ending,
+  now: number,
+): Outcome | undefined {
+  const { id, correlationId } = envelope;
+  const data =
+    ending.status === 'completed' ? ending.json : JSON.stringify({ code: ending.code, message: ending.message.slice(0, ERROR_CHARACTERS) });
+  const source = `${type}/${envelope.subject}`;
+  const common = {
+    type: envelope.type,
+    source,
+    time: now,
+    correlationId,
+    causationId: id,
+    status: ending.status,
+    data,
+    traceparent: envelope.traceparent,
+  };
+  batch.append(keys.results(type, shard), toFields({ ...common, id: `${id}.result`, subject: envelope.subject }), RESULTS_PER_PARTITION);
+  const address = parseAddress(envelope.replyTo);
+  if (address !== undefined) {
+    const inbox = keys.inbox(address.type, shardOf(address.key, keys.shards));
+    batch.append(inbox, toFields({ ...common, id: `${id}.reply`, kind: 'reply', subject: address.key }));
+  }
+  if (envelope.track === undefined) return undefined;
+  const outcome: Outcome =
+    ending.status === 'completed'
+      ? { status: 'completed', value: ending.json, correlationId, at: now }
+      : { status: 'failed', code: ending.code, message: ending.message.slice(0, ERROR_CHARACTERS), correlationId, at: now };
+  writeOutcome(batch, keys.outcome(shard, id), envelope.track, encodeOutcome(outcome));
+  return outcome;
+}
+
+/** `type/key`; the key may hold slashes of its own. */
+function parseAddress(address: string | undefined): { type: string; key: string } | undefined {
+  if (address === undefined) return undefined;
+  const slash = address.indexOf('/');
+  const key = address.slice(slash + 1);
+  return slash < 1 || keyFault(key) !== undefined ? undefined : { type: address.slice(0, slash), key };
+}

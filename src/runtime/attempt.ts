@@ -1,0 +1,101 @@
+import type { MessageDefinition } from '../message/definition.js';
+import type { Envelope } from '../message/envelope.js';
+import { ErrandError, LimitError } from '../message/errors.js';
+import { EFFECTS_PER_MESSAGE } from '../message/limits.js';
+import type { Composer, Outgoing, StageOptions } from './outgoing.js';
+
+/** What one attempt at one message is told, and what it staged. */
+export class Attempt {
+  readonly staged: Outgoing[] = [];
+  /** the activation's state is deleted with the commit */
+  forgotten = false;
+  /** set while the handler is awaited: stop waiting for it */
+  onAbandon: (() => void) | undefined;
+  #over = false;
+  #controller: AbortController | undefined;
+  #abortReason: Error | undefined;
+
+  constructor(
+    readonly envelope: Envelope,
+    /** 1-based */
+    readonly number: number,
+    readonly enqueuedAt: number,
+    /** ms since the epoch */
+    readonly deadline: number,
+    private readonly self: { readonly type: string; readonly replies: ReadonlyMap<string, MessageDefinition> },
+    private readonly composer: Composer,
+  ) {}
+
+  /** Made when first asked for: most handlers never do. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
+    }
+    return this.#controller.signal;
+  }
+
+  /**
+   * Stages a message for the commit; its id is final.
+   * @throws ErrandError `HANDLER_SETTLED`; LimitError `TOO_MANY_EFFECTS`; SchemaError, LimitError and InvalidValueError for what is wrong with the message
+   */
+  stage(definition: MessageDefinition, input: unknown, options?: StageOptions): string {
+    this.assertRunning();
+    if (this.staged.length >= EFFECTS_PER_MESSAGE) {
+      throw new LimitError(
+        'TOO_MANY_EFFECTS',
+        `${this.self.type}/${this.envelope.subject}`,
+        this.staged.length + 1,
+        EFFECTS_PER_MESSAGE,
+        'effects of one message',
+      );
+    }
+    const { envelope, self } = this;
+    const me = `${self.type}/${envelope.subject}`;
+    const headers = {
+      source: me,
+      correlationId: envelope.correlationId,
+      causationId: envelope.id,
+      traceparent: envelope.traceparent,
+      replyTo: definition.kind === 'command' && self.replies.has(definition.name) ? me : undefined,
+    };
+    const outgoing = this.composer.compose(definition, definition.encode(input), headers, options);
+    this.staged.push(outgoing);
+    return outgoing.messageId;
+  }
+
+  forget(): void {
+    this.assertRunning();
+    this.forgotten = true;
+  }
+
+  /** The handler has returned, thrown, or run out of time: nothing more can be staged. */
+  end(): void {
+    this.#over = true;
+  }
+
+  /** Tells the handler to stop. */
+  abort(reason: Error): void {
+    this.#abortReason ??= reason;
+    this.#controller?.abort(reason);
+  }
+
+  get aborted(): boolean {
+    return this.#abortReason !== undefined;
+  }
+
+  /** Whatever the handler still does counts for nothing. */
+  abandon(reason: Error): void {
+    this.abort(reason);
+    this.onAbandon?.();
+  }
+
+  assertRunning(): void {
+    if (!this.#over) return;
+    const { type, subject } = this.envelope;
+    throw new ErrandError(
+      'HANDLER_SETTLED',
+      `the handler of ${type} for ${this.self.type}/${subject} has settled: its context can stage nothing more`,
+    );
+  }
+}

@@ -1,0 +1,136 @@
+import { CommitBatch, commit } from '../log/commit.js';
+import type { Link } from '../log/connection.js';
+import { BATCH_BYTES, BATCH_MESSAGES } from '../message/limits.js';
+import type { Held } from './held.js';
+
+/**
+ * One partition's way to write: everything goes through one queue of batches, one of them under way at a time (group commit).
+ *
+ * G1: writes reach Redis in the order in which they were handed over.
+ * G2: a commit is never sent twice. An answer that is not `committed` ends this committer: whoever owns the partition next reads from the log.
+ */
+
+/** Effects gathered for one commit. */
+export interface Gathering {
+  readonly batch: CommitBatch;
+  /** messages whose inbox entries this very commit removes */
+  readonly removed: Held[];
+  /** resolves to whether it was committed */
+  readonly done: Promise<boolean>;
+  /** runs once it is committed */
+  after(run: () => void): void;
+}
+
+class Commit implements Gathering {
+  readonly batch: CommitBatch;
+  readonly removed: Held[] = [];
+  messages = 0;
+  readonly done: Promise<boolean>;
+  #resolve: (committed: boolean) => void = () => undefined;
+  readonly #callbacks: (() => void)[] = [];
+
+  constructor(partitionKey: string) {
+    this.batch = new CommitBatch(partitionKey);
+    this.done = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  get full(): boolean {
+    return this.messages >= BATCH_MESSAGES || this.batch.bytes >= BATCH_BYTES;
+  }
+
+  after(run: () => void): void {
+    this.#callbacks.push(run);
+  }
+
+  finish(committed: boolean): void {
+    if (committed) for (const run of this.#callbacks) run();
+    this.#resolve(committed);
+  }
+}
+
+export interface CommitterOptions {
+  readonly link: Link;
+  readonly partitionKey: string;
+  readonly nonce: string;
+  /** adds the removal of what the batch settled; runs when it is about to be sent */
+  readonly complete: (commit: Gathering) => void;
+  /** the commit was refused, or nobody knows */
+  readonly onLost: (reason: string, error?: Error) => void;
+  /** nothing is left to commit, for now */
+  readonly onRest: () => void;
+}
+
+export class Committer {
+  #queue: Commit[] = [];
+  #underWay: Commit | undefined;
+  #scheduled = false;
+  #ended = false;
+
+  constructor(private readonly options: CommitterOptions) {}
+
+  /** The commit that the next message's effects go into. Everything written to it at once stays together. */
+  gather(): Gathering {
+    let last = this.#queue.at(-1);
+    if (last === undefined || last.full) {
+      last = new Commit(this.options.partitionKey);
+      if (this.#ended) last.finish(false);
+      else this.#queue.push(last);
+    }
+    last.messages += 1;
+    this.#schedule();
+    return last;
+  }
+
+  /** Resolves once all that was handed over so far is answered; to false if any of it was not committed. */
+  async flushed(): Promise<boolean> {
+    const last = this.#queue.at(-1) ?? this.#underWay;
+    return last === undefined ? !this.#ended : last.done;
+  }
+
+  get idle(): boolean {
+    return this.#queue.length === 0 && this.#underWay === undefined;
+  }
+
+  /** Nothing more is sent; all that waits is told so. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const queue = this.#queue;
+    this.#queue = [];
+    this.#underWay?.finish(false);
+    for (const waiting of queue) waiting.finish(false);
+  }
+
+  // In the next turn, so that all handlers that finish in this one share a commit.
+  #schedule(): void {
+    if (this.#scheduled || this.#underWay !== undefined || this.#ended) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      void this.#send();
+    });
+  }
+
+  async #send(): Promise<void> {
+    while (!this.#ended && this.#underWay === undefined) {
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      this.#underWay = next;
+      this.options.complete(next);
+      try {
+        const reply = await commit(this.options.link, this.options.nonce, next.batch);
+        if (this.#ended) return;
+        if (reply !== 'committed') return this.options.onLost(reply);
+      } catch (error) {
+        if (!this.#ended) this.options.onLost('commit unanswered', error as Error);
+        return;
+      } finally {
+        this.#underWay = undefined;
+      }
+      next.finish(true);
+      if (this.idle) this.options.onRest();
+    }
+  }
+}

@@ -1,0 +1,17 @@
+import type { Envelope } from '../message/envelope.js';
+
+/** One message in memory: read, not settled. */
+export interface Held {
+  /** id of the inbox entry it is, or was */
+  readonly entry: string;
+  readonly envelope: Envelope;
+  readonly fields: readonly string[];
+  /** attempts made so far */
+  attempts: number;
+  /** which draining of its key's aside list brought it; undefined for one that stands in the inbox */
+  readonly drain: number | undefined;
+  /** it was sent to its key's activation, which counts it */
+  routed: boolean;
+  /** the commit that removes its inbox entry is on its way, or done */
+  removed: boolean;
+}

@@ -1,0 +1,113 @@
+import type { Link } from '../log/connection.js';
+import type { Keys } from '../log/keys.js';
+import type { Reader } from '../log/reader.js';
+import type { Clock, Timer } from '../message/clock.js';
+import type { Random } from '../message/random.js';
+import type { Asks } from './asks.js';
+import type { Behavior } from './behavior.js';
+import type { Held } from './held.js';
+import type { Branch, Inbox } from './inbox.js';
+import type { Logger } from './logger.js';
+import type { Composer } from './outgoing.js';
+import type { Partition } from './partition.js';
+import type { Pulse } from './pulse.js';
+import type { Signals } from './signals.js';
+import { Slots } from './slots.js';
+import type { ChildSettings } from './supervision-settings.js';
+
+/** What everything on one node shares. */
+export interface Deps {
+  readonly node: string;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly composer: Composer;
+  /** for commits, leases and whatever else an owner reads and writes */
+  readonly link: Link;
+  readonly reader: Reader;
+  readonly asks: Asks;
+  readonly signals: Signals;
+  readonly pulse: Pulse;
+  readonly logger: Logger;
+}
+
+/** One actor type on one node: what its partitions here share. */
+export class Host {
+  readonly partitions = new Map<number, Partition>();
+  readonly slots: Slots;
+  #held = 0;
+  #starved = false;
+  #sweep: Timer | undefined;
+
+  constructor(
+    readonly deps: Deps,
+    readonly behavior: Behavior,
+    readonly settings: ChildSettings,
+    private readonly branch: Branch,
+  ) {
+    this.slots = new Slots(settings.concurrency);
+  }
+
+  get type(): string {
+    return this.behavior.type;
+  }
+
+  /** How many entries one more read may bring for each partition. */
+  room(): number {
+    const free = this.settings.prefetch - this.#held;
+    this.#starved = free <= 0;
+    return free <= 0 ? 0 : Math.max(1, Math.floor(free / Math.max(1, this.partitions.size)));
+  }
+
+  /** So many more messages are in memory. */
+  held(more: number): void {
+    this.#held += more;
+    // Asked for again only once a fair piece is free: a read for each single message would cost more than it brings.
+    if (!this.#starved || (this.settings.prefetch - this.#held) * 4 < this.settings.prefetch) return;
+    this.#starved = false;
+    for (const partition of this.partitions.values()) this.deps.reader.nudge(partition);
+  }
+
+  spawn(key: string, receive: (held: Held) => Promise<void>): Inbox<Held> {
+    this.#armSweep();
+    return this.branch.inbox(key, receive);
+  }
+
+  signal(kind: 'message-failed', held: Held, more: { code: string; message: string }): void;
+  signal(kind: 'attempt-failed', held: Held, more: { attempt: number; code: string; message: string }): void;
+  signal(kind: 'retry-delayed', held: Held, more: { attempt: number; until: Date }): void;
+  signal(kind: 'parked', held: Held, more: { attempt: number }): void;
+  signal(kind: 'message-failed' | 'attempt-failed' | 'retry-delayed' | 'parked', { envelope }: Held, more: object): void {
+    const { subject, id, type, correlationId } = envelope;
+    this.deps.signals.emit({ kind, actor: this.type, key: subject, messageId: id, type, correlationId, ...more } as Parameters<
+      Signals['emit']
+    >[0]);
+  }
+
+  /** Passivation: an activation leaves memory between one and one and a half times `passivateAfter` after its last message. */
+  #armSweep(): void {
+    if (this.#sweep !== undefined) return;
+    const { passivateAfter } = this.settings;
+    this.#sweep = this.deps.clock.after(Math.max(1, passivateAfter / 2), () => {
+      this.#sweep = undefined;
+      const since = this.deps.clock.monotonic() - passivateAfter;
+      let active = 0;
+      for (const partition of this.partitions.values()) {
+        partition.passivate(since);
+        active += partition.active;
+      }
+      if (active > 0) this.#armSweep();
+    });
+  }
+
+  /** Activations in memory. */
+  get active(): number {
+    let active = 0;
+    for (const partition of this.partitions.values()) active += partition.active;
+    return active;
+  }
+
+  stop(): void {
+    this.#sweep?.cancel();
+  }
+}

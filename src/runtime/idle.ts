@@ -1,0 +1,56 @@
+import type { Link } from '../log/connection.js';
+import { compareIds, entriesOf, FIRST } from '../log/entry.js';
+import type { Keys } from '../log/keys.js';
+import { hostedTypes } from '../log/system-record.js';
+import type { Clock } from '../message/clock.js';
+import type { Unsettled } from '../message/errors.js';
+import { cursorField } from './intake.js';
+
+/** One actor type and the events it subscribes to. */
+export interface Subscriber {
+  readonly type: string;
+  readonly events: readonly string[];
+}
+
+/**
+ * What is not settled, as one atomic picture: with separate looks a message could slip from a place not yet looked at to one already seen.
+ * Keys that wait for a retry count; parked keys and what is scheduled for later do not.
+ */
+export async function unsettled(link: Link, keys: Keys, clock: Clock, subscribers: readonly Subscriber[]): Promise<Unsettled[]> {
+  const live = await hostedTypes(link, keys);
+  const watched = subscribers.filter(({ type }) => live.has(type));
+  type Look = { readonly command: readonly [string, ...(string | number)[]]; readonly see: (reply: unknown) => void };
+  const looks: Look[] = [];
+  const partitions: (Unsettled & { inbox: number; waiting: number; facts: boolean })[] = [];
+  const newest = new Map<string, string>();
+  for (const { type, events } of watched) {
+    for (let shard = 0; shard < keys.shards; shard += 1) {
+      const partition = { actor: type, shard, inbox: 0, waiting: 0, facts: false };
+      partitions.push(partition);
+      const add = (see: Look['see'], ...command: Look['command']): number => looks.push({ command, see });
+      add((n) => (partition.inbox += Number(n)), 'XLEN', keys.inbox(type, shard));
+      add((n) => (partition.waiting += Number(n)), 'ZCOUNT', keys.waiting(type, shard), '-inf', '(+inf');
+      add((n) => (partition.waiting += Number(n)), 'ZCOUNT', keys.schedule(type, shard), '-inf', clock.now());
+      for (const event of events) {
+        const stream = keys.event(event, shard);
+        if (!newest.has(stream)) {
+          newest.set(stream, FIRST);
+          add((reply) => newest.set(stream, entriesOf(reply)[0]?.id ?? FIRST), 'XREVRANGE', stream, '+', '-', 'COUNT', 1);
+        }
+        add(
+          (cursor) => {
+            partition.facts ||= compareIds(newest.get(stream) ?? FIRST, typeof cursor === 'string' ? cursor : FIRST) > 0;
+          },
+          'HGET',
+          keys.partition(type, shard),
+          cursorField(event),
+        );
+      }
+    }
+  }
+  const replies = await link.pipeline([['MULTI'], ...looks.map(({ command }) => command), ['EXEC']]);
+  const seen = replies.at(-1);
+  if (seen instanceof Error) throw seen;
+  (seen as unknown[]).forEach((reply, i) => looks[i]?.see(reply));
+  return partitions.filter(({ inbox, waiting, facts }) => inbox > 0 || waiting > 0 || facts);
+}

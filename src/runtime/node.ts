@@ -1,0 +1,289 @@
+import { Appender } from '../log/appender.js';
+import { Link, type Store } from '../log/connection.js';
+import { Keys } from '../log/keys.js';
+import { Reader } from '../log/reader.js';
+import { loadScripts } from '../log/scripts.js';
+import { readStates } from '../log/state.js';
+import { recordedSubscriptions, recordSubscription } from '../log/subscriptions.js';
+import { checkServer, hostedTypes, recordActorTypes, recordedActorTypes, recordShards } from '../log/system-record.js';
+import type { Clock, Timer } from '../message/clock.js';
+import { type Duration, milliseconds } from '../message/duration.js';
+import { asError, ErrandError, IdleTimeoutError, invariant } from '../message/errors.js';
+import { Ids } from '../message/ids.js';
+import { type Random, token } from '../message/random.js';
+import { Asks } from './asks.js';
+import type { Behavior } from './behavior.js';
+import { DeadLetters } from './dead-letters.js';
+import type { Deps } from './host.js';
+import { type Subscriber, unsettled } from './idle.js';
+import { Branch } from './inbox.js';
+import { cursorField } from './intake.js';
+import type { Logger } from './logger.js';
+import { Observatory } from './observe.js';
+import { Composer } from './outgoing.js';
+import { Ownership } from './ownership.js';
+import { Pulse } from './pulse.js';
+import { Sender } from './sender.js';
+import { Signals } from './signals.js';
+import type { SupervisorSettings } from './supervision-settings.js';
+import { Supervisor } from './supervisor.js';
+
+export interface NodeOptions {
+  readonly name: string;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** undefined for a client that takes what is recorded */
+  readonly shards: number | undefined;
+  readonly lease: number; // ms
+  readonly sendTimeout: number; // ms
+  readonly allowEviction: boolean;
+  readonly behaviors: readonly Behavior[];
+  readonly supervisors: readonly SupervisorSettings[];
+}
+
+/** Between looks at whether everything is settled, when nothing else says that it is time. */
+const IDLE_POLL_MS = 100;
+const IDLE_MS = 30_000;
+
+/**
+ * One running system on one process: its connections, its actors, and what users do with it.
+ * Connections: `control` for commits and whatever else an owner does; one each for appends, for the blocking read of inboxes,
+ * and, once somebody needs them, for observers and for wake-ups.
+ */
+export class Node {
+  readonly id: string;
+  readonly signals: Signals;
+  private constructor(
+    private readonly options: NodeOptions,
+    private readonly parts: Parts,
+  ) {
+    this.id = parts.deps.node;
+    this.signals = parts.deps.signals;
+  }
+
+  /** Connects, checks that this Redis will do, records what must be recorded, and begins to work. */
+  static async start(options: NodeOptions): Promise<Node> {
+    const { clock, random, store, name } = options;
+    const node = token(random);
+    const signals = new Signals(() => clock.now());
+    const links: Link[] = [];
+    const link = (purpose: string, greet?: (redis: Parameters<typeof loadScripts>[0]) => Promise<void>): Link => {
+      const made = new Link({ store, name: `errand:${name}:${purpose}`, clock, random, ...(greet === undefined ? {} : { greet }) });
+      links.push(made);
+      return made;
+    };
+    try {
+      const control = link('control', loadScripts);
+      await control.open();
+      await checkServer(control, options.allowEviction);
+      const shards = await recordShards(control, name, options.shards);
+      const parts = assemble(options, node, signals, control, new Keys(name, shards), link);
+      const started = new Node(options, { ...parts, links });
+      await started.#begin();
+      return started;
+    } catch (error) {
+      for (const made of links) made.close();
+      await store.close();
+      throw error;
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { behaviors, logger } = this.options;
+    const { deps, append, read, ownership, supervisor } = this.parts;
+    const { link, keys, reader, signals } = deps;
+    await append.open();
+    link.onDown(() => signals.emit({ kind: 'disconnected' }));
+    link.onUp(() => signals.emit({ kind: 'connected' }));
+    if (behaviors.length > 0) {
+      await read.open();
+      await recordActorTypes(
+        link,
+        keys,
+        behaviors.map(({ type }) => type),
+      );
+      for (const { type, subscriptions } of behaviors) {
+        for (const { event, from } of subscriptions.values())
+          await recordSubscription(link, keys, type, event.name, from, cursorField(event.name));
+      }
+      reader.start();
+      await ownership.start();
+    }
+    const actors = supervisor.hosts.map(({ type }) => type);
+    signals.emit({ kind: 'started', node: this.id, actors });
+    logger.info({ node: this.id, actors, shards: keys.shards }, `${this.options.name} started`);
+  }
+
+  get shards(): number {
+    return this.parts.deps.keys.shards;
+  }
+  get sender(): Sender {
+    this.#assertRunning();
+    return this.parts.sender;
+  }
+  get observatory(): Observatory {
+    this.#assertRunning();
+    return this.parts.observatory;
+  }
+  get deadLetters(): DeadLetters {
+    return this.parts.deadLetters;
+  }
+  get supervisor(): Supervisor {
+    return this.parts.supervisor;
+  }
+
+  /** The committed state's JSON text, or undefined. */
+  async state(type: string, key: string): Promise<string | undefined> {
+    this.#assertRunning();
+    const { keys, link, composer } = this.parts.deps;
+    const [stored] = await readStates(link, [keys.state(type, composer.shardOf(key), key)]);
+    return stored?.json;
+  }
+
+  /** @throws IdleTimeoutError `IDLE_TIMEOUT` with what is left; the signal's reason; ErrandError `STOPPED` */
+  async idle(options: { timeout?: Duration; signal?: AbortSignal }): Promise<void> {
+    const timeout = milliseconds(options.timeout ?? IDLE_MS, 'timeout');
+    const { clock } = this.options;
+    const { deps, supervisor, appender } = this.parts;
+    const subscribers = await this.#subscribers();
+    let over = false;
+    const limit = clock.after(timeout, () => {
+      over = true;
+    });
+    try {
+      for (;;) {
+        this.#assertRunning();
+        if (options.signal?.aborted) throw asError(options.signal.reason);
+        // Nothing can be settled while something is still in this process's own hands.
+        const busy =
+          appender.pending > 0 || supervisor.hosts.some(({ partitions }) => [...partitions.values()].some(({ quiet }) => !quiet));
+        if (!busy || over) {
+          const left = await unsettled(deps.link, deps.keys, clock, subscribers);
+          if (left.length === 0 && appender.pending === 0) return;
+          if (over) throw new IdleTimeoutError(left, timeout);
+        }
+        await this.#pause();
+      }
+    } finally {
+      limit.cancel();
+    }
+  }
+
+  /** A while, or less when this node settles something meanwhile. */
+  async #pause(): Promise<void> {
+    let timer: Timer | undefined;
+    const passed = new Promise<void>((resolve) => {
+      timer = this.options.clock.after(IDLE_POLL_MS, resolve);
+    });
+    await Promise.race([passed, this.parts.deps.pulse.next()]);
+    timer?.cancel();
+  }
+
+  async #subscribers(): Promise<Subscriber[]> {
+    const { link, keys } = this.parts.deps;
+    const [types, subscriptions] = await Promise.all([recordedActorTypes(link, keys), recordedSubscriptions(link, keys)]);
+    return types.map((type) => ({ type, events: subscriptions.filter((one) => one.type === type).map(({ event }) => event) }));
+  }
+
+  #stopping: Promise<void> | undefined;
+
+  /** Drains and releases everything; the same promise however often it is called. */
+  stop(grace: number): Promise<void> {
+    this.#stopping ??= this.#stop(grace);
+    return this.#stopping;
+  }
+
+  async #stop(grace: number): Promise<void> {
+    const { deps, appender, ownership, observatory, supervisor, root, links } = this.parts;
+    appender.close();
+    await ownership.stop(grace);
+    appender.abandon();
+    deps.asks.stop();
+    await observatory.stop();
+    await deps.reader.stop();
+    supervisor.stop();
+    root.stop();
+    for (const link of links) link.close();
+    await this.options.store.close();
+    deps.signals.emit({ kind: 'stopped', node: this.id });
+    deps.signals.complete();
+    this.options.logger.info({ node: this.id }, `${this.options.name} stopped`);
+  }
+
+  #assertRunning(): void {
+    if (this.#stopping !== undefined) throw new ErrandError('STOPPED', 'the system was stopped');
+  }
+}
+
+interface Parts {
+  readonly deps: Deps;
+  readonly append: Link;
+  readonly read: Link;
+  readonly appender: Appender;
+  readonly sender: Sender;
+  readonly observatory: Observatory;
+  readonly ownership: Ownership;
+  readonly supervisor: Supervisor;
+  readonly deadLetters: DeadLetters;
+  readonly root: Branch;
+  readonly links: readonly Link[];
+}
+
+type MakeLink = (purpose: string, greet?: (redis: Parameters<typeof loadScripts>[0]) => Promise<void>) => Link;
+
+function assemble(options: NodeOptions, node: string, signals: Signals, control: Link, keys: Keys, link: MakeLink): Omit<Parts, 'links'> {
+  const { clock, random, logger, name, sendTimeout, lease, behaviors, supervisors } = options;
+  const fault = (where: string, error: Error): void =>
+    signals.emit({ kind: 'fault', where, code: error instanceof ErrandError ? error.code : 'FAULT', message: error.message });
+  const composer = new Composer(clock, new Ids(clock, random), keys);
+  const append = link('append', loadScripts);
+  const appender = new Appender({ link: append, keys, clock, producer: token(random), sendTimeout });
+  let reader: Reader | undefined;
+  const read = link('read', (redis) => {
+    invariant(reader !== undefined, 'the reader is made before its connection');
+    return reader.greeting(redis);
+  });
+  reader = new Reader(read, control, clock, (error) => fault('reader', error));
+  const asks = new Asks(node, keys, clock, control, link('wake'));
+  const observatory = new Observatory(keys, control, control, clock, (greet) => link('observe', greet), fault);
+  const deps: Deps = { node, keys, clock, random, composer, link: control, reader, asks, signals, logger, pulse: new Pulse() };
+  const root = Branch.root(`${name}-${node}`);
+  const supervisor = Supervisor.spawn(root, deps, behaviors, supervisors);
+  const ownership = new Ownership(deps, supervisor.hosts, lease);
+  const unhosted = new Unhosted(deps, supervisor);
+  const sender = new Sender(name, keys, composer, appender, asks, observatory, (type) => unhosted.check(type));
+  return { deps, append, read, appender, sender, observatory, ownership, supervisor, deadLetters: new DeadLetters(keys, control), root };
+}
+
+const AGAIN_MS = 10_000;
+
+/** Says so when a command goes to a type that no live node hosts; looked up at most once in a while for each type. */
+class Unhosted {
+  readonly #own: ReadonlySet<string>;
+  /** when each type was looked up last, monotonic ms */
+  readonly #last = new Map<string, number>();
+
+  constructor(
+    private readonly deps: Deps,
+    supervisor: Supervisor,
+  ) {
+    this.#own = new Set(supervisor.hosts.map(({ type }) => type));
+  }
+
+  check(type: string): void {
+    if (this.#own.has(type)) return;
+    const now = this.deps.clock.monotonic();
+    const last = this.#last.get(type);
+    if (last !== undefined && now - last < AGAIN_MS) return;
+    this.#last.set(type, now);
+    const { link, keys, signals } = this.deps;
+    hostedTypes(link, keys).then(
+      (live) => {
+        if (!live.has(type)) signals.emit({ kind: 'unhosted', actor: type });
+      },
+      () => undefined, // away for now: nothing can be said
+    );
+  }
+}

@@ -1,0 +1,186 @@
+import { Observable } from 'rxjs';
+import type { Link } from '../log/connection.js';
+import { type Entry, FIRST, timeOf } from '../log/entry.js';
+import type { Keys } from '../log/keys.js';
+import { encodePosition, type From, type Position, startingIds } from '../log/position.js';
+import { Reader, type Source } from '../log/reader.js';
+import { newestIds } from '../log/system-record.js';
+import type { Clock } from '../message/clock.js';
+import type { MessageDefinition } from '../message/definition.js';
+import { type Envelope, fromFields } from '../message/envelope.js';
+import { asError, ErrandError } from '../message/errors.js';
+import { fromJson } from '../message/json.js';
+import { READ_ENTRIES } from '../message/limits.js';
+
+/** What an observer is given beside the message's own content. */
+export interface ObservedMeta {
+  readonly messageId: string;
+  readonly correlationId: string;
+  readonly causationId?: string | undefined;
+  readonly key: string;
+  readonly at: Date;
+  readonly position: Position;
+}
+
+export type ObservedResult = ObservedMeta & { readonly type: string } & (
+    | { readonly status: 'completed'; readonly value: unknown }
+    | { readonly status: 'failed'; readonly error: { readonly code: string; readonly message: string } }
+  );
+
+export type ObservedEvent = ObservedMeta & { readonly type: string; readonly data: unknown };
+
+/**
+ * What users watch: results and facts, as rxjs Observables, read from the log on a connection of their own.
+ *
+ * O1: an observer that begins `'now'` sees all that this system sends after `subscribe()`: appends wait until its position is known (`positioned`).
+ */
+export class Observatory {
+  readonly #reader: Reader;
+  #opened: Promise<void> | undefined;
+  #positioning = 0;
+  #positioned: Promise<void> | undefined;
+  #release: () => void = () => undefined;
+  readonly #observers = new Set<{ complete(): void }>();
+  #stopped = false;
+
+  constructor(
+    private readonly keys: Keys,
+    private readonly link: Link,
+    private readonly control: Link,
+    clock: Clock,
+    readerLink: (greet: Reader['greeting']) => Link,
+    private readonly onFault: (where: string, error: Error) => void,
+  ) {
+    let reader: Reader;
+    const own = readerLink((redis) => reader.greeting(redis));
+    this.readLink = own;
+    reader = new Reader(own, control, clock, (error) => onFault('observers', error));
+    this.#reader = reader;
+  }
+
+  private readonly readLink: Link;
+
+  /** Invariant O1: await this before an append. Undefined when nobody's position is being looked up. */
+  get positioned(): Promise<void> | undefined {
+    return this.#positioned;
+  }
+
+  /** @throws InvalidValueError `INVALID_POSITION` */
+  results(definition: MessageDefinition, from: From): Observable<ObservedResult> {
+    const { keys } = this;
+    const to = definition.to ?? '';
+    return this.#observe(
+      (shard) => keys.results(to, shard),
+      from,
+      `from of results(${definition.name})`,
+      (envelope, meta) => {
+        if (envelope.type !== definition.name) return undefined;
+        const result = { ...meta, messageId: envelope.causationId ?? envelope.id, type: envelope.type };
+        if (envelope.status === 'failed')
+          return { ...result, status: 'failed', error: fromJson(envelope.data, 'a result') as { code: string; message: string } };
+        return { ...result, status: 'completed', value: definition.decodeResult(envelope.data) };
+      },
+    );
+  }
+
+  /** @throws InvalidValueError `INVALID_POSITION` */
+  events(definition: MessageDefinition, from: From): Observable<ObservedEvent> {
+    const { keys } = this;
+    return this.#observe(
+      (shard) => keys.event(definition.name, shard),
+      from,
+      `from of events(${definition.name})`,
+      (envelope, meta) => {
+        if (envelope.type !== definition.name) return undefined;
+        return { ...meta, causationId: envelope.causationId, type: envelope.type, data: definition.decode(envelope.data) };
+      },
+    );
+  }
+
+  #observe<T>(
+    stream: (shard: number) => string,
+    from: From,
+    place: string,
+    see: (envelope: Envelope, meta: ObservedMeta) => T | undefined,
+  ): Observable<T> {
+    const { shards } = this.keys;
+    startingIds(from, shards, place); // a bad `from` is the caller's fault, and told at once
+    return new Observable<T>((observer) => {
+      if (this.#stopped) return observer.error(new ErrandError('STOPPED', 'the system was stopped'));
+      const streams = Array.from({ length: shards }, (_, shard) => stream(shard));
+      const ids: string[] = [];
+      const sources: Source[] = [];
+      let over = false;
+      this.#observers.add(observer);
+      void this.#begin(streams, startingIds(from, shards, place)).then(
+        (begin) => {
+          if (over) return;
+          ids.push(...begin);
+          streams.forEach((name, shard) => {
+            const deliver = (entries: readonly Entry[]): void => {
+              for (const entry of entries) {
+                ids[shard] = entry.id;
+                if (!over) this.#see(entry, ids, see, observer);
+              }
+            };
+            const source = { stream: name, position: () => ids[shard] ?? FIRST, wanted: () => READ_ENTRIES, deliver };
+            sources.push(source);
+            this.#reader.add(source);
+          });
+        },
+        (error: unknown) => observer.error(error),
+      );
+      return () => {
+        over = true;
+        this.#observers.delete(observer);
+        for (const source of sources) this.#reader.remove(source);
+      };
+    });
+  }
+
+  #see<T>(
+    entry: Entry,
+    ids: readonly string[],
+    see: (envelope: Envelope, meta: ObservedMeta) => T | undefined,
+    observer: { next(value: T): void },
+  ): void {
+    let seen: T | undefined;
+    try {
+      const envelope = fromFields(entry.fields);
+      if ('fault' in envelope) throw new ErrandError('NO_ENVELOPE', envelope.fault);
+      const { id, correlationId, subject } = envelope;
+      seen = see(envelope, { messageId: id, correlationId, key: subject, at: new Date(timeOf(entry.id)), position: encodePosition(ids) });
+    } catch (thrown) {
+      return this.onFault(`entry ${entry.id}, seen by an observer`, asError(thrown));
+    }
+    if (seen !== undefined) observer.next(seen);
+  }
+
+  async #begin(streams: readonly string[], known: readonly string[] | undefined): Promise<readonly string[]> {
+    this.#positioning += 1;
+    this.#positioned ??= new Promise((resolve) => {
+      this.#release = resolve;
+    });
+    try {
+      this.#opened ??= this.readLink.open().then(() => this.#reader.start());
+      await this.#opened;
+      return known ?? (await newestIds(this.link, streams));
+    } catch (error) {
+      this.#opened = undefined;
+      throw error;
+    } finally {
+      this.#positioning -= 1;
+      if (this.#positioning === 0) {
+        this.#positioned = undefined;
+        this.#release();
+      }
+    }
+  }
+
+  /** Completes every observable. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const observer of this.#observers) observer.complete();
+    await this.#reader.stop();
+  }
+}

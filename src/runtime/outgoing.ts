@@ -1,0 +1,76 @@
+import type { Keys } from '../log/keys.js';
+import { shardOf } from '../log/shard.js';
+import type { Clock } from '../message/clock.js';
+import type { Encoded, MessageDefinition } from '../message/definition.js';
+import { type Duration, milliseconds } from '../message/duration.js';
+import { type NewEnvelope, toFields } from '../message/envelope.js';
+import { InvalidValueError, invariant } from '../message/errors.js';
+import type { Ids } from '../message/ids.js';
+
+/** When a message may be handled. */
+export interface StageOptions {
+  /** not before this much time has passed */
+  delay?: Duration;
+  /** not before this moment */
+  at?: Date;
+  /** not after this much time has passed; it then ends as `failed`, `EXPIRED` */
+  expiresIn?: Duration;
+}
+
+/** A message ready for its stream. */
+export interface Outgoing {
+  readonly messageId: string;
+  readonly correlationId: string;
+  readonly key: string;
+  readonly shard: number;
+  readonly stream: string;
+  readonly fields: string[];
+}
+
+/** What stands in the envelope beside the message itself. */
+export type Headers = Pick<NewEnvelope, 'source'> &
+  Partial<Pick<NewEnvelope, 'id' | 'correlationId' | 'causationId' | 'replyTo' | 'replyNode' | 'track' | 'traceparent' | 'idempotencyKey'>>;
+
+/** Makes envelopes: for what is told from outside, and for what handlers stage. */
+export class Composer {
+  constructor(
+    private readonly clock: Clock,
+    private readonly ids: Ids,
+    private readonly keys: Keys,
+  ) {}
+
+  shardOf(key: string): number {
+    return shardOf(key, this.keys.shards);
+  }
+
+  /** @throws InvalidValueError `INVALID_DURATION`, `INVALID_OPTION` */
+  compose(definition: MessageDefinition, encoded: Encoded, headers: Headers, options: StageOptions | undefined): Outgoing {
+    const { key } = encoded;
+    const shard = this.shardOf(key);
+    const id = headers.id ?? this.ids.next(shard);
+    const time = this.clock.now();
+    const correlationId = headers.correlationId ?? id;
+    const { due, expires } = options === undefined ? NO_TIMES : this.#times(definition.name, time, options);
+    const fields = toFields({ ...headers, id, type: definition.name, subject: key, time, correlationId, due, expires, data: encoded.json });
+    return { messageId: id, correlationId, key, shard, stream: this.#stream(definition, shard), fields };
+  }
+
+  #stream(definition: MessageDefinition, shard: number): string {
+    if (definition.kind === 'event') return this.keys.event(definition.name, shard);
+    invariant(definition.to !== undefined, 'a command names its actor type');
+    return this.keys.inbox(definition.to, shard);
+  }
+
+  #times(name: string, now: number, { delay, at, expiresIn }: StageOptions): { due: number | undefined; expires: number | undefined } {
+    if (delay !== undefined && at !== undefined)
+      throw new InvalidValueError('INVALID_OPTION', `options of ${name}`, 'both delay and at', 'one of them');
+    if (at !== undefined && !(at instanceof Date && Number.isFinite(at.getTime())))
+      throw new InvalidValueError('INVALID_OPTION', `at of ${name}`, at, 'a Date');
+    return {
+      due: at !== undefined ? at.getTime() : delay === undefined ? undefined : now + milliseconds(delay, `delay of ${name}`),
+      expires: expiresIn === undefined ? undefined : now + milliseconds(expiresIn, `expiresIn of ${name}`),
+    };
+  }
+}
+
+const NO_TIMES = { due: undefined, expires: undefined } as const;

@@ -1,0 +1,208 @@
+import { acquire, release, renew } from '../log/lease.js';
+import { heartbeat, removeNode } from '../log/system-record.js';
+import type { Timer } from '../message/clock.js';
+import { asError, ErrandError, RedisError } from '../message/errors.js';
+import { token } from '../message/random.js';
+import type { Deps, Host } from './host.js';
+import { Partition } from './partition.js';
+
+/**
+ * Which partitions this node owns.
+ *
+ * O1: a nonce is new at every acquisition, and bound to the connection it was acquired on. When that connection is lost, or a commit stays
+ *     unanswered, the partition's memory is dropped, its handlers are aborted, and it is acquired anew and read from the start.
+ * O2: handlers stop one second before the lease this node asked for could end, by its own monotonic clock.
+ */
+
+/** What stopped being ours without our doing is asked for again after this. */
+const AGAIN_MS = 100;
+/** Before the end of a lease that could not be renewed; less for very short leases. */
+const MARGIN_MS = 1_000;
+
+export class Ownership {
+  readonly #previous = new Map<string, string>();
+  readonly #acquiring = new Set<string>();
+  #tending: Timer | undefined;
+  #again: Timer | undefined;
+  #leaseEnd: Timer | undefined;
+  /** nothing more is acquired */
+  #stopping = false;
+  /** nothing more is renewed */
+  #stopped = false;
+  #beating = false;
+  #beatAgain = false;
+
+  constructor(
+    private readonly deps: Deps,
+    private readonly hosts: readonly Host[],
+    private readonly lease: number,
+  ) {}
+
+  /** Takes what is free; goes on renewing it, and asking for what is not. */
+  async start(): Promise<void> {
+    const { link } = this.deps;
+    link.onDown(() => {
+      for (const partition of this.#owned()) this.#lost(partition, 'connection lost');
+    });
+    link.onUp(() => void this.#tend());
+    await this.#tend();
+  }
+
+  #owned(): Partition[] {
+    return this.hosts.flatMap((host) => [...host.partitions.values()]);
+  }
+
+  get types(): readonly string[] {
+    return this.hosts.map(({ type }) => type);
+  }
+
+  /** Renews, says that this node lives, and asks for what it does not own. Never rejects. */
+  async #tend(): Promise<void> {
+    if (this.#stopped) return;
+    this.#beatAgain = this.#beating;
+    if (this.#beating) return;
+    this.#beating = true;
+    this.#tending?.cancel();
+    const { link, keys, node, clock, signals } = this.deps;
+    try {
+      const asked = clock.monotonic();
+      const owned = this.#owned();
+      const refused = new Set((await renew(link, keys, owned.map(idOf), this.lease)).map(({ nonce }) => nonce));
+      for (const partition of owned) if (refused.has(partition.nonce) && !partition.dropped) this.#lost(partition, 'fenced');
+      this.#leaseGranted(asked);
+      await heartbeat(link, keys, node, this.types, this.lease);
+      await this.#acquireMissing();
+    } catch (thrown) {
+      const error = asError(thrown);
+      const expected = error instanceof RedisError && (error.code === 'REDIS_NOT_CONNECTED' || error.code === 'REDIS_CONNECTION_LOST');
+      if (!expected)
+        signals.emit({
+          kind: 'fault',
+          where: 'ownership',
+          code: error instanceof ErrandError ? error.code : 'FAULT',
+          message: error.message,
+        });
+    } finally {
+      this.#beating = false;
+      const next = this.#beatAgain ? 0 : this.lease / 3; // survives two lost renewals
+      if (!this.#stopped) this.#tending = clock.after(next, () => void this.#tend());
+    }
+  }
+
+  /** Invariant O2. */
+  #leaseGranted(asked: number): void {
+    const { clock } = this.deps;
+    this.#leaseEnd?.cancel();
+    const left = asked + this.lease - Math.min(MARGIN_MS, this.lease / 2) - clock.monotonic();
+    this.#leaseEnd = clock.after(left, () => {
+      for (const partition of this.#owned()) this.#lost(partition, 'lease not renewed');
+    });
+  }
+
+  async #acquireMissing(): Promise<void> {
+    const missing = this.hosts.flatMap((host) =>
+      Array.from({ length: this.deps.keys.shards }, (_, shard) => shard)
+        .filter((shard) => !host.partitions.has(shard))
+        .map((shard) => this.#acquire(host, shard)),
+    );
+    await Promise.all(missing);
+  }
+
+  /** Invariant O1. */
+  async #acquire(host: Host, shard: number): Promise<void> {
+    const name = `${host.type}/${shard}`;
+    const { link, keys, node, random, reader, signals } = this.deps;
+    if (this.#stopping || this.#acquiring.has(name)) return;
+    this.#acquiring.add(name);
+    try {
+      const { epoch } = link;
+      const nonce = token(random);
+      const previous = this.#previous.get(name) ?? '';
+      this.#previous.set(name, nonce); // whether or not the answer arrives
+      const reply = await acquire(link, keys, { type: host.type, shard }, { nonce, node, lease: this.lease, previous });
+      if (reply.kind === 'held') {
+        this.#previous.delete(name);
+        this.#askAgain(Math.max(AGAIN_MS, Math.min(reply.until - reply.now, this.lease)));
+        return;
+      }
+      const partition = new Partition(host, shard, nonce, reply.fields, (lost, reason, error) => this.#lost(lost, reason, error));
+      await partition.load();
+      if (link.epoch !== epoch || this.#stopping || partition.dropped)
+        return partition.drop(new ErrandError('PARTITION_LOST', 'the connection was lost'));
+      host.partitions.set(shard, partition);
+      for (const source of partition.sources) reader.add(source);
+      signals.emit({ kind: 'partition-acquired', actor: host.type, shard });
+    } catch (thrown) {
+      if (link.up) {
+        const error = asError(thrown);
+        signals.emit({ kind: 'fault', where: name, code: error instanceof ErrandError ? error.code : 'FAULT', message: error.message });
+        this.#askAgain(this.lease / 3);
+      }
+    } finally {
+      this.#acquiring.delete(name);
+    }
+  }
+
+  #askAgain(ms: number): void {
+    if (this.#stopping) return;
+    this.#again?.cancel();
+    this.#again = this.deps.clock.after(ms, () => {
+      this.#again = undefined;
+      void this.#acquireMissing();
+    });
+  }
+
+  #lost(partition: Partition, reason: string, error?: Error): void {
+    if (partition.dropped) return;
+    const { host, shard } = partition;
+    const { reader, signals, logger } = this.deps;
+    partition.drop(new ErrandError('PARTITION_LOST', `${host.type}/${shard}: ${reason}`));
+    if (host.partitions.get(shard) === partition) host.partitions.delete(shard);
+    for (const source of partition.sources) reader.remove(source);
+    if (reason === 'fenced') this.#previous.delete(`${host.type}/${shard}`);
+    logger.warn(
+      { actor: host.type, shard, reason, ...(error === undefined ? {} : { err: error }) },
+      `partition ${host.type}/${shard} lost: ${reason}`,
+    );
+    signals.emit({ kind: 'partition-lost', actor: host.type, shard, reason: error === undefined ? reason : `${reason}: ${error.message}` });
+    this.#askAgain(AGAIN_MS);
+  }
+
+  /** Begins nothing new, waits up to `grace` ms for what is in hand, then gives everything up. */
+  async stop(grace: number): Promise<void> {
+    this.#stopping = true;
+    this.#again?.cancel();
+    const { clock, link, keys, node, reader, signals } = this.deps;
+    const owned = this.#owned();
+    for (const partition of owned) {
+      partition.stopWork();
+      for (const source of partition.sources) reader.remove(source);
+    }
+    const giveUp = (): void => {
+      for (const partition of owned) partition.drop(new ErrandError('STOPPED', 'the node is stopping'));
+    };
+    const deadline = clock.after(grace, giveUp);
+    await Promise.all(owned.map((partition) => partition.finished()));
+    this.#stopped = true;
+    deadline.cancel();
+    this.#tending?.cancel();
+    this.#leaseEnd?.cancel();
+    giveUp();
+    if (link.up) {
+      try {
+        await release(link, keys, owned.map(idOf));
+        await removeNode(link, keys, node, this.types);
+      } catch {
+        // The leases end by themselves.
+      }
+    }
+    for (const { host, shard } of owned) {
+      host.partitions.delete(shard);
+      signals.emit({ kind: 'partition-released', actor: host.type, shard });
+    }
+  }
+}
+
+function idOf({ host, shard, nonce }: Partition): { type: string; shard: number; nonce: string } {
+  return { type: host.type, shard, nonce };
+}

@@ -1,0 +1,133 @@
+import { type Appended, Appender } from '../log/appender.js';
+import type { Keys } from '../log/keys.js';
+import type { Outcome } from '../log/outcome.js';
+import type { MessageDefinition } from '../message/definition.js';
+import { type Duration, milliseconds } from '../message/duration.js';
+import { asError, CommandFailed, ErrandError, invariant } from '../message/errors.js';
+import { derivedId, fingerprint, shardOfId } from '../message/ids.js';
+import { OUTCOME_KEPT_MS } from '../message/limits.js';
+import { checkId } from '../message/names.js';
+import type { Asks } from './asks.js';
+import type { Observatory } from './observe.js';
+import type { Composer, Outgoing, StageOptions } from './outgoing.js';
+
+/** How a message is sent from outside the actors. */
+export interface SendOptions extends StageOptions {
+  /** the same key with the same data is accepted once: the message id is derived from (type, key, idempotencyKey) */
+  idempotencyKey?: string;
+  /** what ties everything that follows together; default the message id */
+  correlationId?: string;
+  /** keep the outcome, so that `attach` finds it */
+  track?: boolean;
+}
+
+export interface WaitOptions {
+  /** default 30 s; afterwards the outcome is unknown */
+  timeout?: Duration;
+  signal?: AbortSignal;
+}
+
+/** What `tell` and `publish` resolve to, once the message is durably appended. */
+export interface SentReceipt {
+  readonly messageId: string;
+  readonly correlationId: string;
+  readonly type: string;
+  readonly key: string;
+  /** it was there already, under the same idempotency key */
+  readonly duplicate: boolean;
+}
+
+const WAIT_MS = 30_000;
+
+/** What users send. */
+export class Sender {
+  constructor(
+    private readonly name: string,
+    private readonly keys: Keys,
+    private readonly composer: Composer,
+    private readonly appender: Appender,
+    private readonly asks: Asks,
+    private readonly observatory: Observatory,
+    private readonly onCommand: (type: string) => void,
+  ) {}
+
+  async send(definition: MessageDefinition, input: unknown, options: SendOptions): Promise<SentReceipt> {
+    const { outgoing, print } = this.#compose(definition, input, options, undefined);
+    const { duplicate } = await this.#append(definition, outgoing, print);
+    return { messageId: outgoing.messageId, correlationId: outgoing.correlationId, type: definition.name, key: outgoing.key, duplicate };
+  }
+
+  async ask(definition: MessageDefinition, input: unknown, options: SendOptions & WaitOptions): Promise<unknown> {
+    const timeout = milliseconds(options.timeout ?? WAIT_MS, 'timeout');
+    await this.asks.listen();
+    const { outgoing, print } = this.#compose(definition, input, { ...options, track: true }, this.asks.node);
+    const { shard, messageId, correlationId } = outgoing;
+    const { outcome, cancel } = this.asks.wait(shard, messageId, correlationId, { timeout, signal: options.signal, attached: false });
+    this.#append(definition, outgoing, print).then(
+      ({ duplicate }) => duplicate && this.asks.look(),
+      (thrown: unknown) => cancel(asError(thrown)),
+    );
+    return valueOf(definition, messageId, await outcome);
+  }
+
+  async attach(definition: MessageDefinition, messageId: string, options: WaitOptions): Promise<unknown> {
+    const timeout = milliseconds(options.timeout ?? WAIT_MS, 'timeout');
+    const shard = shardOfId(checkId(messageId, 'messageId'));
+    if (shard === undefined || shard >= this.keys.shards) {
+      throw new ErrandError(
+        'NOT_TRACKED',
+        `${messageId} is no message id of this system: outcomes are kept for messages that it sent itself`,
+      );
+    }
+    const { outcome } = this.asks.wait(shard, messageId, messageId, { timeout, signal: options.signal, attached: true });
+    return valueOf(definition, messageId, await outcome);
+  }
+
+  #compose(
+    definition: MessageDefinition,
+    input: unknown,
+    options: SendOptions,
+    replyNode: string | undefined,
+  ): { outgoing: Outgoing; print: string | undefined } {
+    const { idempotencyKey, correlationId, track } = options;
+    const encoded = definition.encode(input);
+    const { key } = encoded;
+    const place = definition.name;
+    if (correlationId !== undefined) checkId(correlationId, `correlationId of ${place}`, 'INVALID_OPTION');
+    let id: string | undefined;
+    let print: string | undefined;
+    if (idempotencyKey !== undefined) {
+      checkId(idempotencyKey, `idempotencyKey of ${place}`, 'INVALID_OPTION');
+      id = derivedId(this.composer.shardOf(key), definition.name, key, idempotencyKey);
+      print = fingerprint(input);
+    } else if (track === true) print = '-';
+    // A fact has no outcome: its record only keeps duplicates away.
+    const tracked = definition.kind === 'command' ? print : undefined;
+    const headers = {
+      source: this.name,
+      ...(id === undefined ? {} : { id }),
+      ...(correlationId === undefined ? {} : { correlationId }),
+      track: tracked,
+      replyNode,
+    };
+    return { outgoing: this.composer.compose(definition, encoded, headers, options), print };
+  }
+
+  async #append(definition: MessageDefinition, outgoing: Outgoing, print: string | undefined): Promise<Appended> {
+    const { positioned } = this.observatory;
+    if (positioned !== undefined) await positioned;
+    const { shard, messageId, stream, fields } = outgoing;
+    const command = definition.kind === 'command';
+    if (command) this.onCommand(definition.to ?? '');
+    const keep = command ? 0 : OUTCOME_KEPT_MS;
+    const outcome = print === undefined ? undefined : { key: this.keys.outcome(shard, messageId), print, keep };
+    return this.appender.append(shard, { messageId, stream, bounded: command, fields, outcome });
+  }
+}
+
+/** @throws CommandFailed with the failure's code and message */
+function valueOf(definition: MessageDefinition, messageId: string, outcome: Outcome): unknown {
+  if (outcome.status === 'completed') return definition.decodeResult(outcome.value);
+  invariant(outcome.status === 'failed', 'an outcome is completed or failed');
+  throw new CommandFailed(outcome.code, outcome.message, messageId, outcome.correlationId);
+}

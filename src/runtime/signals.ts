@@ -1,0 +1,52 @@
+import { Observable, Subject } from 'rxjs';
+
+/** What happens inside a system, as it happens. A union on `kind` that only ever grows: ignore the kinds you do not know. */
+export type Signal = { readonly at: Date } & SignalBody;
+
+interface OfMessage {
+  readonly actor: string;
+  readonly key: string;
+  readonly messageId: string;
+  readonly type: string;
+  readonly correlationId: string;
+}
+
+export type SignalBody =
+  | { readonly kind: 'started'; readonly node: string; readonly actors: readonly string[] }
+  | { readonly kind: 'stopped'; readonly node: string }
+  | { readonly kind: 'connected' }
+  | { readonly kind: 'disconnected' }
+  | { readonly kind: 'partition-acquired'; readonly actor: string; readonly shard: number }
+  | { readonly kind: 'partition-lost'; readonly actor: string; readonly shard: number; readonly reason: string }
+  | { readonly kind: 'partition-released'; readonly actor: string; readonly shard: number }
+  | ({ readonly kind: 'attempt-failed'; readonly attempt: number; readonly code: string; readonly message: string } & OfMessage)
+  | ({ readonly kind: 'retry-delayed'; readonly attempt: number; readonly until: Date } & OfMessage)
+  | ({ readonly kind: 'parked'; readonly attempt: number } & OfMessage)
+  | ({ readonly kind: 'message-failed'; readonly code: string; readonly message: string } & OfMessage)
+  | {
+      readonly kind: 'dead-letter';
+      readonly actor: string;
+      readonly shard: number;
+      readonly entry: string;
+      readonly messageId: string | undefined;
+      readonly reason: string;
+      readonly message: string;
+    }
+  | { readonly kind: 'unhosted'; readonly actor: string }
+  | { readonly kind: 'fault'; readonly where: string; readonly code: string; readonly message: string };
+
+/** The source of a system's signals. A listener that throws harms nobody but itself (rxjs reports it as an uncaught error). */
+export class Signals {
+  readonly #subject = new Subject<Signal>();
+  readonly observable: Observable<Signal> = this.#subject.asObservable();
+
+  constructor(private readonly now: () => number) {}
+
+  emit(body: SignalBody): void {
+    if (this.#subject.observed) this.#subject.next({ at: new Date(this.now()), ...body });
+  }
+
+  complete(): void {
+    this.#subject.complete();
+  }
+}
