@@ -74,6 +74,9 @@ export interface Encoded {
 
 /** What the rest of errand asks of a message definition; users see only `Command` and `Event`. */
 export class MessageDefinition {
+  /** what users hold */
+  shown: object = {};
+
   constructor(
     readonly kind: 'command' | 'event',
     readonly name: string,
@@ -161,7 +164,8 @@ function define(
   };
   const definition = new MessageDefinition(kind, name, to, parts);
   const shown = to === undefined ? { kind, name } : { kind, name, to };
-  return Object.freeze(Object.defineProperty(shown, HIDDEN, { value: definition }));
+  definition.shown = Object.freeze(Object.defineProperty(shown, HIDDEN, { value: definition }));
+  return definition.shown;
 }
 
 /**

@@ -25,6 +25,9 @@ export interface Outgoing {
   readonly shard: number;
   readonly stream: string;
   readonly fields: string[];
+  readonly definition: MessageDefinition;
+  /** the data's JSON text */
+  readonly json: string;
 }
 
 /** What stands in the envelope beside the message itself. */
@@ -52,7 +55,7 @@ export class Composer {
     const correlationId = headers.correlationId ?? id;
     const { due, expires } = options === undefined ? NO_TIMES : this.#times(definition.name, time, options);
     const fields = toFields({ ...headers, id, type: definition.name, subject: key, time, correlationId, due, expires, data: encoded.json });
-    return { messageId: id, correlationId, key, shard, stream: this.#stream(definition, shard), fields };
+    return { messageId: id, correlationId, key, shard, stream: this.#stream(definition, shard), fields, definition, json: encoded.json };
   }
 
   #stream(definition: MessageDefinition, shard: number): string {

@@ -1,0 +1,131 @@
+import type { Container } from 'inversify';
+import { Keys } from '../log/keys.js';
+import { positionAt } from '../log/position.js';
+import { createMemoryRedis, type MemoryRedis } from '../memory-redis/index.js';
+import { type Command, definitionAt, type Event, type InputOf } from '../message/definition.js';
+import type { Duration } from '../message/duration.js';
+import { type NewEnvelope, toFields, fromFields } from '../message/envelope.js';
+import { asError, ErrandError, invariant } from '../message/errors.js';
+import { Ids } from '../message/ids.js';
+import { fromJson, toJson } from '../message/json.js';
+import { checkKey } from '../message/names.js';
+import { seededRandom } from '../message/random.js';
+import { VirtualClock } from '../message/virtual-clock.js';
+import { Attempt } from '../runtime/attempt.js';
+import { type Logger, silent } from '../runtime/logger.js';
+import { Composer } from '../runtime/outgoing.js';
+import type { ActorClass, AnyActor, Checked, StateOf } from './actor.js';
+import { behaviorOf } from './actor-definition.js';
+import { ActorSystem, type StartOptions } from './actor-system.js';
+import { resolver } from './container.js';
+import type { ResultMessage } from './messages.js';
+
+export { VirtualClock };
+
+/** A system under virtual time, and what it stands on. `await using` (or `stop()`) ends it all. */
+export interface TestSystem extends AsyncDisposable {
+  readonly system: ActorSystem;
+  /** the one clock under everything */
+  readonly clock: VirtualClock;
+  /** the in-process Redis below */
+  readonly redis: MemoryRedis;
+  /** Stops the system and closes the in-process Redis. */
+  stop(options?: { grace?: Duration }): Promise<void>;
+}
+
+export type TestSystemOptions = Partial<Omit<StartOptions, 'redis'>> & {
+  /** share it between systems; default one of its own */
+  redis?: MemoryRedis;
+  /** share it likewise; default one that stands at 2030-01-01T00:00:00Z */
+  clock?: VirtualClock;
+  /** every id, nonce and jitter comes from it; default 1 */
+  seed?: number;
+};
+
+/**
+ * Starts a system on an in-process Redis with one virtual clock under both: the production code, with time that moves when you say so.
+ * @param options as `ActorSystem.start`; `name` defaults to `test`, `shards` to 4
+ * @throws as `ActorSystem.start`
+ */
+export async function startTestSystem<const A extends readonly ActorClass[]>(
+  options: TestSystemOptions & { actors: { [I in keyof A]: A[I] & Checked<A[I]> } },
+): Promise<TestSystem> {
+  const { clock = new VirtualClock(), seed = 1, redis = createMemoryRedis({ clock }), ...rest } = options;
+  const own = options.redis === undefined;
+  const system = await ActorSystem.startWith(
+    { name: 'test', shards: 4, ...rest, actors: options.actors as readonly ActorClass[], redis },
+    { clock, random: seededRandom(seed) },
+  );
+  const stop = async (stopOptions?: { grace?: Duration }): Promise<void> => {
+    await system.stop(stopOptions);
+    if (own) await redis.close();
+  };
+  return { system, clock, redis, stop, [Symbol.asyncDispose]: () => stop() };
+}
+
+/** What one handler did. */
+export interface Outcome<A extends AnyActor, C extends Command> {
+  readonly result: ResultMessage<C>;
+  /** after the handler; as it was when the handler failed */
+  readonly state: StateOf<A>;
+  readonly told: readonly { readonly command: Command; readonly key: string; readonly data: unknown }[];
+  readonly published: readonly { readonly event: Event; readonly key: string; readonly data: unknown }[];
+}
+
+export interface Given<A extends AnyActor> {
+  /** Calls the handler of a command. A handler that throws gives a `failed` result, and nothing is told or published. */
+  when<C extends Command>(command: C, data: InputOf<C>): Promise<Outcome<A, C>>;
+  /** Calls the handler of a fact. @throws what the handler throws */
+  when<E extends Event>(event: E, data: InputOf<E>): Promise<Omit<Outcome<A, Command>, 'result'>>;
+}
+
+/**
+ * One handler without a system: `const { result, state, told } = await given(Warehouse, { key: '12005' }).when(DispatchProduct, data)`.
+ * @param actor its class
+ * @param start `key`; `state` as stored, default `initialState()`; `container` for its dependencies
+ */
+export function given<A extends AnyActor>(
+  actor: A,
+  start: { key: string; state?: StateOf<A>; container?: Container; logger?: Logger },
+): Given<A> {
+  const behavior = behaviorOf(actor as unknown as ActorClass, resolver(start.container, undefined), start.logger ?? silent);
+  const clock = new VirtualClock();
+  const composer = new Composer(clock, new Ids(clock, seededRandom(1)), new Keys('given', 1));
+  const key = checkKey(start.key, 'key');
+
+  const when = async (message: Command | Event, data: unknown): Promise<unknown> => {
+    const definition = definitionAt(message, message.kind, 'when');
+    const { json } = definition.encode(data);
+    const sent: NewEnvelope = { id: '0.given', type: message.name, source: 'given', subject: key, time: clock.now(), correlationId: '0.given', data: json };
+    const envelope = fromFields(toFields({ ...sent, kind: message.kind }));
+    invariant(!('fault' in envelope), 'what was just written can be read');
+    const known = message.kind === 'command' ? behavior.commands : behavior.subscriptions;
+    if (!known.has(message.name)) throw new ErrandError('UNKNOWN_MESSAGE', `${behavior.type} has no handler for the ${message.kind} '${message.name}'`);
+    const instance = behavior.create();
+    const place = `state of ${behavior.type}`;
+    const before = start.state === undefined ? instance.initialState() : behavior.parseState(toJson(start.state, place));
+    const copy = toJson(before, place);
+    if (behavior.stateful) instance.state = fromJson(copy, place);
+    const attempt = new Attempt(envelope, 1, clock.now(), clock.now() + 30_000, behavior, composer);
+    const meta = { messageId: envelope.id, correlationId: envelope.correlationId, key, at: new Date(clock.now()), position: positionAt(clock.now(), 1), type: message.name };
+    try {
+      const returned = await instance.handle(envelope, definition.decode(json), attempt);
+      const value = message.kind === 'command' ? definition.decodeResult(definition.encodeResult(returned)) : undefined;
+      attempt.end();
+      const staged = attempt.staged.map((one) => ({ shown: one.definition.shown, kind: one.definition.kind, key: one.key, data: fromJson(one.json, one.definition.name) }));
+      return {
+        result: { ...meta, status: 'completed', value },
+        state: attempt.forgotten ? undefined : fromJson(toJson(instance.state, place), place),
+        told: staged.filter(({ kind }) => kind === 'command').map((one) => ({ command: one.shown, key: one.key, data: one.data })),
+        published: staged.filter(({ kind }) => kind === 'event').map((one) => ({ event: one.shown, key: one.key, data: one.data })),
+      };
+    } catch (thrown) {
+      attempt.end();
+      if (message.kind === 'event') throw thrown;
+      const error = asError(thrown);
+      const code = error instanceof ErrandError ? error.code : 'HANDLER_FAILED';
+      return { result: { ...meta, status: 'failed', error: { code, message: error.message } }, state: fromJson(copy, place), told: [], published: [] };
+    }
+  };
+  return { when } as Given<A>;
+}

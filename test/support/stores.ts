@@ -1,0 +1,97 @@
+import test, { type ExecutionContext } from 'ava';
+import { type ActorClass, ActorSystem, type StartOptions } from '../../src/index.js';
+import { startTestSystem, type TestSystemOptions, type VirtualClock } from '../../src/testing.js';
+import { type RedisServer, redisServerOnPath, startRedisServer } from './redis-server.js';
+
+/**
+ * Every behavioural test runs on both stores. On the in-process Redis it moves time; on a real one time passes by itself, so such tests use
+ * short limits and check the outcome.
+ */
+
+export interface Store {
+  readonly kind: 'memory' | 'redis';
+  readonly system: ActorSystem;
+  /** another system on the same store and clock */
+  start(options: Options): Promise<ActorSystem>;
+  /** Lets time pass: on the in-process store the clock is moved; on a real one nothing is done. */
+  pass(by: Parameters<VirtualClock['advance']>[0]): Promise<void>;
+  /** One raw command. */
+  redis(command: string, ...args: (string | number)[]): Promise<unknown>;
+  /** only on the in-process store */
+  readonly clock: VirtualClock | undefined;
+  readonly url: string | undefined;
+}
+
+export type Options = Partial<Omit<StartOptions, 'redis'>> & { actors: readonly ActorClass[] };
+type Body = (t: ExecutionContext, store: Store) => Promise<void>;
+
+let server: Promise<RedisServer> | undefined;
+let systems = 0;
+const real = redisServerOnPath();
+
+test.before(() => {
+  if (real) server = startRedisServer();
+  else if (process.env.CI === 'true') throw new Error('redis-server is not on PATH: in CI the real half must run');
+  else console.warn('redis-server is not on PATH: the half of these tests that needs a real Redis is left out');
+});
+
+test.after.always(async () => {
+  await (await server)?.stop();
+});
+
+async function onMemory(t: ExecutionContext, options: Options, body: Body): Promise<void> {
+  const { system, clock, redis, stop } = await startTestSystem({ name: 'sut', ...options } as TestSystemOptions & { actors: [] });
+  const client = redis.client();
+  const more: ActorSystem[] = [];
+  let seed = 100;
+  try {
+    await body(t, {
+      kind: 'memory',
+      system,
+      clock,
+      url: undefined,
+      redis: (command, ...args) => client.call(command, ...args),
+      pass: (by) => clock.advance(by),
+      start: async (other) => {
+        seed += 1;
+        const started = await startTestSystem({ name: 'sut', ...other, redis, clock, seed } as TestSystemOptions & { actors: [] });
+        more.push(started.system);
+        return started.system;
+      },
+    });
+  } finally {
+    for (const one of more) await one.stop({ grace: 0 });
+    client.disconnect();
+    await stop({ grace: 0 });
+  }
+}
+
+async function onRedis(t: ExecutionContext, options: Options, body: Body): Promise<void> {
+  const { url } = (await server) as RedisServer;
+  systems += 1;
+  const name = `sut-${process.pid}-${systems}`; // each test has the server to itself, by name
+  const { Redis } = await import('ioredis');
+  const client = new Redis(url);
+  const all: ActorSystem[] = [];
+  const start = async (other: Options): Promise<ActorSystem> => {
+    const started = await ActorSystem.start({ name, redis: url, shards: 4, ...other } as StartOptions & { actors: [] });
+    all.push(started);
+    return started;
+  };
+  try {
+    const system = await start(options);
+    const redis = (command: string, ...args: (string | number)[]): Promise<unknown> =>
+      client.call(command, ...args.map((arg) => (typeof arg === 'string' ? arg.replaceAll('{sut:', `{${name}:`) : arg)));
+    await body(t, { kind: 'redis', system, clock: undefined, url, redis, pass: () => Promise.resolve(), start });
+  } finally {
+    for (const one of all) await one.stop({ grace: 0 });
+    client.disconnect();
+  }
+}
+
+/** One behaviour, on each store. In keys given to `redis`, the system is called `sut` on both. */
+export function onBoth(title: string, options: Options | (() => Options), body: Body): void {
+  const made = (): Options => (typeof options === 'function' ? options() : options);
+  test(`${title} (in-process)`, (t) => onMemory(t, made(), body));
+  if (real) test(`${title} (redis-server)`, (t) => onRedis(t, made(), body));
+}
