@@ -37,7 +37,7 @@ export async function startRedisServer(options: { args?: readonly string[] } = {
     const port = await freePort();
     const dir = mkdtempSync(join(tmpdir(), 'errand-redis-'));
     const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no', ...(options.args ?? [])];
-    const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'ignore'] });
     const end = (): void => {
       child.kill('SIGKILL');
     };
