@@ -18,7 +18,7 @@ import { PubSub } from './pubsub.js';
 import { CommandError, NO_REPLY, OUT_OF_MEMORY, QUEUED, type Reply, wrongArity } from './reply.js';
 import type { ParserLimits } from './resp-parser.js';
 import { ReplyWriter } from './resp-writer.js';
-import { Scripts } from './scripting.js';
+import { Scripts } from './scripts.js';
 import type { Session } from './session.js';
 import { Settings } from './settings.js';
 
