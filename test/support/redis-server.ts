@@ -1,72 +1,96 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A real `redis-server` of a test's own: a free port, a temporary folder, ended by its own process id. */
-export interface RedisServer {
+/** A real Redis of a test's own. */
+export interface RunningRedis {
   readonly port: number;
   readonly url: string;
+  /** Its working directory, removed by `stop`. */
   readonly dir: string;
   readonly pid: number;
   stop(): Promise<void>;
 }
 
+const STARTS = 5;
+const READY_WITHIN_MS = 10_000;
+const POLL_MS = 20;
+
+let onPath: boolean | undefined;
+
+/** Whether there is a redis-server to test against. With CI=true its absence is a failure, not a reason to skip. */
 export function redisServerOnPath(): boolean {
-  return spawnSync('redis-server', ['--version']).status === 0;
+  onPath ??= spawnSync('redis-server', ['--version']).status === 0;
+  if (!onPath && process.env['CI'] === 'true') throw new Error('redis-server is not on PATH, and CI=true');
+  return onPath;
+}
+
+/** Starts a redis-server on a free port, in a folder of its own and without persistence unless `args` say otherwise. Resolves when it answers. */
+export async function startRedisServer({ args = [] }: { args?: readonly string[] } = {}): Promise<RunningRedis> {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    const dir = mkdtempSync(join(tmpdir(), 'errand-redis-'));
+    const child = spawn(
+      'redis-server',
+      ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no', ...args],
+      {
+        stdio: 'ignore',
+      },
+    );
+    const killAtExit = (): void => {
+      child.kill('SIGKILL');
+      rmSync(dir, { recursive: true, force: true });
+    };
+    process.once('exit', killAtExit);
+    const stop = async (): Promise<void> => {
+      process.off('exit', killAtExit);
+      await ended(child);
+      rmSync(dir, { recursive: true, force: true });
+    };
+    // The port may have been taken in the meantime: redis-server ends, and another port is tried.
+    if (await answers(child, port)) return { port, url: `redis://127.0.0.1:${port}`, dir, pid: child.pid as number, stop };
+    await stop();
+    if (attempt === STARTS) throw new Error(`redis-server did not start in ${STARTS} attempts`);
+  }
 }
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.on('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => (address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))));
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
     });
   });
 }
 
-/** Another process may take the port between the probe and the bind: then the next one is tried. */
-const TRIES = 5;
-
-/** @param options `args` come after the defaults (no persistence) and win over them */
-export async function startRedisServer(options: { args?: readonly string[] } = {}): Promise<RedisServer> {
-  for (let tries = 1; ; tries += 1) {
-    const port = await freePort();
-    const dir = mkdtempSync(join(tmpdir(), 'errand-redis-'));
-    const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no', ...(options.args ?? [])];
-    const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'ignore'] });
-    const end = (): void => {
-      child.kill('SIGKILL');
-    };
-    process.once('exit', end);
-    const stop = async (): Promise<void> => {
-      process.removeListener('exit', end);
-      await ended(child);
-      rmSync(dir, { recursive: true, force: true });
-    };
-    if (await ready(child)) return { port, url: `redis://127.0.0.1:${port}`, dir, pid: child.pid ?? 0, stop };
-    await stop();
-    if (tries === TRIES) throw new Error('redis-server does not start');
+async function answers(child: ChildProcess, port: number): Promise<boolean> {
+  const end = Date.now() + READY_WITHIN_MS;
+  while (child.exitCode === null && child.signalCode === null && child.pid !== undefined && Date.now() < end) {
+    if (await pings(port)) return child.exitCode === null;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+  return false;
 }
 
-function ready(child: ChildProcess): Promise<boolean> {
+function pings(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    let said = '';
-    child.stdout?.on('data', (chunk: Buffer) => {
-      said += chunk.toString();
-      if (said.includes('Ready to accept connections')) resolve(true);
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => socket.write('PING\r\n'));
+    socket.once('data', (data) => {
+      socket.destroy();
+      resolve(data.toString().startsWith('+PONG'));
     });
-    child.once('exit', () => resolve(false));
+    socket.once('error', () => resolve(false));
   });
 }
 
 function ended(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resolve();
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return resolve();
     child.once('exit', () => resolve());
     child.kill('SIGKILL');
   });

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { type ActorClass, ActorSystem, type StartOptions } from '../../src/index.js';
 import { startTestSystem, type TestSystemOptions, type VirtualClock } from '../../src/testing.js';
-import { type RedisServer, redisServerOnPath, startRedisServer } from './redis-server.js';
+import { type RunningRedis, redisServerOnPath, startRedisServer } from './redis-server.js';
 
 /**
  * Every behavioural test runs on both stores. On the in-process Redis it moves time; on a real one time passes by itself, so such tests use
@@ -25,7 +25,7 @@ export interface Store {
 export type Options = Partial<Omit<StartOptions, 'redis'>> & { actors: readonly ActorClass[] };
 type Body = (t: ExecutionContext, store: Store) => Promise<void>;
 
-let server: Promise<RedisServer> | undefined;
+let server: Promise<RunningRedis> | undefined;
 let systems = 0;
 const real = redisServerOnPath();
 
@@ -67,7 +67,7 @@ async function onMemory(t: ExecutionContext, options: Options, body: Body): Prom
 }
 
 async function onRedis(t: ExecutionContext, options: Options, body: Body): Promise<void> {
-  const { url } = (await server) as RedisServer;
+  const { url } = (await server) as RunningRedis;
   systems += 1;
   const name = `sut-${process.pid}-${systems}`; // each test has the server to itself, by name
   const { Redis } = await import('ioredis');

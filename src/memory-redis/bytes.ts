@@ -1,0 +1,58 @@
+/** Byte strings: one character a byte. Node's own latin1 conversions without the look-up of the encoding's name at each call. */
+
+interface Latin1 {
+  readonly latin1Slice: (this: Buffer, start: number, end: number) => string;
+  readonly latin1Write: (this: Buffer, text: string, at: number, length: number) => number;
+}
+const { latin1Slice, latin1Write } = Buffer.prototype as unknown as Latin1;
+
+/** Below this many characters a loop beats a call out of JavaScript. */
+const SHORT = 24;
+
+export function readLatin1(bytes: Buffer, start: number, end: number): string {
+  return latin1Slice.call(bytes, start, end);
+}
+
+/** Writes `text` at `at` and returns where it ends. The caller has made room. */
+export function writeLatin1(bytes: Buffer, text: string, at: number): number {
+  const { length } = text;
+  if (length > SHORT) latin1Write.call(bytes, text, at, length);
+  else for (let index = 0; index < length; index += 1) bytes[at + index] = text.charCodeAt(index);
+  return at + length;
+}
+
+/** Copies bytes; a loop for the short, as calls cost more than they do. */
+export function copyBytes(from: Buffer, start: number, end: number, to: Buffer, at: number): number {
+  const length = end - start;
+  if (length > SHORT * 2) from.copy(to, at, start, end);
+  else for (let index = 0; index < length; index += 1) to[at + index] = from[start + index] as number;
+  return at + length;
+}
+
+/** Writes the digits of a whole number that is not negative. */
+export function writeDigits(bytes: Buffer, value: number, at: number): number {
+  if (value < 10) {
+    bytes[at] = 48 + value;
+    return at + 1;
+  }
+  if (value < 100) {
+    bytes[at] = 48 + Math.trunc(value / 10);
+    bytes[at + 1] = 48 + (value % 10);
+    return at + 2;
+  }
+  return writeLatin1(bytes, String(value), at);
+}
+
+/** Little-endian, without the checks that Buffer's own methods make. */
+export function readUint32(bytes: Buffer, at: number): number {
+  return (
+    ((bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24)) >>> 0
+  );
+}
+
+export function writeUint32(bytes: Buffer, value: number, at: number): void {
+  bytes[at] = value & 255;
+  bytes[at + 1] = (value >>> 8) & 255;
+  bytes[at + 2] = (value >>> 16) & 255;
+  bytes[at + 3] = value >>> 24;
+}

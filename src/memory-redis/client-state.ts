@@ -1,0 +1,62 @@
+import type { Args } from './args.js';
+import type { CommandSpec } from './command-table.js';
+import type { Database, Waiter, Watcher } from './database.js';
+import type { Engine } from './engine.js';
+import type { Reply } from './reply.js';
+import type { Protocol } from './resp-writer.js';
+
+/** What has been queued since MULTI. */
+export interface Transaction {
+  readonly queue: { readonly spec: CommandSpec; readonly args: Args }[];
+  /** A request could not be queued: EXEC will refuse. */
+  broken: boolean;
+  scripts: boolean;
+}
+
+export interface Blocked extends Waiter {
+  readonly command: string;
+  /** Ends the wait with this reply. */
+  end(reply: Reply): void;
+  /** What a time-out answers. */
+  readonly onTimeout: Reply;
+  cancel(): void;
+}
+
+/** Whoever sends commands: a connection, or a script while it runs. Holds what commands need to know and change about it. */
+export abstract class Client implements Watcher {
+  readonly id: number;
+  name = '';
+  db: Database;
+  protocol: Protocol = 2;
+  transaction: Transaction | undefined;
+  /** A watched key has changed: EXEC will not run. */
+  dirty = false;
+  watched: { readonly db: Database; readonly key: string }[] = [];
+  readonly channels = new Set<string>();
+  readonly patterns = new Set<string>();
+  blocked: Blocked | undefined;
+  /** In a transaction or a script nothing blocks: it answers as if its time were over. */
+  mayBlock = true;
+  readonly address: string = '127.0.0.1:0';
+  lastCommand = '';
+
+  constructor(readonly engine: Engine) {
+    this.id = engine.nextClientId();
+    this.db = engine.database(0);
+  }
+
+  /** Sends something that is no reply to the running command: a published message, a late answer. */
+  abstract deliver(reply: Reply): void;
+  /** Ends the connection once what is written has been sent. */
+  abstract close(): void;
+
+  get subscriptions(): number {
+    return this.channels.size + this.patterns.size;
+  }
+
+  unwatchAll(): void {
+    for (const { db, key } of this.watched) db.unwatch(key, this);
+    this.watched = [];
+    this.dirty = false;
+  }
+}

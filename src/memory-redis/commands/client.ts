@@ -1,0 +1,101 @@
+import type { Args } from '../args.js';
+import type { Client } from '../client-state.js';
+import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
+import { CommandError, OK, type Reply, SYNTAX_ERROR, Verbatim } from '../reply.js';
+import type { Session } from '../session.js';
+import { checkName } from './connection.js';
+
+/** One client as a line of CLIENT LIST. */
+function describe(client: Client): string {
+  const flags = `${client.blocked === undefined ? '' : 'b'}${client.subscriptions > 0 ? 'P' : ''}${client.transaction === undefined ? '' : 'x'}`;
+  return (
+    `id=${client.id} addr=${client.address} laddr=127.0.0.1:0 fd=${client.id} name=${client.name} age=0 idle=0 flags=${flags === '' ? 'N' : flags} ` +
+    `db=${client.db.index} sub=${client.channels.size} psub=${client.patterns.size} ssub=0 multi=${client.transaction?.queue.length ?? -1} ` +
+    'qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=1024 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r ' +
+    `cmd=${client.lastCommand === '' ? 'NULL' : client.lastCommand} user=default redir=-1 resp=${client.protocol}`
+  );
+}
+
+function list(client: Client, args: Args): Reply {
+  let shown: Client[] = [...client.engine.sessions.values()];
+  if (args.count > 2) {
+    if (args.is(2, 'TYPE') && args.count === 4) {
+      const type = args.text(3).toLowerCase();
+      if (!['normal', 'pubsub', 'master', 'replica', 'slave'].includes(type))
+        throw new CommandError(`ERR Unknown client type '${args.text(3)}'`);
+      shown = shown.filter((other) => type === (other.subscriptions > 0 ? 'pubsub' : 'normal'));
+    } else if (args.is(2, 'ID') && args.count > 3) {
+      const ids = args.texts(3).map((_, index) => args.int(3 + index, new CommandError('ERR Invalid client ID')));
+      shown = ids.flatMap((id) => client.engine.sessions.get(id) ?? []);
+    } else throw SYNTAX_ERROR;
+  }
+  return new Verbatim(shown.map((other) => `${describe(other)}\n`).join(''));
+}
+
+function kill(client: Client, args: Args): Reply {
+  const { sessions } = client.engine;
+  if (args.count === 3) {
+    const found = [...sessions.values()].find((session) => session.address === args.text(2));
+    if (found === undefined) throw new CommandError('ERR No such client');
+    found.close();
+    return OK;
+  }
+  const tests: ((session: Session) => boolean)[] = [];
+  let skipMe = true;
+  for (let at = 2; at < args.count; at += 2) {
+    if (at + 1 >= args.count) throw SYNTAX_ERROR;
+    const value = args.text(at + 1);
+    if (args.is(at, 'ID')) {
+      const id = args.int(at + 1, new CommandError('ERR client-id should be greater than 0'));
+      if (id < 1) throw new CommandError('ERR client-id should be greater than 0');
+      tests.push((session) => session.id === id);
+    } else if (args.is(at, 'ADDR')) tests.push((session) => session.address === value);
+    else if (args.is(at, 'LADDR')) tests.push(() => value === '127.0.0.1:0');
+    else if (args.is(at, 'TYPE')) tests.push((session) => value.toLowerCase() === (session.subscriptions > 0 ? 'pubsub' : 'normal'));
+    else if (args.is(at, 'USER')) tests.push(() => value === 'default');
+    else if (args.is(at, 'SKIPME')) {
+      if (value.toLowerCase() !== 'yes' && value.toLowerCase() !== 'no') throw SYNTAX_ERROR;
+      skipMe = value.toLowerCase() === 'yes';
+    } else throw SYNTAX_ERROR;
+  }
+  let killed = 0;
+  for (const session of [...sessions.values()]) {
+    if ((skipMe && session === client) || !tests.every((test) => test(session))) continue;
+    session.close();
+    killed += 1;
+  }
+  return killed;
+}
+
+function unblock(client: Client, args: Args): Reply {
+  const id = args.int(2);
+  const withError = args.count > 3 && args.is(3, 'ERROR');
+  if (args.count > 3 && !withError && !args.is(3, 'TIMEOUT'))
+    throw new CommandError('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
+  const blocked = client.engine.sessions.get(id)?.blocked;
+  if (blocked === undefined) return 0;
+  blocked.end(withError ? new CommandError('UNBLOCKED client unblocked via CLIENT UNBLOCK') : blocked.onTimeout);
+  return 1;
+}
+
+function setName(client: Client, args: Args): Reply {
+  checkName(args.text(2));
+  client.name = args.text(2);
+  return OK;
+}
+
+const never = (): Reply => SYNTAX_ERROR;
+
+export const clientCommands: readonly CommandSpec[] = [
+  command('client', -2, '', NO_KEYS, never, [
+    command('client|id', 2, 'noscript loading stale', NO_KEYS, (client) => client.id),
+    command('client|getname', 2, 'noscript loading stale', NO_KEYS, (client) => (client.name === '' ? null : client.name)),
+    command('client|setname', 3, 'noscript loading stale', NO_KEYS, setName),
+    command('client|setinfo', 4, 'noscript loading stale', NO_KEYS, () => OK),
+    command('client|info', 2, 'noscript loading stale', NO_KEYS, (client) => new Verbatim(`${describe(client)}\n`)),
+    command('client|list', -2, 'admin noscript loading stale', NO_KEYS, list),
+    command('client|kill', -3, 'admin noscript loading stale', NO_KEYS, kill),
+    command('client|unblock', -3, 'admin noscript loading stale', NO_KEYS, unblock),
+    command('client|no-evict', 3, 'admin noscript loading stale', NO_KEYS, () => OK),
+  ]),
+];

@@ -1,0 +1,35 @@
+import { CommandTable } from '../command-table.js';
+import { clientCommands } from './client.js';
+import { connectionCommands } from './connection.js';
+import { hashCommands } from './hashes.js';
+import { keyCommands } from './keys.js';
+import { listCommands } from './lists.js';
+import { pubsubCommands } from './pubsub.js';
+import { scriptingCommands } from './scripting.js';
+import { serverCommands } from './server.js';
+import { setCommands } from './sets.js';
+import { sortedSetCommands } from './sorted-sets.js';
+import { streamCommands } from './streams.js';
+import { stringCommands } from './strings.js';
+import { transactionCommands } from './transactions.js';
+
+const TABLE = new CommandTable([
+  ...connectionCommands,
+  ...clientCommands,
+  ...serverCommands,
+  ...keyCommands,
+  ...stringCommands,
+  ...hashCommands,
+  ...listCommands,
+  ...setCommands,
+  ...sortedSetCommands,
+  ...streamCommands,
+  ...transactionCommands,
+  ...scriptingCommands,
+  ...pubsubCommands,
+]);
+
+/** Every command there is; the table holds no state and serves all engines. */
+export function allCommands(): CommandTable {
+  return TABLE;
+}

@@ -1,0 +1,297 @@
+import type { Args } from '../args.js';
+import type { Client } from '../client-state.js';
+import { type CommandSpec, command, NO_KEYS, ONE_KEY } from '../command-table.js';
+import { type Int64, parseUnsigned } from '../numbers.js';
+import { CommandError, MapReply, NO_SUCH_KEY, NULL_ARRAY, OK, RawArray, type Reply, SYNTAX_ERROR, wrongArity } from '../reply.js';
+import { Stream } from '../stream.js';
+import { compareIds, formatId, HIGHEST_ID, INVALID_ID, LOWEST_ID, nextId, parseBound, parseId, type StreamId } from '../stream-id.js';
+import { readTrim, type Trim, trim } from './stream-trim.js';
+
+const TOO_SMALL = new CommandError('ERR The ID specified in XADD is equal or smaller than the target stream top item');
+const ZERO_ID = new CommandError('ERR The ID specified in XADD must be greater than 0-0');
+const EXHAUSTED = new CommandError('ERR The stream has exhausted the last possible ID, unable to add more items');
+const UNBALANCED = "ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.";
+
+/** What XADD's id asks for: any of its two halves may be left to the stream. */
+type WantedId = '*' | { readonly ms: Int64; readonly seq: Int64 | undefined };
+
+function readWantedId(text: string): WantedId {
+  if (text === '*') return '*';
+  if (text.endsWith('-*') && text.indexOf('-') === text.length - 2) {
+    const ms = text.length > 127 ? undefined : parseUnsigned(text.slice(0, -2));
+    if (ms === undefined) throw INVALID_ID;
+    return { ms, seq: undefined };
+  }
+  return parseId(text, 0);
+}
+
+function chooseId(wanted: WantedId, last: StreamId, now: number): StreamId {
+  if (wanted === '*') {
+    if (last.ms < now) return { ms: now, seq: 0 };
+    const id = nextId(last);
+    if (id === undefined) throw TOO_SMALL;
+    return id;
+  }
+  if (wanted.seq !== undefined) return { ms: wanted.ms, seq: wanted.seq };
+  if (wanted.ms < last.ms) throw TOO_SMALL;
+  if (wanted.ms > last.ms) return { ms: wanted.ms, seq: 0 };
+  const id = nextId(last);
+  if (id === undefined || id.ms !== wanted.ms) throw TOO_SMALL;
+  return id;
+}
+
+function xadd(client: Client, args: Args): Reply {
+  let create = true;
+  let rule: Trim | undefined;
+  let at = 2;
+  for (; at < args.count; at += 1) {
+    if (args.is(at, '*')) break;
+    if (args.is(at, 'NOMKSTREAM')) create = false;
+    else if ((args.is(at, 'MAXLEN') || args.is(at, 'MINID')) && at + 1 < args.count) {
+      if (rule !== undefined) throw new CommandError(`ERR syntax error, MAXLEN and MINID options at the same time are not compatible`);
+      const read = readTrim(args, at);
+      rule = read.rule;
+      at = read.last;
+    } else if (args.is(at, 'LIMIT') && rule !== undefined && at + 1 < args.count) {
+      at += 1;
+      rule = withLimit(rule, args.int(at));
+    } else break;
+  }
+  checkLimit(rule);
+  if (at >= args.count) throw wrongArity('xadd');
+  const wanted = readWantedId(args.text(at));
+  const words = args.count - at - 1;
+  if (words < 2 || words % 2 === 1) throw wrongArity('xadd');
+  if (wanted !== '*' && wanted.ms === 0 && wanted.seq === 0) throw ZERO_ID;
+  const key = args.text(1);
+  const found = client.db.stream(key);
+  if (found === undefined && !create) return null;
+  const stream = found ?? new Stream();
+  if (compareIds(stream.lastId, HIGHEST_ID) === 0) throw EXHAUSTED;
+  const id = chooseId(wanted, stream.lastId, client.engine.now);
+  if (compareIds(id, stream.lastId) <= 0) throw TOO_SMALL;
+  stream.append(id, args, at + 1);
+  if (rule !== undefined) trim(stream, rule);
+  if (found === undefined) client.db.set(key, stream);
+  else client.db.changed(key, stream);
+  return formatId(id);
+}
+
+function withLimit(rule: Trim, limit: number): Trim {
+  if (limit < 0) throw new CommandError('ERR The LIMIT argument must be >= 0.');
+  return { ...rule, limit };
+}
+
+function checkLimit(rule: Trim | undefined): void {
+  if (rule?.limit !== undefined && !rule.approximate)
+    throw new CommandError('ERR syntax error, LIMIT cannot be used without the special ~ option');
+}
+
+function xtrim(client: Client, args: Args): Reply {
+  if (!args.is(2, 'MAXLEN') && !args.is(2, 'MINID')) throw SYNTAX_ERROR;
+  const read = readTrim(args, 2);
+  let rule = read.rule;
+  for (let at = read.last + 1; at < args.count; at += 2) {
+    if (!args.is(at, 'LIMIT') || at + 1 >= args.count) throw SYNTAX_ERROR;
+    rule = withLimit(rule, args.int(at + 1));
+  }
+  checkLimit(rule);
+  const key = args.text(1);
+  const stream = client.db.stream(key);
+  if (stream === undefined) return 0;
+  const removed = trim(stream, rule);
+  if (removed > 0) client.db.changed(key, stream);
+  return removed;
+}
+
+function xrange(reverse: boolean) {
+  return (client: Client, args: Args): Reply => {
+    const start = parseBound(args.text(reverse ? 3 : 2), 'start');
+    const end = parseBound(args.text(reverse ? 2 : 3), 'end');
+    let most = Number.MAX_SAFE_INTEGER;
+    for (let at = 4; at < args.count; at += 2) {
+      if (!args.is(at, 'COUNT') || at + 1 >= args.count) throw SYNTAX_ERROR;
+      most = Math.max(0, args.int(at + 1));
+    }
+    const stream = client.db.stream(args.text(1));
+    if (stream === undefined) return [];
+    if (most === 0) return NULL_ARRAY;
+    return reverse ? stream.reverseRange(start, end, most) : stream.range(start, end, most);
+  };
+}
+
+function xdel(client: Client, args: Args): Reply {
+  const ids = args.texts(2).map((text) => parseId(text, 0));
+  const key = args.text(1);
+  const stream = client.db.stream(key);
+  if (stream === undefined) return 0;
+  let removed = 0;
+  for (const id of ids) if (stream.delete(id)) removed += 1;
+  if (removed > 0) client.db.changed(key, stream);
+  return removed;
+}
+
+function xsetid(client: Client, args: Args): Reply {
+  const id = parseId(args.text(2), 0);
+  let added: Int64 | undefined;
+  let deleted: StreamId | undefined;
+  for (let at = 3; at < args.count; at += 2) {
+    if (at + 1 >= args.count) throw SYNTAX_ERROR;
+    if (args.is(at, 'ENTRIESADDED')) {
+      added = args.int64(at + 1);
+      if (added < 0) throw new CommandError('ERR entries_added must be positive');
+    } else if (args.is(at, 'MAXDELETEDID')) {
+      deleted = parseId(args.text(at + 1), 0);
+      if (compareIds(id, deleted) < 0) {
+        throw new CommandError('ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id');
+      }
+    } else throw SYNTAX_ERROR;
+  }
+  const key = args.text(1);
+  const stream = client.db.stream(key);
+  if (stream === undefined) throw NO_SUCH_KEY;
+  if (compareIds(id, stream.maxDeletedId) < 0) {
+    throw new CommandError('ERR The ID specified in XSETID is smaller than current max_deleted_entry_id');
+  }
+  if (stream.length > 0) {
+    if (compareIds(id, stream.topId) < 0)
+      throw new CommandError('ERR The ID specified in XSETID is smaller than the target stream top item');
+    if (added !== undefined && stream.length > added) {
+      throw new CommandError('ERR The entries_added specified in XSETID is smaller than the target stream length');
+    }
+  }
+  stream.lastId = id;
+  if (added !== undefined) stream.entriesAdded = added;
+  if (deleted !== undefined && compareIds(deleted, LOWEST_ID) !== 0) stream.maxDeletedId = deleted;
+  client.db.changed(key, stream);
+  return OK;
+}
+
+function xread(client: Client, args: Args): Reply {
+  let most = Number.MAX_SAFE_INTEGER;
+  let timeout: number | undefined;
+  let at = 1;
+  for (; ; at += 2) {
+    if (at >= args.count) throw SYNTAX_ERROR;
+    if (args.is(at, 'STREAMS')) break;
+    if (at + 1 >= args.count) throw SYNTAX_ERROR;
+    if (args.is(at, 'COUNT')) {
+      most = args.int(at + 1);
+      if (most <= 0) most = Number.MAX_SAFE_INTEGER;
+    } else if (args.is(at, 'BLOCK')) timeout = readBlock(args, at + 1);
+    else throw SYNTAX_ERROR;
+  }
+  const words = args.count - at - 1;
+  if (words === 0) throw SYNTAX_ERROR;
+  if (words % 2 === 1) throw new CommandError(UNBALANCED);
+  const count = words / 2;
+  const after = new Map<string, StreamId>();
+  const found: Reply[] = [];
+  const keys: string[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const key = args.text(at + 1 + index);
+    const text = args.text(at + 1 + count + index);
+    const stream = client.db.stream(key);
+    if (text === '>') {
+      throw new CommandError('ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.');
+    }
+    const id = text === '$' ? (stream?.lastId ?? LOWEST_ID) : parseId(text, 0);
+    keys.push(key);
+    if (!after.has(key)) after.set(key, id);
+    const reply = stream === undefined ? undefined : readAfter(stream, id, most);
+    if (reply !== undefined) found.push(key, reply);
+  }
+  if (found.length > 0) return streamsReply(client, found);
+  if (timeout === undefined) return NULL_ARRAY;
+  const attempt = (key: string): Reply | undefined => {
+    const stream = client.db.get(key);
+    const reply = stream instanceof Stream ? readAfter(stream, after.get(key) as StreamId, most) : undefined;
+    return reply === undefined ? undefined : streamsReply(client, [key, reply]);
+  };
+  return client.engine.block(client, { command: 'xread', keys, timeout, onTimeout: NULL_ARRAY, attempt });
+}
+
+export function readBlock(args: Args, index: number): number {
+  const timeout = args.int(index, new CommandError('ERR timeout is not an integer or out of range'));
+  if (timeout < 0) throw new CommandError('ERR timeout is negative');
+  return timeout;
+}
+
+function readAfter(stream: Stream, id: StreamId, most: number): RawArray | undefined {
+  if (stream.length === 0 || compareIds(stream.lastId, id) <= 0) return undefined;
+  const start = nextId(id);
+  if (start === undefined) return undefined;
+  const entries = stream.range(start, HIGHEST_ID, most);
+  return entries.count === 0 ? undefined : entries;
+}
+
+/** Keys and their entries: a map in RESP3, an array of pairs in RESP2. */
+export function streamsReply(client: Client, flat: readonly Reply[]): Reply {
+  if (client.protocol === 3) return new MapReply(flat);
+  const pairs: Reply[] = [];
+  for (let index = 0; index < flat.length; index += 2) pairs.push([flat[index] as Reply, flat[index + 1] as Reply]);
+  return pairs;
+}
+
+function xlen(client: Client, args: Args): Reply {
+  return client.db.stream(args.text(1))?.length ?? 0;
+}
+
+function xinfoStream(client: Client, args: Args): Reply {
+  const stream = client.db.stream(args.text(2));
+  if (stream === undefined) throw NO_SUCH_KEY;
+  const first = stream.length === 0 ? null : entryOf(stream.range(LOWEST_ID, HIGHEST_ID, 1));
+  const last = stream.length === 0 ? null : entryOf(stream.reverseRange(LOWEST_ID, HIGHEST_ID, 1));
+  return new MapReply([
+    'length',
+    stream.length,
+    'radix-tree-keys',
+    stream.chunkCount,
+    'radix-tree-nodes',
+    stream.chunkCount + 1,
+    'last-generated-id',
+    formatId(stream.lastId),
+    'max-deleted-entry-id',
+    formatId(stream.maxDeletedId),
+    'entries-added',
+    stream.entriesAdded,
+    'recorded-first-entry-id',
+    formatId(stream.firstId),
+    'groups',
+    0,
+    'first-entry',
+    first,
+    'last-entry',
+    last,
+  ]);
+}
+
+/** One entry out of a range of one. */
+export function entryOf(range: RawArray): Reply {
+  return new RawOne(range);
+}
+
+/** The single element of a range, without the array around it. */
+class RawOne extends RawArray {
+  constructor(range: RawArray) {
+    super();
+    const segment = range.segments[0];
+    if (segment === undefined) return;
+    // `*2\r\n` comes first: the entry itself is an array of two, whose header the writer puts in front.
+    this.add(segment.bytes, segment.start + 4, segment.end, 2);
+  }
+}
+
+const never = (): Reply => SYNTAX_ERROR;
+
+export const streamCommands: readonly CommandSpec[] = [
+  command('xadd', -5, 'write denyoom fast', ONE_KEY, xadd),
+  command('xtrim', -4, 'write', ONE_KEY, xtrim),
+  command('xdel', -3, 'write fast', ONE_KEY, xdel),
+  command('xlen', 2, 'readonly fast', ONE_KEY, xlen),
+  command('xrange', -4, 'readonly', ONE_KEY, xrange(false)),
+  command('xrevrange', -4, 'readonly', ONE_KEY, xrange(true)),
+  command('xread', -4, 'readonly blocking movablekeys', NO_KEYS, xread),
+  command('xsetid', -3, 'write denyoom fast', ONE_KEY, xsetid),
+  command('xinfo', -2, 'readonly', NO_KEYS, never, [command('xinfo|stream', -3, 'readonly', [2, 2, 1], xinfoStream)]),
+];

@@ -1,0 +1,53 @@
+import type { Client } from '../client-state.js';
+import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
+import { CommandError, NULL_ARRAY, OK, type Reply } from '../reply.js';
+
+function multi(client: Client): Reply {
+  if (client.transaction !== undefined) throw new CommandError('ERR MULTI calls can not be nested');
+  client.transaction = { queue: [], broken: false, scripts: false };
+  return OK;
+}
+
+function discard(client: Client): Reply {
+  if (client.transaction === undefined) throw new CommandError('ERR DISCARD without MULTI');
+  client.transaction = undefined;
+  client.unwatchAll();
+  return OK;
+}
+
+function exec(client: Client): Reply {
+  const { transaction } = client;
+  if (transaction === undefined) throw new CommandError('ERR EXEC without MULTI');
+  const { dirty } = client;
+  client.transaction = undefined;
+  client.unwatchAll();
+  if (transaction.broken) throw new CommandError('EXECABORT Transaction discarded because of previous errors.');
+  if (dirty) return NULL_ARRAY;
+  const mayBlock = client.mayBlock;
+  client.mayBlock = false;
+  const replies: Reply[] = [];
+  for (const { spec, args } of transaction.queue) replies.push(client.engine.run(client, spec, args));
+  client.mayBlock = mayBlock;
+  return replies;
+}
+
+export const transactionCommands: readonly CommandSpec[] = [
+  command('multi', 1, 'noscript loading stale fast no_multi', NO_KEYS, multi),
+  command('exec', 1, 'noscript loading stale no_multi', NO_KEYS, exec),
+  command('discard', 1, 'noscript loading stale fast no_multi', NO_KEYS, discard),
+  command('watch', -2, 'noscript loading stale fast no_multi', [1, -1, 1], (client, args) => {
+    if (client.transaction !== undefined) throw new CommandError('ERR WATCH inside MULTI is not allowed');
+    for (const key of args.texts(1)) {
+      // A key whose time is over already does not count as changed when it goes.
+      client.db.get(key);
+      if (client.watched.some((watched) => watched.db === client.db && watched.key === key)) continue;
+      client.watched.push({ db: client.db, key });
+      client.db.watch(key, client);
+    }
+    return OK;
+  }),
+  command('unwatch', 1, 'noscript loading stale fast', NO_KEYS, (client) => {
+    client.unwatchAll();
+    return OK;
+  }),
+];

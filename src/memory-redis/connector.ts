@@ -1,0 +1,87 @@
+import { Duplex } from 'node:stream';
+import { AbstractConnector } from 'ioredis';
+import type { Engine } from './engine.js';
+import { Session, type Transport } from './session.js';
+
+/** ioredis treats a connection as a socket; these parts of one mean nothing here. */
+export interface SocketLike {
+  setNoDelay(): this;
+  setKeepAlive(): this;
+  setTimeout(): this;
+}
+
+/** The client's end of an in-memory connection. Whatever is written to it is answered in a later turn of the event loop. */
+export class MemoryConnection extends Duplex implements Transport, SocketLike {
+  readonly #session: Session;
+  readonly address: string;
+  readonly remoteAddress = 'memory';
+
+  constructor(engine: Engine) {
+    super({ decodeStrings: false, allowHalfOpen: false });
+    this.address = `memory:${(engine.connectionsSeen += 1)}`;
+    this.#session = new Session(engine, this);
+  }
+
+  override _read(): void {
+    // Replies are pushed when there are any.
+  }
+
+  override _write(chunk: Buffer | string, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#session.receive(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk);
+    done();
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#session.disconnected();
+    this.push(null);
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#session.disconnected();
+    done(error);
+  }
+
+  send(chunks: readonly Buffer[]): void {
+    for (const chunk of chunks) this.push(chunk);
+  }
+
+  override end(...args: unknown[]): this {
+    return super.end(...(args as []));
+  }
+
+  setNoDelay(): this {
+    return this;
+  }
+
+  setKeepAlive(): this {
+    return this;
+  }
+
+  setTimeout(): this {
+    return this;
+  }
+}
+
+type NetStream = Awaited<ReturnType<AbstractConnector['connect']>>;
+
+/** The connector class that makes ioredis talk to this engine. */
+export function connectorFor(engine: Engine): new (options: unknown) => AbstractConnector {
+  return class MemoryConnector extends AbstractConnector {
+    constructor(options: unknown) {
+      super((options as { disconnectTimeout?: number }).disconnectTimeout ?? 2000);
+    }
+
+    // ioredis expects the connection later than now, as a socket's would be.
+    override connect(): Promise<NetStream> {
+      this.connecting = true;
+      return new Promise((resolve, reject) => {
+        process.nextTick(() => {
+          if (!this.connecting || engine.closed) return reject(new Error('Connection is closed.'));
+          this.stream = new MemoryConnection(engine) as unknown as NetStream;
+          resolve(this.stream);
+        });
+      });
+    }
+  };
+}

@@ -1,0 +1,65 @@
+import type { Client } from './client-state.js';
+import { globMatches } from './glob.js';
+import { Push } from './reply.js';
+
+/** Who listens to which channel or pattern. */
+export class PubSub {
+  readonly channels = new Map<string, Set<Client>>();
+  readonly patterns = new Map<string, Set<Client>>();
+
+  subscribe(client: Client, channel: string): void {
+    client.channels.add(channel);
+    join(this.channels, channel, client);
+  }
+
+  unsubscribe(client: Client, channel: string): void {
+    client.channels.delete(channel);
+    leave(this.channels, channel, client);
+  }
+
+  subscribePattern(client: Client, pattern: string): void {
+    client.patterns.add(pattern);
+    join(this.patterns, pattern, client);
+  }
+
+  unsubscribePattern(client: Client, pattern: string): void {
+    client.patterns.delete(pattern);
+    leave(this.patterns, pattern, client);
+  }
+
+  /** Returns how many were reached. */
+  publish(channel: string, message: string): number {
+    let reached = 0;
+    for (const client of this.channels.get(channel) ?? []) {
+      client.deliver(new Push(['message', channel, message]));
+      reached += 1;
+    }
+    for (const [pattern, clients] of this.patterns) {
+      if (!globMatches(pattern, channel)) continue;
+      for (const client of clients) {
+        client.deliver(new Push(['pmessage', pattern, channel, message]));
+        reached += 1;
+      }
+    }
+    return reached;
+  }
+
+  forget(client: Client): void {
+    for (const channel of client.channels) leave(this.channels, channel, client);
+    for (const pattern of client.patterns) leave(this.patterns, pattern, client);
+    client.channels.clear();
+    client.patterns.clear();
+  }
+}
+
+function join(map: Map<string, Set<Client>>, name: string, client: Client): void {
+  const clients = map.get(name);
+  if (clients === undefined) map.set(name, new Set([client]));
+  else clients.add(client);
+}
+
+function leave(map: Map<string, Set<Client>>, name: string, client: Client): void {
+  const clients = map.get(name);
+  clients?.delete(client);
+  if (clients?.size === 0) map.delete(name);
+}

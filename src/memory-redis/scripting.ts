@@ -1,0 +1,407 @@
+/**
+ * The only door to lua-redis-wasm: one Lua for the whole process, loaded when the first script comes.
+ *
+ * 1. Scripts are compiled once. The package itself compiles at each call, which costs a script of a hundred lines 200 µs. So a small
+ *    Lua program holds the compiled functions and calls them; it is kept in the metatable of the globals, where no script looks.
+ *    That table is read-only, as all globals are, and is made writable for the one moment in which the program is put there.
+ * 2. Words and replies are read and written in the engine's own memory, in the package's documented binary form. The package's
+ *    conversions copy each word and build each reply out of small buffers, which costs more than the commands themselves.
+ *    For this its two internal handles (`exports`, `handlers`) are used; they are checked, and the version is pinned.
+ * 3. A script that runs out of memory or breaks the engine ends the engine: the next script gets a new one.
+ */
+import { Args } from './args.js';
+import { copyBytes, readLatin1, readUint32, writeLatin1, writeUint32 } from './bytes.js';
+import { formatDouble } from './numbers.js';
+import { CommandError, Double, MapReply, NullArray, RawArray, type Reply, SetReply, Status, Verbatim } from './reply.js';
+import { WireReader } from './stream.js';
+import { SERVER_VERSION } from './version.js';
+
+/** Lua instructions one script may use: some seconds' worth. Redis itself would go on and answer BUSY to others, which one thread cannot. */
+export const FUEL = 500_000_000;
+/** Compiled scripts kept in the engine; beyond this all are let go, and compiled again when they come. */
+const MOST_COMPILED = 2000;
+
+/** Who a script talks to while it runs. */
+export interface ScriptHost {
+  call(args: Args): Reply;
+  log(level: number, message: string): void;
+  setProtocol(version: 2 | 3): void;
+}
+
+/** A script that failed, before anything is said about which script it was. */
+export class ScriptFailure {
+  constructor(
+    readonly message: string,
+    readonly line: number,
+  ) {}
+}
+
+/** The engine's own functions; their names are Emscripten's. */
+interface WasmExports {
+  readonly HEAPU8: Uint8Array;
+  readonly _eval_with_args: (ret: number, ptr: number, length: number, args: number, argsLength: number, keys: number) => void;
+  readonly _alloc: (bytes: number) => number;
+  readonly _free_mem: (ptr: number) => void;
+}
+
+interface Wasm {
+  readonly bytes: Uint8Array;
+  readonly evaluate: WasmExports['_eval_with_args'];
+  readonly allocate: WasmExports['_alloc'];
+  readonly free: WasmExports['_free_mem'];
+}
+
+const UNEXPECTED = new Error('this version of lua-redis-wasm is built otherwise than the one expected (1.5.0)');
+
+type WasmCall = (ret: number, ptr: number, length: number) => void;
+
+const TAG = { null: 0, integer: 1, bulk: 2, array: 3, status: 4, error: 5, abort: 6, boolean: 7, double: 8, map: 9, set: 10 } as const;
+
+/** Where a Lua table's read-only mark lies in it (Lua 5.1 with Redis' patch, 32 bits). */
+const READ_ONLY_OFFSET = 8;
+
+/**
+ * Runs once. `error` is replaced for what is thrown as a table, `error({ err = '…' })`: the package drops its message, so it is thrown
+ * as a text with a mark in front.
+ */
+const BOOTSTRAP = `
+local compiled, compile = {}, loadstring
+local throw = compile([[
+  local raise = error
+  return function(message, level)
+    if type(message) == 'table' and type(message.err) == 'string' then raise('\\1' .. message.err, 0) end
+    if level == 0 then raise(message, 0) end
+    raise(message, (level or 1) + 1)
+  end
+]], '=errand')()
+local hidden = getmetatable(_G)
+hidden.run = function(id) return compiled[id](throw) end
+hidden.compile = function()
+  local script, fault = compile('local error=...;' .. ARGV[2], '@user_script')
+  compiled[tonumber(ARGV[1])] = script
+  return fault
+end
+hidden.reset = function() compiled = {} end
+return 1`;
+
+export class LuaRuntime {
+  static #loaded: LuaRuntime | undefined;
+  static #loading: Promise<LuaRuntime> | undefined;
+
+  readonly #wasm: Wasm;
+  readonly #memory: Buffer;
+  readonly #out = new ReplyEncoder();
+  readonly #words = new Args();
+  readonly #ret: number;
+  #host: ScriptHost | undefined;
+  #compiled = new Map<string, number>();
+  #nextId = 1;
+
+  /** The process' engine, if it has been loaded. */
+  static get current(): LuaRuntime | undefined {
+    return LuaRuntime.#loaded;
+  }
+
+  /** Loads the process' engine, once. */
+  static load(): Promise<LuaRuntime> {
+    LuaRuntime.#loading ??= LuaRuntime.#create().then(
+      (runtime) => (LuaRuntime.#loaded = runtime),
+      (error: unknown) => {
+        LuaRuntime.#loading = undefined;
+        throw error;
+      },
+    );
+    return LuaRuntime.#loading;
+  }
+
+  static async #create(): Promise<LuaRuntime> {
+    const { load } = await import('lua-redis-wasm');
+    const module = await load({
+      profile: 'redis-7.0',
+      limits: { maxFuel: FUEL },
+      redisProps: {
+        REDIS_VERSION: { value: SERVER_VERSION },
+        REDIS_VERSION_NUM: { value: 0x0007000f },
+        REPL_NONE: { value: 0 },
+        REPL_SLAVE: { value: 1 },
+        REPL_REPLICA: { value: 1 },
+        REPL_AOF: { value: 2 },
+        REPL_ALL: { value: 3 },
+        replicate_commands: { returns: true },
+        set_repl: { returns: null },
+        breakpoint: { returns: false },
+        debug: { returns: null },
+        acl_check_cmd: { returns: true },
+      },
+    });
+    const runtime: { instance?: LuaRuntime } = {};
+    const engine = module.create({
+      redisCall: () => null,
+      redisPcall: () => null,
+      log: (level, message) => runtime.instance?.log(level, message.toString('latin1')),
+      onSetResp: (version) => runtime.instance?.setProtocol(version),
+    });
+    const handles = module as unknown as { exports?: WasmExports; handlers?: { call: WasmCall; pcall: WasmCall } };
+    const { HEAPU8: bytes, _eval_with_args: evaluate, _alloc: allocate, _free_mem: free } = handles.exports ?? ({} as Partial<WasmExports>);
+    if (bytes === undefined || evaluate === undefined || allocate === undefined || free === undefined) throw UNEXPECTED;
+    if (typeof handles.handlers?.call !== 'function') throw UNEXPECTED;
+    const shown = engine.eval('return tostring(getmetatable(_G))');
+    const globals = /^table: 0x([0-9a-f]+)$/.exec(Buffer.isBuffer(shown) ? shown.toString('latin1') : '');
+    const mark = Number.parseInt(globals?.[1] ?? '', 16) + READ_ONLY_OFFSET;
+    if (bytes[mark] !== 1) throw UNEXPECTED;
+    bytes[mark] = 0;
+    const taken = engine.eval(BOOTSTRAP);
+    bytes[mark] = 1;
+    if (taken !== 1) throw UNEXPECTED;
+    runtime.instance = new LuaRuntime({ bytes, evaluate, allocate, free }, handles.handlers);
+    return runtime.instance;
+  }
+
+  private constructor(wasm: Wasm, handlers: { call: WasmCall; pcall: WasmCall }) {
+    this.#wasm = wasm;
+    this.#memory = Buffer.from(wasm.bytes.buffer);
+    this.#ret = wasm.allocate(8);
+    handlers.call = handlers.pcall = this.#call;
+  }
+
+  log(level: number, message: string): void {
+    this.#host?.log(level, message);
+  }
+
+  setProtocol(version: 2 | 3): void {
+    this.#host?.setProtocol(version);
+  }
+
+  /** Compiles the script unless it has been; what is wrong with it, or undefined. */
+  compile(sha: string, source: string): string | undefined {
+    if (this.#compiled.has(sha)) return undefined;
+    if (this.#compiled.size >= MOST_COMPILED) {
+      this.#compiled.clear();
+      this.#eval('getmetatable(_G).reset()', NO_WORDS, 0, 0);
+    }
+    const id = this.#nextId++;
+    const reply = this.#eval('return getmetatable(_G).compile()', Args.of([String(id), source]), 0, 0);
+    if (reply instanceof ScriptFailure) return reply.message;
+    if (typeof reply === 'string') return reply;
+    this.#compiled.set(sha, id);
+    return undefined;
+  }
+
+  /** Runs a compiled script: words `firstKey` up to `firstArg` are its KEYS, the rest its ARGV. */
+  run(sha: string, args: Args, firstKey: number, firstArg: number, host: ScriptHost): Reply | ScriptFailure {
+    const id = this.#compiled.get(sha) as number;
+    const before = this.#host;
+    this.#host = host;
+    try {
+      return this.#eval(`return getmetatable(_G).run(${id})`, args, firstKey, firstArg);
+    } finally {
+      this.#host = before;
+    }
+  }
+
+  /** Runs a piece of Lua with words `firstKey` up to `firstArg` as KEYS and those from `firstArg` on as ARGV. */
+  #eval(code: string, args: Args, firstKey: number, firstArg: number): Reply | ScriptFailure {
+    const wasm = this.#wasm;
+    const memory = this.#memory;
+    let size = 4;
+    for (let index = firstKey; index < args.count; index += 1) size += 4 + args.length(index);
+    let reply: Reply | ScriptFailure = null;
+    try {
+      const codeAt = wasm.allocate(code.length);
+      writeLatin1(memory, code, codeAt);
+      const wordsAt = wasm.allocate(size);
+      writeWords(memory, wordsAt, args, firstKey);
+      wasm.evaluate(this.#ret, codeAt, code.length, wordsAt, size, firstArg - firstKey);
+      wasm.free(codeAt);
+      wasm.free(wordsAt);
+      const ptr = readUint32(memory, this.#ret);
+      if (ptr !== 0 && readUint32(memory, this.#ret + 4) !== 0) {
+        reply = new ReplyDecoder(memory, ptr).top();
+        wasm.free(ptr);
+      }
+    } catch (error) {
+      // Out of memory, most likely. The engine cannot be used any more; the next script loads another.
+      if (LuaRuntime.#loaded === this) LuaRuntime.#loaded = LuaRuntime.#loading = undefined;
+      return new ScriptFailure(`ERR the script engine gave up: ${error instanceof Error ? error.message : String(error)}`, 0);
+    }
+    return reply;
+  }
+
+  /** What redis.call and redis.pcall come to: the words are read where they lie, which nothing moves while the command runs. */
+  readonly #call: WasmCall = (ret, ptr, length) => {
+    const memory = this.#memory;
+    const words = this.#words;
+    words.reset(memory, false);
+    const count = length < 4 ? 0 : readUint32(memory, ptr);
+    let at = ptr + 4;
+    for (let index = 0; index < count; index += 1) {
+      const size = readUint32(memory, at);
+      words.add(at + 4, at + 4 + size);
+      at += 4 + size;
+    }
+    const out = this.#out;
+    out.begin();
+    out.reply((this.#host as ScriptHost).call(words));
+    const bytes = out.bytes();
+    const target = this.#wasm.allocate(bytes.length);
+    copyBytes(bytes, 0, bytes.length, memory, target);
+    writeUint32(memory, target, ret);
+    writeUint32(memory, bytes.length, ret + 4);
+  };
+}
+
+const NO_WORDS = Args.of([]);
+
+function writeWords(memory: Buffer, at: number, args: Args, from: number): void {
+  writeUint32(memory, args.count - from, at);
+  let to = at + 4;
+  for (let index = from; index < args.count; index += 1) {
+    writeUint32(memory, args.length(index), to);
+    to = copyBytes(args.source, args.starts[index] as number, args.ends[index] as number, memory, to + 4);
+  }
+}
+
+/** Writes replies in the engine's binary form. */
+class ReplyEncoder {
+  #buffer = Buffer.allocUnsafeSlow(64 * 1024);
+  #at = 0;
+
+  begin(): void {
+    this.#at = 0;
+    if (this.#buffer.length > 8 * 1024 * 1024) this.#buffer = Buffer.allocUnsafeSlow(64 * 1024);
+  }
+
+  bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#at);
+  }
+
+  /** A reply as RESP2 has it, which is what scripts see; doubles and maps as such only after `redis.setresp(3)`, when commands answer so. */
+  reply(reply: Reply): void {
+    if (typeof reply === 'string') this.#text(TAG.bulk, reply);
+    else if (typeof reply === 'number' || typeof reply === 'bigint') this.#integer(reply);
+    else if (reply === null || reply instanceof NullArray) this.#header(TAG.null, 0);
+    else if (reply instanceof Status) this.#text(TAG.status, reply.text);
+    else if (reply instanceof CommandError) this.#text(TAG.error, reply.message);
+    else if (reply instanceof RawArray) this.#raw(reply);
+    else if (typeof reply === 'boolean') this.#integer(reply ? 1 : 0);
+    else if (reply instanceof Double) this.#text(TAG.bulk, formatDouble(reply.value));
+    else if (reply instanceof Verbatim) this.#text(TAG.bulk, reply.text);
+    else if (reply instanceof MapReply) this.#all(reply.flat);
+    else if (reply instanceof SetReply) this.#all(reply.items);
+    else if (Array.isArray(reply)) this.#all(reply as readonly Reply[]);
+    else this.#header(TAG.null, 0);
+  }
+
+  #all(items: readonly Reply[]): void {
+    this.#header(TAG.array, items.length);
+    for (const item of items) this.reply(item);
+  }
+
+  #raw(raw: RawArray): void {
+    this.#header(TAG.array, raw.count);
+    for (const { bytes, start, end } of raw.segments) {
+      const reader = new WireReader(bytes);
+      reader.at = start;
+      while (reader.at < end) this.reply(reader.value() as Reply);
+    }
+  }
+
+  #text(tag: number, text: string): void {
+    this.#header(tag, text.length);
+    this.#reserve(text.length);
+    this.#at = writeLatin1(this.#buffer, text, this.#at);
+  }
+
+  #integer(value: number | bigint): void {
+    this.#header(TAG.integer, 8);
+    this.#reserve(8);
+    if (typeof value === 'bigint') this.#buffer.writeBigInt64LE(value, this.#at);
+    else {
+      const high = Math.floor(value / 2 ** 32);
+      this.#buffer.writeUInt32LE(value - high * 2 ** 32, this.#at);
+      this.#buffer.writeInt32LE(high, this.#at + 4);
+    }
+    this.#at += 8;
+  }
+
+  #header(tag: number, length: number): void {
+    this.#reserve(5);
+    const at = this.#at;
+    this.#buffer[at] = tag;
+    writeUint32(this.#buffer, length, at + 1);
+    this.#at = at + 5;
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#buffer.length - this.#at >= bytes) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#at + bytes));
+    this.#buffer.copy(grown, 0, 0, this.#at);
+    this.#buffer = grown;
+  }
+}
+
+/** Reads what a script came to. */
+class ReplyDecoder {
+  constructor(
+    private readonly memory: Buffer,
+    private at: number,
+  ) {}
+
+  top(): Reply | ScriptFailure {
+    if (this.memory[this.at] !== TAG.abort) return this.value();
+    const length = this.memory.readUInt32LE(this.at + 1);
+    const line = this.memory.readUInt32LE(this.at + 5);
+    return new ScriptFailure(readLatin1(this.memory, this.at + 9, this.at + 5 + length).replace(/\0$/, ''), line);
+  }
+
+  value(): Reply {
+    const { memory } = this;
+    const tag = memory[this.at];
+    const count = memory.readUInt32LE(this.at + 1);
+    this.at += 5;
+    switch (tag) {
+      case TAG.null:
+        return null;
+      case TAG.integer: {
+        const low = memory.readUInt32LE(this.at);
+        const high = memory.readInt32LE(this.at + 4);
+        const number = high * 2 ** 32 + low;
+        const exact = Number.isSafeInteger(number) ? number : memory.readBigInt64LE(this.at);
+        this.at += 8;
+        return exact;
+      }
+      case TAG.bulk:
+        return this.#text(count);
+      case TAG.status:
+        return new Status(this.#text(count));
+      case TAG.error:
+        return new CommandError(this.#text(count));
+      case TAG.array:
+        return this.#items(count);
+      case TAG.boolean:
+        this.at += 1;
+        return memory[this.at - 1] !== 0;
+      case TAG.double:
+        this.at += 8;
+        return new Double(memory.readDoubleLE(this.at - 8));
+      case TAG.map:
+        return new MapReply(this.#items(count * 2));
+      case TAG.set:
+        return new SetReply(this.#items(count));
+      default:
+        this.at += count;
+        return null;
+    }
+  }
+
+  #items(count: number): Reply[] {
+    const items: Reply[] = [];
+    for (let index = 0; index < count; index += 1) items.push(this.value());
+    return items;
+  }
+
+  #text(length: number): string {
+    this.at += length;
+    return readLatin1(this.memory, this.at - length, this.at);
+  }
+}

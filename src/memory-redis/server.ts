@@ -1,0 +1,69 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Engine } from './engine.js';
+import { Session } from './session.js';
+
+/** An open port; `close` ends it and its connections. */
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  /** `redis://127.0.0.1:port` */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const LOOPBACK = '127.0.0.1';
+
+/** Opens a port on loopback through which other processes reach this engine. */
+export async function listen(engine: Engine, port: number): Promise<Listening> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    attach(engine, socket);
+  });
+  await bind(server, port);
+  const address = server.address();
+  const bound = typeof address === 'object' && address !== null ? address.port : port;
+  let closed: Promise<void> | undefined;
+  return {
+    host: LOOPBACK,
+    port: bound,
+    url: `redis://${LOOPBACK}:${bound}`,
+    close: () => {
+      closed ??= new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      });
+      return closed;
+    },
+  };
+}
+
+function bind(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, LOOPBACK, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function attach(engine: Engine, socket: Socket): void {
+  engine.connectionsSeen += 1;
+  socket.setNoDelay(true);
+  const session = new Session(engine, {
+    address: `${socket.remoteAddress}:${socket.remotePort}`,
+    send(chunks) {
+      if (socket.destroyed) return;
+      socket.cork();
+      for (const chunk of chunks) socket.write(chunk);
+      socket.uncork();
+    },
+    end: () => socket.end(),
+  });
+  socket.on('data', (chunk) => session.receive(chunk));
+  socket.on('close', () => session.disconnected());
+  // A broken connection is nobody's fault here; 'close' follows.
+  socket.on('error', () => socket.destroy());
+}

@@ -1,0 +1,150 @@
+import type { Args } from './args.js';
+import { Client } from './client-state.js';
+import type { CommandSpec } from './command-table.js';
+import type { Engine } from './engine.js';
+import { CommandError, NO_REPLY, type Reply } from './reply.js';
+import { ProtocolError, RequestParser } from './resp-parser.js';
+
+/** Where a connection's bytes go. */
+export interface Transport {
+  /** Who is at the other end, for CLIENT LIST. */
+  readonly address: string;
+  send(chunks: readonly Buffer[]): void;
+  /** Ends the connection once what was sent has gone out. */
+  end(): void;
+}
+
+/**
+ * One connection: bytes in, requests to the engine one after the other, replies out in the same order.
+ * While a command blocks, or waits for the script engine to be loaded, the requests behind it wait in the parser.
+ */
+export class Session extends Client {
+  readonly #parser: RequestParser;
+  readonly #output: Buffer[] = [];
+  #input: Buffer[] = [];
+  #waiting = false;
+  #closing = false;
+  #closed = false;
+  override readonly address: string;
+
+  constructor(
+    engine: Engine,
+    private readonly transport: Transport,
+  ) {
+    super(engine);
+    this.address = transport.address;
+    this.#parser = new RequestParser(engine.limits);
+    engine.sessions.set(this.id, this);
+  }
+
+  get closed(): boolean {
+    return this.#closed || this.#closing;
+  }
+
+  /** Takes what came in; it is worked on in a later turn of the event loop. */
+  receive(chunk: Buffer): void {
+    if (this.closed) return;
+    this.#input.push(chunk);
+    this.engine.schedule(this);
+  }
+
+  /** Works on what has come in. Only the engine calls this. */
+  process(): void {
+    for (;;) {
+      if (this.blocked !== undefined || this.#waiting || this.closed) return;
+      const args = this.#next();
+      if (args === undefined) return;
+      this.#request(args);
+    }
+  }
+
+  #next(): Args | undefined {
+    try {
+      for (;;) {
+        const args = this.#parser.next();
+        if (args !== undefined) return args;
+        const chunk = this.#input.shift();
+        if (chunk === undefined) return undefined;
+        this.#parser.feed(chunk);
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.write(new CommandError(`ERR Protocol error: ${error.message}`));
+      this.close();
+      return undefined;
+    }
+  }
+
+  #request(args: Args): void {
+    const { engine } = this;
+    engine.tick();
+    const spec = engine.table.find(args);
+    if (spec !== undefined && engine.needsScripts(this, spec)) {
+      this.#waitForScripts(spec, args.keep());
+      return;
+    }
+    this.#answer(engine.execute(this, spec, args));
+  }
+
+  #answer(reply: Reply): void {
+    if (reply !== NO_REPLY) this.write(reply);
+    this.engine.afterCommand();
+  }
+
+  #waitForScripts(spec: CommandSpec, args: Args): void {
+    this.#waiting = true;
+    const go = (failure?: CommandError): void => {
+      this.#waiting = false;
+      if (this.closed) return;
+      this.engine.tick();
+      this.#answer(failure ?? this.engine.execute(this, spec, args));
+      this.engine.schedule(this);
+    };
+    this.engine.loadScripts().then(
+      () => go(),
+      (error: unknown) => go(new CommandError(`ERR the script engine could not be loaded: ${String(error)}`)),
+    );
+  }
+
+  override deliver(reply: Reply): void {
+    if (this.#closed) return;
+    this.write(reply);
+    this.engine.flushLater(this);
+  }
+
+  write(reply: Reply): void {
+    this.engine.writerFor(this).write(reply, this.protocol);
+  }
+
+  /** Keeps what the shared writer has written for this connection until it is sent. */
+  collect(chunks: readonly Buffer[]): void {
+    for (const chunk of chunks) this.#output.push(chunk);
+  }
+
+  flush(): void {
+    this.engine.collectOutput(this);
+    if (this.#closed) return;
+    if (this.#output.length > 0) this.transport.send(this.#output.splice(0));
+    if (this.#closing) {
+      this.disconnected();
+      this.transport.end();
+    }
+  }
+
+  override close(): void {
+    if (this.closed) return;
+    this.#closing = true;
+    this.engine.flushLater(this);
+  }
+
+  /** The connection is gone: whatever it waited for or held is let go. */
+  disconnected(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#input = [];
+    this.blocked?.cancel();
+    this.unwatchAll();
+    this.transaction = undefined;
+    this.engine.forget(this);
+  }
+}

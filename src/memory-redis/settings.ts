@@ -1,0 +1,82 @@
+import { globMatches } from './glob.js';
+
+/** What CONFIG GET shows and CONFIG SET takes. Few of them change what is done here; the others are remembered and shown. */
+const DEFAULTS: Readonly<Record<string, string>> = {
+  maxmemory: '0',
+  'maxmemory-policy': 'noeviction',
+  'maxmemory-samples': '5',
+  appendonly: 'no',
+  appendfsync: 'everysec',
+  'aof-use-rdb-preamble': 'yes',
+  save: '',
+  databases: '16',
+  timeout: '0',
+  'tcp-keepalive': '300',
+  port: '0',
+  bind: '127.0.0.1 -::1',
+  dir: '/',
+  maxclients: '10000',
+  'proto-max-bulk-len': '536870912',
+  'client-query-buffer-limit': '1073741824',
+  'client-output-buffer-limit': 'normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60',
+  'stream-node-max-bytes': '4096',
+  'stream-node-max-entries': '100',
+  'list-max-listpack-size': '-2',
+  'hash-max-listpack-entries': '512',
+  'hash-max-listpack-value': '64',
+  'set-max-intset-entries': '512',
+  'zset-max-listpack-entries': '128',
+  'zset-max-listpack-value': '64',
+  'notify-keyspace-events': '',
+  'lua-time-limit': '5000',
+  'busy-reply-threshold': '5000',
+  'lazyfree-lazy-user-del': 'no',
+  'lazyfree-lazy-expire': 'no',
+  'slowlog-log-slower-than': '10000',
+  'slowlog-max-len': '128',
+  'latency-monitor-threshold': '0',
+  'cluster-enabled': 'no',
+  requirepass: '',
+  'min-replicas-to-write': '0',
+  'min-replicas-max-lag': '10',
+  hz: '10',
+  loglevel: 'notice',
+};
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1000, kb: 1024, m: 1e6, mb: 1024 ** 2, g: 1e9, gb: 1024 ** 3 };
+const MEMORY_SETTINGS = new Set(['maxmemory', 'proto-max-bulk-len', 'client-query-buffer-limit']);
+const IMMUTABLE = new Set(['databases', 'cluster-enabled']);
+
+export class Settings {
+  readonly #values = new Map(Object.entries(DEFAULTS));
+  /** In bytes; 0 for no limit. */
+  maxMemory = 0;
+
+  get(name: string): string | undefined {
+    return this.#values.get(name.toLowerCase());
+  }
+
+  matching(pattern: string): [string, string][] {
+    return [...this.#values].filter(([name]) => globMatches(pattern.toLowerCase(), name));
+  }
+
+  /** Why the setting cannot be this value; undefined when it can. */
+  refusal(name: string, value: string): string | undefined {
+    if (IMMUTABLE.has(name)) return `ERR CONFIG SET failed (possibly related to argument '${name}') - can't set immutable config`;
+    if (MEMORY_SETTINGS.has(name) && memory(value) === undefined) {
+      return `ERR CONFIG SET failed (possibly related to argument '${name}') - argument must be a memory value`;
+    }
+    return undefined;
+  }
+
+  set(name: string, value: string): void {
+    this.#values.set(name, MEMORY_SETTINGS.has(name) ? String(memory(value)) : value);
+    if (name === 'maxmemory') this.maxMemory = memory(value) ?? 0;
+  }
+}
+
+function memory(value: string): number | undefined {
+  const match = /^(\d+)([a-z]*)$/i.exec(value);
+  const unit = match === null ? undefined : UNITS[(match[2] as string).toLowerCase()];
+  return match === null || unit === undefined ? undefined : Number(match[1]) * unit;
+}
