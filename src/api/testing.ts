@@ -4,7 +4,7 @@ import { positionAt } from '../log/position.js';
 import { createMemoryRedis, type MemoryRedis } from '../memory-redis/index.js';
 import { type Command, definitionAt, type Event, type InputOf } from '../message/definition.js';
 import type { Duration } from '../message/duration.js';
-import { type NewEnvelope, toFields, fromFields } from '../message/envelope.js';
+import { fromFields, type NewEnvelope, toFields } from '../message/envelope.js';
 import { asError, ErrandError, invariant } from '../message/errors.js';
 import { Ids } from '../message/ids.js';
 import { fromJson, toJson } from '../message/json.js';
@@ -96,23 +96,44 @@ export function given<A extends AnyActor>(
   const when = async (message: Command | Event, data: unknown): Promise<unknown> => {
     const definition = definitionAt(message, message.kind, 'when');
     const { json } = definition.encode(data);
-    const sent: NewEnvelope = { id: '0.given', type: message.name, source: 'given', subject: key, time: clock.now(), correlationId: '0.given', data: json };
+    const sent: NewEnvelope = {
+      id: '0.given',
+      type: message.name,
+      source: 'given',
+      subject: key,
+      time: clock.now(),
+      correlationId: '0.given',
+      data: json,
+    };
     const envelope = fromFields(toFields({ ...sent, kind: message.kind }));
     invariant(!('fault' in envelope), 'what was just written can be read');
     const known = message.kind === 'command' ? behavior.commands : behavior.subscriptions;
-    if (!known.has(message.name)) throw new ErrandError('UNKNOWN_MESSAGE', `${behavior.type} has no handler for the ${message.kind} '${message.name}'`);
+    if (!known.has(message.name))
+      throw new ErrandError('UNKNOWN_MESSAGE', `${behavior.type} has no handler for the ${message.kind} '${message.name}'`);
     const instance = behavior.create();
     const place = `state of ${behavior.type}`;
     const before = start.state === undefined ? instance.initialState() : behavior.parseState(toJson(start.state, place));
     const copy = toJson(before, place);
     if (behavior.stateful) instance.state = fromJson(copy, place);
     const attempt = new Attempt(envelope, 1, clock.now(), clock.now() + 30_000, behavior, composer);
-    const meta = { messageId: envelope.id, correlationId: envelope.correlationId, key, at: new Date(clock.now()), position: positionAt(clock.now(), 1), type: message.name };
+    const meta = {
+      messageId: envelope.id,
+      correlationId: envelope.correlationId,
+      key,
+      at: new Date(clock.now()),
+      position: positionAt(clock.now(), 1),
+      type: message.name,
+    };
     try {
       const returned = await instance.handle(envelope, definition.decode(json), attempt);
       const value = message.kind === 'command' ? definition.decodeResult(definition.encodeResult(returned)) : undefined;
       attempt.end();
-      const staged = attempt.staged.map((one) => ({ shown: one.definition.shown, kind: one.definition.kind, key: one.key, data: fromJson(one.json, one.definition.name) }));
+      const staged = attempt.staged.map((one) => ({
+        shown: one.definition.shown,
+        kind: one.definition.kind,
+        key: one.key,
+        data: fromJson(one.json, one.definition.name),
+      }));
       return {
         result: { ...meta, status: 'completed', value },
         state: attempt.forgotten ? undefined : fromJson(toJson(instance.state, place), place),
@@ -124,7 +145,12 @@ export function given<A extends AnyActor>(
       if (message.kind === 'event') throw thrown;
       const error = asError(thrown);
       const code = error instanceof ErrandError ? error.code : 'HANDLER_FAILED';
-      return { result: { ...meta, status: 'failed', error: { code, message: error.message } }, state: fromJson(copy, place), told: [], published: [] };
+      return {
+        result: { ...meta, status: 'failed', error: { code, message: error.message } },
+        state: fromJson(copy, place),
+        told: [],
+        published: [],
+      };
     }
   };
   return { when } as Given<A>;
