@@ -1,12 +1,16 @@
 import { open } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ActorSystem, ErrandError } from 'errand';
 import { Container } from 'inversify';
-import { bind, Email, Notification, Sales, Warehouse } from './index.js';
+import { bind } from './index.js';
 import { type OrderEntry, readOrders, THREE_ORDERS } from './orders-file.js';
 import { report, reportJson } from './report.js';
 import { type RunSummary, runShop, type Watcher } from './shop-run.js';
+
+/** Compiled, this file is dist/actors/command-line.js; the config stays where people edit it. */
+const CONFIG = fileURLToPath(new URL('../../actors/shop.yaml', import.meta.url));
 
 export const HELP = `Runs the shop over some orders, to the end.
 
@@ -77,8 +81,8 @@ function allDone(summary: RunSummary): boolean {
 
 async function withSystem<T>(redis: string, env: NodeJS.ProcessEnv, use: (system: ActorSystem) => Promise<T>): Promise<T> {
   const container = new Container();
-  bind(container, env);
-  const system = await ActorSystem.start({ name: 'shop', redis, actors: [Warehouse, Email, Notification, Sales], container });
+  bind(container, env); // first come, first bound: the config's module binds the same ports again, and leaves these alone
+  const system = await ActorSystem.fromConfig(CONFIG, { redis, container });
   try {
     return await use(system);
   } finally {

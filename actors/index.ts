@@ -15,10 +15,11 @@ export { Warehouse } from './warehouse.js';
 /** Where mails and texts go unless OUTBOX names another folder. */
 export const DEFAULT_OUTBOX = './outbox';
 
-/** Binds the ports: e-mail through SMTP_URL when that is set, everything else to the folder named by OUTBOX. */
+/** Binds the ports, those that somebody has bound before excepted: e-mail through SMTP_URL when that is set, all else to the folder OUTBOX. */
 export function bind(container: Container, env: NodeJS.ProcessEnv = process.env): void {
   const outbox = new Outbox(env.OUTBOX || DEFAULT_OUTBOX);
-  container.bind(Carrier).toConstantValue(new PaperCarrier());
+  if (!container.isBound(Carrier)) container.bind(Carrier).toConstantValue(new PaperCarrier());
+  if (!container.isBound(Texter)) container.bind(Texter).toConstantValue(new OutboxTexter(outbox));
+  if (container.isBound(Mailer)) return;
   container.bind(Mailer).toConstantValue(env.SMTP_URL ? new SmtpMailer(env.SMTP_URL) : new OutboxMailer(outbox));
-  container.bind(Texter).toConstantValue(new OutboxTexter(outbox));
 }

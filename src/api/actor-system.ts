@@ -108,8 +108,7 @@ export class ActorSystem implements AsyncDisposable {
     );
     const container = overrides.container ?? new OwnContainer();
     for (const bind of binds) bind(container);
-    const { name, redis, shards, lease, supervisors, allowEviction } = config;
-    const given = { name, redis, allowEviction, ...(shards === undefined ? {} : { shards }), ...(lease === undefined ? {} : { lease }) };
+    const { file: _, modules: __, supervisors, ...given } = config;
     const ports = { clock: systemClock, random: systemRandom };
     return ActorSystem.startWith({ ...given, ...overrides, container, actors }, ports, supervisors);
   }

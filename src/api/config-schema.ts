@@ -7,6 +7,8 @@
  */
 import { z } from 'zod';
 import { type Duration, milliseconds } from '../message/duration.js';
+import { NAME_LENGTH } from '../message/limits.js';
+import { checkActorType, checkName } from '../message/names.js';
 import { type ChildSettings, DEFAULT_SUPERVISOR, defaultChildSettings, type SupervisorSettings } from '../runtime/supervision-settings.js';
 
 export type Dialect = 'file' | 'code';
@@ -37,7 +39,6 @@ export interface ConfigData {
 
 const SECOND = 1_000;
 const DAY = 86_400_000;
-const LONGEST_NAME = 100;
 const MOST_SHARDS = 16_384; // the slots of a Redis Cluster: more shards than slots would share them anyway
 
 const ENV_REFERENCE = '\\$\\{.+\\}';
@@ -105,20 +106,21 @@ function mapping<T extends z.core.$ZodLooseShape>(shape: T) {
   });
 }
 
-const NAME = `1 to ${LONGEST_NAME} characters without spaces, colons, braces and control characters`;
+const NAME = `1 to ${NAME_LENGTH} letters, digits, '.', '_' or '-', beginning with a letter or digit`;
 
-/** Names become part of Redis keys, where a brace would move the key to another slot. */
-const name = z
-  .string({ error: NAME })
-  .refine((text) => text.length >= 1 && text.length <= LONGEST_NAME && !/[\s:{}\p{Cc}\p{Cs}]/u.test(text), {
-    error: NAME,
-    params: { errand: 'CONFIG_NAME' },
-  });
+const passes = (check: (text: string, place: string) => string) => (text: string) => {
+  try {
+    return check(text, '') === text;
+  } catch {
+    return false;
+  }
+};
 
-const RESERVED_TYPES = new Set(['event', 'outcome', 'producer']); // the second part of keys that are no actor's
+const name = z.string({ error: NAME }).refine(passes(checkName), { error: NAME, params: { errand: 'CONFIG_NAME' } });
 
-const actorType = name.refine((text) => !RESERVED_TYPES.has(text), {
-  error: `an actor type other than ${[...RESERVED_TYPES].join(', ')}`,
+/** Also refuses the types that the key layout keeps for itself. */
+const actorType = z.string({ error: NAME }).refine(passes(checkActorType), {
+  error: `an actor type: ${NAME}; event, outcome and producer are reserved`,
   params: { errand: 'CONFIG_NAME' },
 });
 

@@ -1,0 +1,27 @@
+import type { Logger } from 'pino';
+import type { Signal } from '../runtime/signals.js';
+
+type Level = 'debug' | 'info' | 'warn' | 'error';
+
+/** How loud each kind is. Kinds of a later version are told at `info`. */
+const LEVEL: Readonly<Partial<Record<Signal['kind'], Level>>> = {
+  connected: 'info',
+  disconnected: 'warn',
+  'partition-acquired': 'debug',
+  'partition-released': 'debug',
+  'partition-lost': 'warn',
+  'attempt-failed': 'debug', // the runtime logs it with the error itself
+  'retry-delayed': 'info',
+  parked: 'warn',
+  'message-failed': 'warn',
+  'dead-letter': 'error',
+  unhosted: 'warn',
+  fault: 'error',
+};
+
+/** Logs what happens inside a system, one line a signal. Payloads are in no signal, and so in no log. */
+export function logSignal(log: Logger, signal: Signal): void {
+  const { kind, at: _, ...details } = signal;
+  if (kind === 'started' || kind === 'stopped') return; // logged by the runtime, through the same logger
+  log[LEVEL[kind] ?? 'info'](details, kind);
+}
