@@ -150,7 +150,7 @@ function define(
   name: string,
   options: { to?: string; key: Parts['key']; data: Schema; result?: Schema | undefined },
 ): object {
-  const place = `${kind}('${name}')`;
+  const place = typeof name === 'string' ? `${kind}('${name}')` : `name of a ${kind}`; // untyped callers give anything
   checkName(name, place);
   if (options === null || typeof options !== 'object')
     throw new InvalidValueError('INVALID_OPTION', place, options, 'an object of options');

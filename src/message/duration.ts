@@ -6,9 +6,12 @@ export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
 const WITH_UNIT = /^\d+(\.\d+)?(ms|s|m|h|d)$/;
 
+/** `ms` throws on more than 100 characters, and no duration that anybody means needs half as many. */
+const LONGEST = 50;
+
 /** Is this text a duration with a unit? */
 export function isDurationText(text: string): text is Extract<Duration, string> {
-  return WITH_UNIT.test(text);
+  return text.length <= LONGEST && WITH_UNIT.test(text);
 }
 
 /**

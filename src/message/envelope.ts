@@ -1,4 +1,4 @@
-import { keyFault } from './names.js';
+import { idFault, keyFault } from './names.js';
 
 /**
  * The envelope of every message, as it stands in a stream entry: CloudEvents' attribute names, plain texts, readable in redis-cli
@@ -67,6 +67,9 @@ export interface NoEnvelope {
 }
 
 const KINDS: ReadonlySet<string> = new Set<MessageKind>(['command', 'event', 'reply']);
+
+/** It is the first word of the outcome record. */
+const TRACK = /^[\w-]{1,64}$/;
 
 function instant(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
@@ -156,6 +159,12 @@ export function fromFields(fields: readonly string[]): Envelope | NoEnvelope {
   if (kind !== undefined && !KINDS.has(kind)) return { fault: "the field 'kind' must be command, event or reply" };
   if (status !== undefined && status !== 'completed' && status !== 'failed')
     return { fault: "the field 'status' must be completed or failed" };
+  // The id of a result or reply is that of its command and a word more; it was checked there.
+  const badId = status === undefined ? idFault(id) : undefined;
+  if (badId !== undefined) return { fault: `the field 'id' must be ${badId}` };
+  const badCorrelation = correlationId === undefined ? undefined : idFault(correlationId);
+  if (badCorrelation !== undefined) return { fault: `the field 'correlationid' must be ${badCorrelation}` };
+  if (track !== undefined && !TRACK.test(track)) return { fault: "the field 'track' must be '-' or a fingerprint" };
   return {
     id,
     type,

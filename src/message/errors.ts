@@ -201,7 +201,9 @@ export function invariant(holds: unknown, what: string): asserts holds {
   if (!holds) throw new ErrandError('BROKEN_INVARIANT', `broken invariant (a bug in errand, please report it): ${what}`);
 }
 
-/** Whatever was thrown, as an Error: strings and other values are wrapped. */
+/** Whatever was thrown, as an Error with a text: strings, other values, and Errors whose message was made something else are wrapped. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(`thrown value: ${describe(thrown)}`);
+  if (!(thrown instanceof Error)) return new Error(`thrown value: ${describe(thrown)}`);
+  if (typeof thrown.message === 'string') return thrown;
+  return new Error(`thrown value: ${describe(thrown)} with the message ${describe(thrown.message)}`, { cause: thrown });
 }

@@ -1,49 +1,77 @@
 import { type Fault, LimitError, SchemaError } from './errors.js';
-import { PAYLOAD_BYTES } from './limits.js';
+import { JSON_DEPTH, PAYLOAD_BYTES } from './limits.js';
 
 /**
  * The JSON rule: what goes on the wire is exactly what comes back from it. `JSON.stringify` drops, rounds and invents in silence
  * (functions, NaN, Dates, holes in arrays); here each of those is a fault with its place.
  */
 
-const step = (path: string, key: string | number): string =>
-  typeof key === 'number' ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`;
+/** Faults far down have long places; the beginning tells which. */
+const SHOWN_PATH = 200;
 
-function firstFault(value: unknown, path: string, above: readonly object[]): Fault | undefined {
+const within = (step: string, fault: Fault | undefined): Fault | undefined => fault && { path: step + fault.path, message: fault.message };
+
+/**
+ * The first thing that JSON does not keep. Its path is put together only once there is a fault: most values have none.
+ * @param above what the value stands in, outermost first; as it was when the call returns
+ */
+function firstFault(value: unknown, above: object[]): Fault | undefined {
   switch (typeof value) {
     case 'string':
     case 'boolean':
     case 'undefined':
       return undefined;
     case 'number':
-      return Number.isFinite(value) ? undefined : { path, message: `${value} is not a JSON number` };
+      return Number.isFinite(value) ? undefined : { path: '', message: `${value} is not a JSON number` };
     case 'object':
       break;
     default:
-      return { path, message: `a ${typeof value} is not JSON` };
+      return { path: '', message: `a ${typeof value} is not JSON` };
   }
   if (value === null) return undefined;
-  if (above.includes(value)) return { path, message: 'the value contains itself' };
-  const below = [...above, value];
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i += 1) {
-      if (value[i] === undefined) return { path: step(path, i), message: 'JSON turns undefined in an array into null' };
-      const fault = firstFault(value[i], step(path, i), below);
-      if (fault !== undefined) return fault;
-    }
-    return undefined;
+  if (above.includes(value)) return { path: '', message: 'the value contains itself' };
+  if (above.length === JSON_DEPTH) return { path: '', message: `nested deeper than ${JSON_DEPTH} levels` };
+  above.push(value);
+  const fault = Array.isArray(value) ? faultInArray(value, above) : faultInObject(value, above);
+  above.pop();
+  return fault;
+}
+
+function faultInArray(value: readonly unknown[], above: object[]): Fault | undefined {
+  for (let i = 0; i < value.length; i += 1) {
+    if (value[i] === undefined) return { path: `[${i}]`, message: 'JSON turns undefined in an array into null' };
+    const fault = firstFault(value[i], above);
+    if (fault !== undefined) return within(`[${i}]`, fault);
   }
+  return hasToJson(value) ? { path: '', message: 'a toJSON method is not JSON' } : undefined;
+}
+
+function faultInObject(value: object, above: object[]): Fault | undefined {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
-    return { path, message: `an instance of ${value.constructor?.name ?? 'a class'} is not plain JSON` };
+    return { path: '', message: `an instance of ${value.constructor?.name ?? 'a class'} is not plain JSON` };
   }
   for (const [key, inner] of Object.entries(value)) {
-    if (key === '__proto__') return { path: step(path, key), message: 'a key named __proto__ is refused' };
-    const fault = firstFault(inner, step(path, key), below);
-    if (fault !== undefined) return fault;
+    if (key === '__proto__') return { path: '.__proto__', message: 'a key named __proto__ is refused' };
+    const fault = firstFault(inner, above);
+    if (fault !== undefined) return within(`.${key}`, fault);
   }
-  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return { path, message: 'a toJSON method is not JSON' };
+  if (hasToJson(value)) return { path: '', message: 'a toJSON method is not JSON' };
+  if (Object.getOwnPropertySymbols(value).length > 0) return { path: '', message: 'a key that is a symbol is not JSON' };
   return undefined;
+}
+
+function hasToJson(value: object): boolean {
+  return typeof (value as { toJSON?: unknown }).toJSON === 'function';
+}
+
+/** @throws SchemaError `NOT_JSON` */
+function assertJson(value: unknown, place: string): void {
+  const fault = firstFault(value, []);
+  if (fault === undefined) return;
+  const path = fault.path.startsWith('.') ? fault.path.slice(1) : fault.path;
+  const shown = path.length > SHOWN_PATH ? `${path.slice(0, SHOWN_PATH)}…` : path;
+  throw new SchemaError('NOT_JSON', place, [{ path: shown, message: fault.message }]);
 }
 
 /**
@@ -51,8 +79,7 @@ function firstFault(value: unknown, path: string, above: readonly object[]): Fau
  * @throws SchemaError `NOT_JSON` naming the place of the first thing that JSON does not keep
  */
 export function toJson(value: unknown, place: string): string {
-  const fault = firstFault(value, '', []);
-  if (fault !== undefined) throw new SchemaError('NOT_JSON', place, [fault]);
+  assertJson(value, place);
   return value === undefined ? '' : JSON.stringify(value);
 }
 
@@ -69,10 +96,7 @@ export function fromJson(text: string, place: string): unknown {
     throw new SchemaError('NOT_JSON', place, [{ path: '', message: 'the text is not JSON' }]);
   }
   // The key may be written with escapes; only texts that could hold it are searched.
-  if (text.includes('__proto__') || text.includes('\\u')) {
-    const fault = firstFault(value, '', []);
-    if (fault !== undefined) throw new SchemaError('NOT_JSON', place, [fault]);
-  }
+  if (text.includes('__proto__') || text.includes('\\u')) assertJson(value, place);
   return value;
 }
 

@@ -6,6 +6,8 @@ export const ID_BYTES = 200; // foreign message and correlation ids are taken as
 
 export const PAYLOAD_BYTES = 1_048_576;
 export const EFFECTS_PER_MESSAGE = 1_000;
+/** Levels of objects and arrays in one value; JSON.stringify itself ends at some thousands, with a full stack. */
+export const JSON_DEPTH = 500;
 
 /** A batch is appended or committed in one script; Redis serves nobody else meanwhile. */
 export const BATCH_MESSAGES = 500;

@@ -12,9 +12,13 @@ const UNPRINTABLE = /[\u0000-\u001f\u007f]/;
 /** Actor types that the key layout keeps for itself. */
 const RESERVED = new Set(['event', 'outcome', 'producer']);
 
+export function isName(name: unknown): name is string {
+  return typeof name === 'string' && name.length <= NAME_LENGTH && NAME.test(name);
+}
+
 /** @throws InvalidValueError `INVALID_NAME` */
 export function checkName(name: unknown, place: string): string {
-  if (typeof name === 'string' && name.length <= NAME_LENGTH && NAME.test(name)) return name;
+  if (isName(name)) return name;
   throw new InvalidValueError(
     'INVALID_NAME',
     place,
@@ -48,8 +52,15 @@ export function checkKey(key: unknown, place: string): string {
   throw new InvalidValueError('INVALID_KEY', place, key, fault);
 }
 
+/** What is wrong with an id that comes from outside, or undefined. */
+export function idFault(id: unknown): string | undefined {
+  const fits = typeof id === 'string' && id !== '' && (id.length * 3 <= ID_BYTES || Buffer.byteLength(id) <= ID_BYTES);
+  return fits && !UNPRINTABLE.test(id) ? undefined : `a text of 1 to ${ID_BYTES} bytes without control characters`;
+}
+
 /** For ids and keys of idempotency that come from outside. @throws InvalidValueError with the given code */
 export function checkId(id: unknown, place: string, code: 'INVALID_ID' | 'INVALID_OPTION' = 'INVALID_ID'): string {
-  if (typeof id === 'string' && id !== '' && !UNPRINTABLE.test(id) && Buffer.byteLength(id) <= ID_BYTES) return id;
-  throw new InvalidValueError(code, place, id, `a text of 1 to ${ID_BYTES} bytes without control characters`);
+  const fault = idFault(id);
+  if (fault === undefined) return id as string;
+  throw new InvalidValueError(code, place, id, fault);
 }

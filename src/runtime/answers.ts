@@ -4,7 +4,7 @@ import { encodeOutcome, type Outcome, writeOutcome } from '../log/outcome.js';
 import { shardOf } from '../log/shard.js';
 import { type Envelope, toFields } from '../message/envelope.js';
 import { ERROR_CHARACTERS, RESULTS_PER_PARTITION } from '../message/limits.js';
-import { keyFault } from '../message/names.js';
+import { isName, keyFault } from '../message/names.js';
 
 /** How a command ended, before it has a time and a correlation. */
 export type Ending =
@@ -54,10 +54,12 @@ export function answer(
   return outcome;
 }
 
-/** `type/key`; the key may hold slashes of its own. */
+/** `type/key`; the key may hold slashes of its own. An address that is none, in an entry written by hand, gets no reply. */
 function parseAddress(address: string | undefined): { type: string; key: string } | undefined {
   if (address === undefined) return undefined;
   const slash = address.indexOf('/');
+  const type = address.slice(0, Math.max(0, slash));
   const key = address.slice(slash + 1);
-  return slash < 1 || keyFault(key) !== undefined ? undefined : { type: address.slice(0, slash), key };
+  // A type with a colon would reach another kind of key, and WRONGTYPE in a commit costs the partition.
+  return isName(type) && keyFault(key) === undefined ? { type, key } : undefined;
 }
