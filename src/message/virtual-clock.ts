@@ -44,7 +44,7 @@ export class VirtualClock implements Clock {
 
   after(ms: number, run: () => void): Timer {
     this.#touched += 1;
-    const entry: Pending = { due: this.#now + Math.max(0, ms), order: this.#order++, run };
+    const entry: Pending = { due: this.#now + Math.max(0, Math.ceil(ms)), order: this.#order++, run };
     let at = this.#pending.length;
     while (at > 0 && (this.#pending[at - 1] as Pending).due <= entry.due) at -= 1;
     this.#pending.splice(at, 0, entry);
@@ -59,7 +59,7 @@ export class VirtualClock implements Clock {
 
   /** Moves time on by `by`, firing everything that falls due on the way, in order. Resolves when the work this set off is done. */
   async advance(by: Duration): Promise<void> {
-    const end = this.#now + milliseconds(by);
+    const end = this.#now + Math.ceil(milliseconds(by));
     await this.settle();
     for (let next = this.#pending.at(-1); next !== undefined && next.due <= end; next = this.#pending.at(-1)) {
       this.#now = Math.max(this.#now, next.due);

@@ -294,9 +294,9 @@ export class Partition implements Surroundings, Source {
     if (envelope.kind !== 'command') return;
     const { keys, asks } = this.host.deps;
     const outcome = answer(gathering.batch, keys, this.host.type, this.shard, envelope, ending, this.clock.now());
-    if (outcome === undefined || envelope.replyNode === undefined) return;
-    if (envelope.replyNode === asks.node) gathering.after(() => asks.settle(envelope.id, outcome));
-    else asks.wake(gathering.batch, envelope.replyNode, envelope.id, outcome);
+    if (outcome === undefined) return;
+    gathering.after(() => asks.settle(envelope.id, outcome)); // whoever attached here need not wait for a look
+    if (envelope.replyNode !== undefined && envelope.replyNode !== asks.node) asks.wake(gathering.batch, envelope.replyNode, envelope.id, outcome);
   }
 
   /** An entry that is no message at all: nobody can be answered. */
