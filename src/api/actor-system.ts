@@ -1,7 +1,7 @@
 import type { Container } from 'inversify';
 import type { Redis, RedisOptions } from 'ioredis';
 import type { Observable } from 'rxjs';
-import { openStore, type RedisTarget } from '../log/connection.js';
+import { openStore } from '../log/connection.js';
 import type { From } from '../log/position.js';
 import type { MemoryRedis } from '../memory-redis/index.js';
 import { type Clock, systemClock } from '../message/clock.js';
@@ -142,7 +142,7 @@ export class ActorSystem implements AsyncDisposable {
       lease: positive(options.lease ?? LEASE_MS, 'lease'),
       sendTimeout: positive(options.sendTimeout ?? SEND_TIMEOUT_MS, 'sendTimeout'),
       shards: checkShards(options.shards ?? (behaviors.length > 0 ? undefined : 'recorded')),
-      store: openStore(redis as RedisTarget, ports.clock),
+      store: openStore(redis, ports.clock),
     });
     return new ActorSystem(name, node, classes, logger);
   }
@@ -174,7 +174,7 @@ export class ActorSystem implements AsyncDisposable {
    *   AppendUnknown `APPEND_UNKNOWN`; ErrandError `STOPPED`
    */
   async tell<C extends Command>(command: C, data: InputOf<C>, options: SendOptions = {}): Promise<Receipt<C>> {
-    return this.#node.sender.send(definitionAt(command, 'command', 'tell'), data, options) as Promise<Receipt<C>>;
+    return this.#node.sender.send(definitionAt(command, 'command', 'tell'), data, options);
   }
 
   /**
@@ -196,7 +196,7 @@ export class ActorSystem implements AsyncDisposable {
 
   /** Records a fact for whoever subscribes. Resolves and throws as `tell`, but no backlog refuses it. */
   async publish<E extends Event>(event: E, data: InputOf<E>, options: SendOptions = {}): Promise<Receipt<E>> {
-    return this.#node.sender.send(definitionAt(event, 'event', 'publish'), data, options) as Promise<Receipt<E>>;
+    return this.#node.sender.send(definitionAt(event, 'event', 'publish'), data, options);
   }
 
   /**

@@ -108,9 +108,9 @@ function mapping<T extends z.core.$ZodLooseShape>(shape: T) {
 
 const NAME = `1 to ${NAME_LENGTH} letters, digits, '.', '_' or '-', beginning with a letter or digit`;
 
-const passes = (check: (text: string, place: string) => string) => (text: string) => {
+const passes = (rule: (text: string, place: string) => string) => (text: string) => {
   try {
-    return check(text, '') === text;
+    return rule(text, '') === text;
   } catch {
     return false;
   }

@@ -36,46 +36,50 @@ export interface ActorContext {
 }
 
 export class HandlerContext implements ActorContext {
+  readonly #attempt: Attempt;
+
   constructor(
-    private readonly attempt_: Attempt,
+    attempt: Attempt,
     readonly log: Logger,
-  ) {}
+  ) {
+    this.#attempt = attempt;
+  }
 
   get key(): string {
-    return this.attempt_.envelope.subject;
+    return this.#attempt.envelope.subject;
   }
   get messageId(): string {
-    return this.attempt_.envelope.id;
+    return this.#attempt.envelope.id;
   }
   get correlationId(): string {
-    return this.attempt_.envelope.correlationId;
+    return this.#attempt.envelope.correlationId;
   }
   get causationId(): string | undefined {
-    return this.attempt_.envelope.causationId;
+    return this.#attempt.envelope.causationId;
   }
   get idempotencyKey(): string {
-    return this.attempt_.envelope.idempotencyKey;
+    return this.#attempt.envelope.idempotencyKey;
   }
   get attempt(): number {
-    return this.attempt_.number;
+    return this.#attempt.number;
   }
   get enqueuedAt(): Date {
-    return new Date(this.attempt_.enqueuedAt);
+    return new Date(this.#attempt.enqueuedAt);
   }
   get deadline(): Date | undefined {
-    return new Date(this.attempt_.deadline);
+    return new Date(this.#attempt.deadline);
   }
   get signal(): AbortSignal {
-    return this.attempt_.signal;
+    return this.#attempt.signal;
   }
 
   tell<C extends Command>(command: C, data: InputOf<C>, options?: StageOptions): string {
-    return this.attempt_.stage(definitionAt(command, 'command', 'ctx.tell'), data, options);
+    return this.#attempt.stage(definitionAt(command, 'command', 'ctx.tell'), data, options);
   }
   publish<E extends Event>(event: E, data: InputOf<E>): string {
-    return this.attempt_.stage(definitionAt(event, 'event', 'ctx.publish'), data);
+    return this.#attempt.stage(definitionAt(event, 'event', 'ctx.publish'), data);
   }
   forget(): void {
-    this.attempt_.forget();
+    this.#attempt.forget();
   }
 }

@@ -28,7 +28,9 @@ export function decoratedType(target: object): { type: string; pipelined: boolea
   return types.get(target);
 }
 
+// G makes the compiler name the method's own type in its message.
 interface Decorates<F> {
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters
   <G extends F>(method: G, context: ClassMethodDecoratorContext<Actor<unknown>>): void;
   <G extends F>(target: Actor<unknown>, name: string | symbol, method: TypedPropertyDescriptor<G>): void;
 }

@@ -30,7 +30,7 @@ export interface TestSystem extends AsyncDisposable {
   /** the in-process Redis below */
   readonly redis: MemoryRedis;
   /** Stops the system and closes the in-process Redis. */
-  stop(options?: { grace?: Duration }): Promise<void>;
+  readonly stop: (options?: { grace?: Duration }) => Promise<void>;
 }
 
 export type TestSystemOptions = Partial<Omit<StartOptions, 'redis'>> & {
@@ -53,7 +53,7 @@ export async function startTestSystem<const A extends readonly ActorClass[]>(
   const { clock = new VirtualClock(), seed = 1, redis = createMemoryRedis({ clock }), ...rest } = options;
   const own = options.redis === undefined;
   const system = await ActorSystem.startWith(
-    { name: 'test', shards: 4, ...rest, actors: options.actors as readonly ActorClass[], redis },
+    { name: 'test', shards: 4, ...rest, actors: options.actors, redis },
     { clock, random: seededRandom(seed) },
   );
   const stop = async (stopOptions?: { grace?: Duration }): Promise<void> => {

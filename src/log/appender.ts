@@ -42,8 +42,8 @@ interface Waiting {
   readonly append: Append;
   readonly bytes: number;
   readonly since: number; // monotonic ms
-  resolve(appended: Appended): void;
-  reject(error: Error): void;
+  readonly resolve: (appended: Appended) => void;
+  readonly reject: (error: Error) => void;
 }
 
 export interface AppenderOptions {

@@ -40,7 +40,7 @@ export async function recordShards(link: Link, name: string, wanted: number | un
       'SHARDS_MISMATCH',
       'shards',
       wanted,
-      `${String(recorded)}, which this system was started with; it is fixed for the life of the system`,
+      `${Number(recorded)}, which this system was started with; it is fixed for the life of the system`,
     );
   }
   return Number(recorded);

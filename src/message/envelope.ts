@@ -181,7 +181,7 @@ export function fromFields(fields: readonly string[]): Envelope | NoEnvelope {
     track,
     expires: instant(expires),
     due: instant(due),
-    status: status as Envelope['status'],
+    status,
     traceparent,
   };
 }

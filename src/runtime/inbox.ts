@@ -31,7 +31,7 @@ export class Branch {
 
   /** The root; `name` must be unique in the process. */
   static root(name: string): Branch {
-    return new Branch(name, start(nactName(name)) as AnyRef);
+    return new Branch(name, start(nactName(name)));
   }
 
   branch(name: string): Branch {
@@ -47,7 +47,7 @@ export class Branch {
 
   /** An activation's inbox: one message at a time, the next once the promise of the last is settled. */
   inbox<Message>(name: string, receive: (message: Message) => Promise<void> | void): Inbox<Message> {
-    const ref = spawn(this.ref, (_state: undefined, message: Message) => receive(message) as undefined, nactName(name)) as Ref<Message>;
+    const ref = spawn(this.ref, (_state: undefined, message: Message) => receive(message) as undefined, nactName(name));
     return { send: (message) => dispatch(ref, message), stop: () => stop(ref) };
   }
 

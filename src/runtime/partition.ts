@@ -296,7 +296,8 @@ export class Partition implements Surroundings, Source {
     const outcome = answer(gathering.batch, keys, this.host.type, this.shard, envelope, ending, this.clock.now());
     if (outcome === undefined) return;
     gathering.after(() => asks.settle(envelope.id, outcome)); // whoever attached here need not wait for a look
-    if (envelope.replyNode !== undefined && envelope.replyNode !== asks.node) asks.wake(gathering.batch, envelope.replyNode, envelope.id, outcome);
+    if (envelope.replyNode !== undefined && envelope.replyNode !== asks.node)
+      asks.wake(gathering.batch, envelope.replyNode, envelope.id, outcome);
   }
 
   /** An entry that is no message at all: nobody can be answered. */

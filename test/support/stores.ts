@@ -12,11 +12,11 @@ export interface Store {
   readonly kind: 'memory' | 'redis';
   readonly system: ActorSystem;
   /** another system on the same store and clock */
-  start(options: Options): Promise<ActorSystem>;
+  readonly start: (options: Options) => Promise<ActorSystem>;
   /** Lets time pass: on the in-process store the clock is moved; on a real one nothing is done. */
-  pass(by: Parameters<VirtualClock['advance']>[0]): Promise<void>;
+  readonly pass: (by: Parameters<VirtualClock['advance']>[0]) => Promise<void>;
   /** One raw command. */
-  redis(command: string, ...args: (string | number)[]): Promise<unknown>;
+  readonly redis: (command: string, ...args: (string | number)[]) => Promise<unknown>;
   /** only on the in-process store */
   readonly clock: VirtualClock | undefined;
   readonly url: string | undefined;
