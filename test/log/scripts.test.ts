@@ -9,7 +9,7 @@ import { createMemoryRedis } from '../../src/memory-redis/index.js';
 import { type Clock, systemClock } from '../../src/message/clock.js';
 import { seededRandom } from '../../src/message/random.js';
 import { VirtualClock } from '../../src/message/virtual-clock.js';
-import { redisServerOnPath, type RunningRedis, startRedisServer } from '../support/redis-server.js';
+import { type RunningRedis, redisServerOnPath, startRedisServer } from '../support/redis-server.js';
 
 /** The five scripts themselves, on both stores. */
 
@@ -43,7 +43,13 @@ function onBoth(title: string, body: (t: ExecutionContext, bench: Bench) => Prom
   });
   if (!real) return;
   test.serial(`${title} (redis-server)`, async (t) => {
-    const link = new Link({ store: openStore((await server)?.url ?? '', systemClock), name: 'test', clock: systemClock, random, greet: loadScripts });
+    const link = new Link({
+      store: openStore((await server)?.url ?? '', systemClock),
+      name: 'test',
+      clock: systemClock,
+      random,
+      greet: loadScripts,
+    });
     await link.open();
     await link.call('FLUSHALL');
     await body(t, { link, clock: systemClock, advance: () => Promise.resolve() });
