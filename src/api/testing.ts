@@ -42,9 +42,12 @@ export type TestSystemOptions = Partial<Omit<StartOptions, 'redis'>> & {
   seed?: number;
 };
 
+/** Fewer than in production: each costs a little with every renewal, and tests move hours. */
+const SHARDS = 4;
+
 /**
  * Starts a system on an in-process Redis with one virtual clock under both: the production code, with time that moves when you say so.
- * @param options as `ActorSystem.start`; `name` defaults to `test`, `shards` to 4
+ * @param options as `ActorSystem.start`; `name` defaults to `test`, `shards` to 4 (a client that joins takes what is recorded)
  * @throws as `ActorSystem.start`
  */
 export async function startTestSystem<const A extends readonly ActorClass[]>(
@@ -52,8 +55,9 @@ export async function startTestSystem<const A extends readonly ActorClass[]>(
 ): Promise<TestSystem> {
   const { clock = new VirtualClock(), seed = 1, redis = createMemoryRedis({ clock }), ...rest } = options;
   const own = options.redis === undefined;
+  const joins = !own && options.actors.length === 0; // a client of a system that is there already
   const system = await ActorSystem.startWith(
-    { name: 'test', shards: 4, ...rest, actors: options.actors, redis },
+    { name: 'test', ...(joins ? {} : { shards: SHARDS }), ...rest, actors: options.actors, redis },
     { clock, random: seededRandom(seed) },
   );
   const stop = async (stopOptions?: { grace?: Duration }): Promise<void> => {

@@ -2,7 +2,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { createMemoryRedis, type MemoryRedis } from '../memory-redis/index.js';
 import { type Clock, sleep, type Timer } from '../message/clock.js';
 import { InvalidValueError, RedisError } from '../message/errors.js';
-import { SOCKET_TIMEOUT_MS } from '../message/limits.js';
+import { READ_BLOCK_IN_PROCESS_MS, READ_BLOCK_MS, SOCKET_TIMEOUT_MS } from '../message/limits.js';
 import { fraction, type Random } from '../message/random.js';
 
 /**
@@ -30,6 +30,8 @@ export class Store {
     private readonly make: (options: RedisOptions) => Redis,
     /** ends with the system when the system made it */
     private readonly own: MemoryRedis | undefined,
+    /** how long a blocking read may take to return, ms */
+    readonly readBlock: number = READ_BLOCK_MS,
   ) {}
 
   client(name: string, options: RedisOptions = {}): Redis {
@@ -65,7 +67,7 @@ function isMemoryRedis(target: object): target is MemoryRedis {
 export function openStore(target: RedisTarget, clock: Clock): Store {
   if (target === 'memory:') {
     const memory = createMemoryRedis({ clock });
-    return new Store('memory:', (options) => memory.client(options), memory);
+    return new Store('memory:', (options) => memory.client(options), memory, READ_BLOCK_IN_PROCESS_MS);
   }
   if (typeof target === 'string') {
     const address = URL.canParse(target) ? new URL(target) : undefined;
@@ -89,7 +91,7 @@ export function openStore(target: RedisTarget, clock: Clock): Store {
       "'memory:', an address such as 'redis://host:6379', ioredis options or a client",
     );
   }
-  if (isMemoryRedis(target)) return new Store('memory:', (options) => target.client(options), undefined);
+  if (isMemoryRedis(target)) return new Store('memory:', (options) => target.client(options), undefined, READ_BLOCK_IN_PROCESS_MS);
   const given = target instanceof Redis ? target.options : target;
   if (given.keyPrefix)
     throw new InvalidValueError('INVALID_OPTION', 'redis.keyPrefix', given.keyPrefix, 'none; the system name is the prefix');
@@ -163,6 +165,11 @@ export class Link {
   /** Connects; afterwards it reconnects by itself. @throws RedisError `REDIS_UNREACHABLE`, `REDIS_AUTH`, … */
   async open(): Promise<void> {
     await this.#connect();
+  }
+
+  /** How long a blocking read on it may take to return, ms. */
+  get readBlock(): number {
+    return this.options.store.readBlock;
   }
 
   get up(): boolean {

@@ -124,7 +124,15 @@ export class Reader {
     const affordable = Math.floor(READ_BYTES / (this.#averageBytes * asked.length));
     const count = Math.max(1, Math.min(READ_ENTRIES, affordable, ...asked.map(({ wanted }) => wanted)));
     const positions = asked.map(({ source }) => source.position());
-    const args: Argument[] = ['COUNT', count, 'BLOCK', READ_BLOCK_MS, 'STREAMS', ...asked.map(({ source }) => source.stream), ...positions];
+    const args: Argument[] = [
+      'COUNT',
+      count,
+      'BLOCK',
+      this.link.readBlock,
+      'STREAMS',
+      ...asked.map(({ source }) => source.stream),
+      ...positions,
+    ];
     this.#asked = new Set(asked.map(({ source }) => source));
     let reply: unknown;
     try {

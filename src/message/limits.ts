@@ -25,6 +25,8 @@ export const READ_BYTES = 8 * 1_048_576;
 export const READ_ENTRIES = 500; // per stream and read
 /** A blocked read returns at least this often, so that a connection that died silently is noticed. */
 export const READ_BLOCK_MS = 1_000;
+/** The same in process, where no connection dies silently: under virtual time each return costs something. */
+export const READ_BLOCK_IN_PROCESS_MS = 60_000;
 /** A connection on which nothing arrives for this long although something was asked is given up. Longer than READ_BLOCK_MS. */
 export const SOCKET_TIMEOUT_MS = 5_000;
 
@@ -32,6 +34,8 @@ export const RESULTS_PER_PARTITION = 100_000; // entries, roughly (MAXLEN ~); ol
 export const DEAD_LETTERS_PER_PARTITION = 100_000; // entries, roughly
 export const OUTCOME_KEPT_MS = 86_400_000; // from the terminal outcome on: dedupe and `attach` work for a day
 export const PRODUCER_KEPT_MS = 86_400_000;
+export const RESULTS_KEPT_MS = 7 * 86_400_000; // or until there are too many, whichever comes first
+export const LETTERS_KEPT_MS = 90 * 86_400_000; // likewise
 export const EVENTS_KEPT_MS = 7 * 86_400_000; // and at least until every subscriber has taken them in
 
 /** Messages of one waiting key that are loaded at a time once it may go on. */
@@ -41,3 +45,6 @@ export const SCRIPT_PIECE = 1_000;
 
 export const STACK_CHARACTERS = 4_000; // of an error's stack kept in a dead letter
 export const ERROR_CHARACTERS = 1_000; // of an error's message kept in a result or dead letter
+
+/** How often what has become too old is looked for; the times kept are days. */
+export const RETENTION_SWEEP_MS = 600_000;

@@ -23,6 +23,7 @@ import { Observatory } from './observe.js';
 import { Composer } from './outgoing.js';
 import { Ownership } from './ownership.js';
 import { Pulse } from './pulse.js';
+import { Retention } from './retention.js';
 import { Sender } from './sender.js';
 import { Signals } from './signals.js';
 import type { SupervisorSettings } from './supervision-settings.js';
@@ -111,6 +112,7 @@ export class Node {
       reader.start();
       await ownership.start();
     }
+    this.parts.retention.start();
     const actors = supervisor.hosts.map(({ type }) => type);
     signals.emit({ kind: 'started', node: this.id, actors });
     logger.info({ node: this.id, actors, shards: keys.shards }, `${this.options.name} started`);
@@ -196,8 +198,9 @@ export class Node {
   }
 
   async #stop(grace: number): Promise<void> {
-    const { deps, appender, ownership, observatory, supervisor, root, links } = this.parts;
+    const { deps, appender, retention, ownership, observatory, supervisor, root, links } = this.parts;
     appender.close();
+    retention.stop();
     await ownership.stop(grace);
     appender.abandon();
     deps.asks.stop();
@@ -226,6 +229,7 @@ interface Parts {
   readonly observatory: Observatory;
   readonly ownership: Ownership;
   readonly supervisor: Supervisor;
+  readonly retention: Retention;
   readonly deadLetters: DeadLetters;
   readonly root: Branch;
   readonly links: readonly Link[];
@@ -254,7 +258,9 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
   const ownership = new Ownership(deps, supervisor.hosts, lease);
   const unhosted = new Unhosted(deps, supervisor);
   const sender = new Sender(name, keys, composer, appender, asks, observatory, (type) => unhosted.check(type));
-  return { deps, append, read, appender, sender, observatory, ownership, supervisor, deadLetters: new DeadLetters(keys, control), root };
+  const retention = new Retention(deps, supervisor.hosts);
+  const deadLetters = new DeadLetters(keys, control);
+  return { deps, append, read, appender, sender, observatory, ownership, supervisor, retention, deadLetters, root };
 }
 
 const AGAIN_MS = 10_000;

@@ -36,6 +36,9 @@ export type Headers = Pick<NewEnvelope, 'source'> &
 
 /** Makes envelopes: for what is told from outside, and for what handlers stage. */
 export class Composer {
+  /** names of the events that this node has published: it looks after their streams */
+  readonly published = new Set<string>();
+
   constructor(
     private readonly clock: Clock,
     private readonly ids: Ids,
@@ -59,7 +62,10 @@ export class Composer {
   }
 
   #stream(definition: MessageDefinition, shard: number): string {
-    if (definition.kind === 'event') return this.keys.event(definition.name, shard);
+    if (definition.kind === 'event') {
+      this.published.add(definition.name);
+      return this.keys.event(definition.name, shard);
+    }
     invariant(definition.to !== undefined, 'a command names its actor type');
     return this.keys.inbox(definition.to, shard);
   }

@@ -2,6 +2,7 @@ import { type Aside, AsideLists, PARKED } from '../log/aside.js';
 import { writeDeadLetter } from '../log/dead-letter.js';
 import { after, compareIds, type Entry, FIRST } from '../log/entry.js';
 import type { Source } from '../log/reader.js';
+import { trimOld } from '../log/retention.js';
 import { Schedule, without } from '../log/schedule.js';
 import { deleteState, readStates, type StoredState, writeState } from '../log/state.js';
 import type { Timer } from '../message/clock.js';
@@ -472,6 +473,11 @@ export class Partition implements Surroundings, Source {
     } catch (error) {
       this.onLost(this, 'schedule unread', error as Error);
     }
+  }
+
+  /** Trims what has been kept for long enough. */
+  trimOld(): void {
+    if (!this.closing) trimOld(this.committer.gather().batch, this.host.deps.keys, this.host.type, this.shard, this.clock.now());
   }
 
   // ---- the end ---------------------------------------------------------------------------------------------------------------------

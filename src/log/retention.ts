@@ -1,0 +1,44 @@
+import { EVENTS_KEPT_MS, LETTERS_KEPT_MS, RESULTS_KEPT_MS } from '../message/limits.js';
+import type { CommitBatch } from './commit.js';
+import type { Link } from './connection.js';
+import { compareIds, FIRST } from './entry.js';
+import type { Keys } from './keys.js';
+
+/** What is kept for a stated time, and no longer. Counts are bounded where entries are written (`MAXLEN`), times here, now and then. */
+
+const before = (now: number, kept: number): string => `${Math.max(0, Math.floor(now - kept))}-0`;
+
+/** An owner's own results and dead letters. */
+export function trimOld(batch: CommitBatch, keys: Keys, type: string, shard: number, now: number): void {
+  batch.write('XTRIM', keys.results(type, shard), 'MINID', '~', before(now, RESULTS_KEPT_MS));
+  batch.write('XTRIM', keys.dead(type, shard), 'MINID', '~', before(now, LETTERS_KEPT_MS));
+}
+
+/**
+ * Facts of one event in every shard: those that are old and that every recorded subscriber has taken in. Cursors only move on, so that
+ * whoever does this, and how often, makes no difference.
+ * @param field of a partition's hash that holds the cursor in this event's streams
+ */
+export async function trimFacts(
+  link: Link,
+  keys: Keys,
+  event: string,
+  subscribers: readonly string[],
+  field: string,
+  now: number,
+): Promise<void> {
+  const shards = Array.from({ length: keys.shards }, (_, shard) => shard);
+  const cursors = await link.pipeline(
+    shards.flatMap((shard) => subscribers.map((type) => ['HGET', keys.partition(type, shard), field] as const)),
+  );
+  const limits = shards.map((shard) => {
+    let limit = before(now, EVENTS_KEPT_MS);
+    for (const cursor of cursors.slice(shard * subscribers.length, (shard + 1) * subscribers.length)) {
+      const taken = typeof cursor === 'string' ? cursor : FIRST; // a cursor that cannot be read holds everything back
+      if (compareIds(taken, limit) < 0) limit = taken;
+    }
+    return limit;
+  });
+  // MINID keeps the entry it names; the last one taken in stays, which harms nobody.
+  await link.pipeline(shards.map((shard) => ['XTRIM', keys.event(event, shard), 'MINID', '~', limits[shard] as string] as const));
+}

@@ -1,0 +1,50 @@
+import { trimFacts } from '../log/retention.js';
+import { recordedSubscriptions } from '../log/subscriptions.js';
+import type { Timer } from '../message/clock.js';
+import { asError, ErrandError } from '../message/errors.js';
+import { RETENTION_SWEEP_MS } from '../message/limits.js';
+import type { Deps, Host } from './host.js';
+import { cursorField } from './intake.js';
+
+/** Now and then, trims what this node's partitions keep, and the facts it publishes or subscribes to. */
+export class Retention {
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  constructor(
+    private readonly deps: Deps,
+    private readonly hosts: readonly Host[],
+  ) {}
+
+  start(): void {
+    this.#timer = this.deps.clock.after(RETENTION_SWEEP_MS, () => void this.#sweep());
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  async #sweep(): Promise<void> {
+    const { link, keys, clock, composer, signals } = this.deps;
+    try {
+      for (const host of this.hosts) for (const partition of host.partitions.values()) partition.trimOld();
+      const recorded = await recordedSubscriptions(link, keys);
+      const own = this.hosts.flatMap(({ behavior }) => [...behavior.subscriptions.keys()]);
+      for (const event of new Set([...composer.published, ...own])) {
+        const subscribers = recorded.filter((one) => one.event === event).map(({ type }) => type);
+        await trimFacts(link, keys, event, subscribers, cursorField(event), clock.now());
+      }
+    } catch (thrown) {
+      const error = asError(thrown);
+      signals.emit({
+        kind: 'fault',
+        where: 'retention',
+        code: error instanceof ErrandError ? error.code : 'FAULT',
+        message: error.message,
+      });
+    } finally {
+      if (!this.#stopped) this.start();
+    }
+  }
+}
