@@ -43,6 +43,12 @@ export function writeDigits(bytes: Buffer, value: number, at: number): number {
   return writeLatin1(bytes, String(value), at);
 }
 
+/** A text as C prints it into an error: up to its first zero byte. */
+export function printed(text: string): string {
+  const end = text.indexOf('\0');
+  return end < 0 ? text : text.slice(0, end);
+}
+
 /** Little-endian, without the checks that Buffer's own methods make. */
 export function readUint32(bytes: Buffer, at: number): number {
   return (

@@ -37,6 +37,7 @@ export abstract class Client implements Watcher {
   blocked: Blocked | undefined;
   /** In a transaction or a script nothing blocks: it answers as if its time were over. */
   mayBlock = true;
+  readonly isScript: boolean = false;
   readonly address: string = '127.0.0.1:0';
   lastCommand = '';
 

@@ -9,6 +9,7 @@
  */
 import type { Clock, Timer } from '../message/clock.js';
 import type { Args } from './args.js';
+import { printed } from './bytes.js';
 import type { Client } from './client-state.js';
 import { arityFits, type CommandSpec, type CommandTable } from './command-table.js';
 import { allCommands } from './commands/index.js';
@@ -162,8 +163,7 @@ export class Engine {
     try {
       spec = this.#check(client, found, args);
     } catch (error) {
-      if (client.transaction !== undefined) client.transaction.broken = true;
-      return asReply(error);
+      return this.#rejected(client, found, asReply(error));
     }
     client.lastCommand = spec.name;
     const { transaction } = client;
@@ -173,6 +173,17 @@ export class Engine {
       return QUEUED;
     }
     return this.run(client, spec, args);
+  }
+
+  /** A request that was not even begun breaks a transaction; when it was EXEC itself, it ends it. */
+  #rejected(client: Client, found: CommandSpec | undefined, error: CommandError): CommandError {
+    if (found?.name === 'exec') {
+      client.transaction = undefined;
+      client.unwatchAll();
+      return new CommandError(`EXECABORT Transaction discarded because of: ${error.message.replace(/^ERR /, '')}`);
+    }
+    if (client.transaction !== undefined) client.transaction.broken = true;
+    return error;
   }
 
   /** Runs a command that may run. */
@@ -193,8 +204,6 @@ export class Engine {
         `ERR Can't execute '${spec.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
       );
     }
-    if (client.transaction !== undefined && NOT_IN_TRANSACTION.has(spec.name))
-      throw new CommandError('ERR Command not allowed inside a transaction');
     return spec;
   }
 
@@ -205,7 +214,7 @@ export class Engine {
     if (spec.subcommands !== undefined && args.count > 1) {
       const sub = spec.subcommands.get(args.upper(1));
       if (sub === undefined) {
-        throw new CommandError(`ERR unknown subcommand '${args.text(1).slice(0, 128)}'. Try ${spec.name.toUpperCase()} HELP.`);
+        throw new CommandError(`ERR unknown subcommand '${printed(args.text(1)).slice(0, 128)}'. Try ${spec.name.toUpperCase()} HELP.`);
       }
       spec = sub;
     }
@@ -235,7 +244,7 @@ export class Engine {
    * `attempt` has been tried by the caller, in vain.
    */
   block(client: Client, request: BlockRequest): Reply {
-    if (!client.mayBlock) return request.onTimeout;
+    if (!client.mayBlock) return request.denied ?? request.onTimeout;
     const { db } = client;
     const keys = [...new Set(request.keys)];
     let timer: Timer | undefined;
@@ -278,6 +287,8 @@ export interface BlockRequest {
   readonly keys: readonly string[];
   readonly timeout: number;
   readonly onTimeout: Reply;
+  /** What is answered where nothing may block, when it is not the same. */
+  readonly denied?: Reply;
   attempt(key: string): Reply | undefined;
 }
 
@@ -292,7 +303,6 @@ const ALLOWED_WHILE_SUBSCRIBED = new Set([
   'quit',
   'reset',
 ]);
-const NOT_IN_TRANSACTION = new Set(['watch']);
 
 /** What a command threw, as its reply; anything that is not a command's own error is a fault of this program, and says so. */
 export function asReply(error: unknown): CommandError {
@@ -308,6 +318,6 @@ const SHOWN_BYTES = 128;
 function unknownCommand(args: Args): CommandError {
   let shown = '';
   for (let index = 1; index < args.count && shown.length < SHOWN_BYTES; index += 1)
-    shown += `'${args.text(index).slice(0, SHOWN_BYTES - shown.length)}' `;
-  return new CommandError(`ERR unknown command '${args.text(0).slice(0, SHOWN_BYTES)}', with args beginning with: ${shown}`);
+    shown += `'${printed(args.text(index)).slice(0, SHOWN_BYTES - shown.length)}' `;
+  return new CommandError(`ERR unknown command '${printed(args.text(0)).slice(0, SHOWN_BYTES)}', with args beginning with: ${shown}`);
 }

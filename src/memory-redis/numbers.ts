@@ -81,6 +81,14 @@ export function parseFloatStrict(text: string): number | undefined {
   return undefined;
 }
 
+/** As strtod alone reads it: nothing at all is 0, spaces may come first, what is too large is infinite. */
+export function parseFloatLoose(text: string): number | undefined {
+  if (text === '') return 0;
+  const trimmed = text.trimStart();
+  if (/^[+-]?\d+\.?\d*e\+?\d{3,}$/i.test(trimmed)) return Number(trimmed);
+  return parseFloatStrict(trimmed);
+}
+
 function parseHexFloat(text: string): number | undefined {
   const match = /^([+-]?)0x([0-9a-f]*)(?:\.([0-9a-f]*))?(?:p([+-]?\d+))?$/i.exec(text);
   if (match === null) return undefined;

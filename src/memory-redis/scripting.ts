@@ -33,6 +33,8 @@ export class ScriptFailure {
   constructor(
     readonly message: string,
     readonly line: number,
+    /** Thrown by the script as a table, `error({ err = … })`. */
+    readonly table: boolean,
   ) {}
 }
 
@@ -57,27 +59,38 @@ type WasmCall = (ret: number, ptr: number, length: number) => void;
 
 const TAG = { null: 0, integer: 1, bulk: 2, array: 3, status: 4, error: 5, abort: 6, boolean: 7, double: 8, map: 9, set: 10 } as const;
 
+const MARK = '\x01';
+
 /** Where a Lua table's read-only mark lies in it (Lua 5.1 with Redis' patch, 32 bits). */
 const READ_ONLY_OFFSET = 8;
 
 /**
- * Runs once. `error` is replaced for what is thrown as a table, `error({ err = '…' })`: the package drops its message, so it is thrown
- * as a text with a mark in front.
+ * Runs once. What a script throws is caught by `failed`, which finds the line and keeps what the package would drop: the message of an
+ * error thrown as a table. It passes both on in one text, its parts set apart by a mark.
  */
 const BOOTSTRAP = `
-local compiled, compile = {}, loadstring
-local throw = compile([[
-  local raise = error
-  return function(message, level)
-    if type(message) == 'table' and type(message.err) == 'string' then raise('\\1' .. message.err, 0) end
-    if level == 0 then raise(message, 0) end
-    raise(message, (level or 1) + 1)
+local compiled, compile, raise, pcall, xpcall, tonumber, find = {}, loadstring, error, pcall, xpcall, tonumber, string.find
+local function failed(thrown)
+  local line = 0
+  for level = 3, 30 do
+    local _, place = pcall(raise, '', level)
+    local _, _, found = find(place, '^user_script:(%d+):')
+    if found then
+      line = found
+      break
+    end
   end
-]], '=errand')()
+  if type(thrown) == 'table' and type(thrown.err) == 'string' then return '\\1' .. line .. '\\1t\\1' .. thrown.err end
+  return '\\1' .. line .. '\\1s\\1' .. tostring(thrown)
+end
 local hidden = getmetatable(_G)
-hidden.run = function(id) return compiled[id](throw) end
+hidden.run = function(id)
+  local fine, result = xpcall(compiled[id], failed)
+  if fine then return result end
+  raise(result, 0)
+end
 hidden.compile = function()
-  local script, fault = compile('local error=...;' .. ARGV[2], '@user_script')
+  local script, fault = compile(ARGV[2], '@user_script')
   compiled[tonumber(ARGV[1])] = script
   return fault
 end
@@ -222,7 +235,7 @@ export class LuaRuntime {
     } catch (error) {
       // Out of memory, most likely. The engine cannot be used any more; the next script loads another.
       if (LuaRuntime.#loaded === this) LuaRuntime.#loaded = LuaRuntime.#loading = undefined;
-      return new ScriptFailure(`ERR the script engine gave up: ${error instanceof Error ? error.message : String(error)}`, 0);
+      return new ScriptFailure(`ERR the script engine gave up: ${error instanceof Error ? error.message : String(error)}`, 0, false);
     }
     return reply;
   }
@@ -351,7 +364,10 @@ class ReplyDecoder {
     if (this.memory[this.at] !== TAG.abort) return this.value();
     const length = this.memory.readUInt32LE(this.at + 1);
     const line = this.memory.readUInt32LE(this.at + 5);
-    return new ScriptFailure(readLatin1(this.memory, this.at + 9, this.at + 5 + length).replace(/\0$/, ''), line);
+    const message = readLatin1(this.memory, this.at + 9, this.at + 5 + length).replace(/\0$/, '');
+    // What `failed` in the bootstrap makes of an error: where, of which kind, what.
+    const [, where, kind, ...rest] = message.split(MARK);
+    return where === undefined ? new ScriptFailure(message, line, false) : new ScriptFailure(rest.join(MARK), Number(where), kind === 't');
   }
 
   value(): Reply {

@@ -21,6 +21,7 @@ interface Script {
 }
 
 const KNOWN_FLAGS = new Set(['no-writes', 'allow-oom', 'allow-stale', 'no-cluster', 'allow-cross-slot-keys']);
+const DIGEST_LENGTH = 40;
 const NO_SCRIPT = new CommandError('NOSCRIPT No matching script. Please use EVAL.');
 const NO_WORDS = new CommandError('ERR Please specify at least one argument for this redis lib call');
 const UNKNOWN = new CommandError('ERR Unknown Redis command called from script');
@@ -101,6 +102,7 @@ export class Scripts {
 
   /** EVALSHA: word 1 is the digest of a script that is known. */
   evalsha(client: Client, args: Args, readOnly: boolean): Reply {
+    if (args.length(1) !== DIGEST_LENGTH) throw NO_SCRIPT;
     const counted = countKeys(args);
     const script = this.#known.get(args.text(1)) ?? this.#known.get(args.text(1).toLowerCase());
     if (script === undefined) throw NO_SCRIPT;
@@ -157,7 +159,7 @@ function readHeader(source: string): { source: string; flags: ScriptFlags } {
 }
 
 /** A failure in Redis' words, with the script and the line. */
-function describeFailure({ message, line }: ScriptFailure, sha: string): CommandError {
+function describeFailure({ message, line, table }: ScriptFailure, sha: string): CommandError {
   const where = ` script: ${sha}, on @user_script:${Math.max(1, line)}.`;
   const marked = MARKED.exec(message);
   if (marked !== null) {
@@ -172,14 +174,14 @@ function describeFailure({ message, line }: ScriptFailure, sha: string): Command
   if (message.includes('Script killed by fuel limit')) {
     return new CommandError(`ERR the script ran too long: more than ${FUEL} Lua instructions${where}`);
   }
-  // A table thrown by error() comes with a mark in front, a failed command with its code; plain Lua errors have neither.
-  if (message.startsWith('\x01')) return new CommandError(message.slice(1) + where);
+  if (table) return new CommandError(message + where);
   if (/^(?:ERR )?user_script:\d+:/.test(message)) return new CommandError(`ERR ${message.replace(/^ERR /, '')}${where}`);
   return new CommandError((/^[A-Z][A-Z0-9]* /.test(message) ? message : `ERR ${message}`) + where);
 }
 
 /** A script as a client: it talks to the same commands, with its own database and protocol, and under the script's flags. */
 class ScriptClient extends Client implements ScriptHost {
+  override readonly isScript = true;
   #readOnly = false;
   #checkMemory = false;
 

@@ -21,7 +21,7 @@ export interface Transport {
 export class Session extends Client {
   readonly #parser: RequestParser;
   readonly #output: Buffer[] = [];
-  #input: Buffer[] = [];
+  #input: (Buffer | string)[] = [];
   #waiting = false;
   #closing = false;
   #closed = false;
@@ -41,10 +41,12 @@ export class Session extends Client {
     return this.#closed || this.#closing;
   }
 
-  /** Takes what came in; it is worked on in a later turn of the event loop. */
-  receive(chunk: Buffer): void {
+  /** Takes what came in; it is worked on in a later turn of the event loop. Texts are gathered, and made bytes of in one go. */
+  receive(chunk: Buffer | string): void {
     if (this.closed) return;
-    this.#input.push(chunk);
+    const last = this.#input.length - 1;
+    if (typeof chunk === 'string' && typeof this.#input[last] === 'string') this.#input[last] += chunk;
+    else this.#input.push(chunk);
     this.engine.schedule(this);
   }
 
@@ -65,7 +67,7 @@ export class Session extends Client {
         if (args !== undefined) return args;
         const chunk = this.#input.shift();
         if (chunk === undefined) return undefined;
-        this.#parser.feed(chunk);
+        this.#parser.feed(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;

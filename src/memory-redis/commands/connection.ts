@@ -1,4 +1,5 @@
 import type { Args } from '../args.js';
+import { printed } from '../bytes.js';
 import type { Client } from '../client-state.js';
 import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
 import { CommandError, MapReply, OK, PONG, type Reply, Status, wrongArity } from '../reply.js';
@@ -44,7 +45,7 @@ function hello(client: Client, args: Args): Reply {
       name = args.text(at + 1);
       checkName(name);
       at += 1;
-    } else throw new CommandError(`ERR Syntax error in HELLO option '${args.text(at)}'`);
+    } else throw new CommandError(`ERR Syntax error in HELLO option '${printed(args.text(at))}'`);
   }
   if (name !== undefined) client.name = name;
   client.protocol = protocol;

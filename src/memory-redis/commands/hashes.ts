@@ -105,7 +105,7 @@ export const hashCommands: readonly CommandSpec[] = [
     scanElements(
       client,
       args,
-      client.db.hash(args.text(1))?.fields,
+      () => client.db.hash(args.text(1))?.fields,
       ([field]) => field,
       (pair) => pair,
     ),

@@ -1,4 +1,5 @@
 import type { Args } from '../args.js';
+import { printed } from '../bytes.js';
 import type { Client } from '../client-state.js';
 import { HashValue, ListValue, SetValue } from '../collections.js';
 import { ALL_KEYS, type CommandSpec, command, NO_KEYS, ONE_KEY } from '../command-table.js';
@@ -7,7 +8,7 @@ import { globMatches } from '../glob.js';
 import { parseInteger } from '../numbers.js';
 import { CommandError, NO_SUCH_KEY, OK, type Reply, Status, SYNTAX_ERROR } from '../reply.js';
 import { SortedSet } from '../sorted-set.js';
-import { moment } from './expiry-times.js';
+import { type ExpiryUnit, moment } from './expiry-times.js';
 import { readScan } from './scan.js';
 
 export function typeName(value: Value | undefined): string {
@@ -31,7 +32,7 @@ function exists(client: Client, args: Args): Reply {
   return count;
 }
 
-function expire(unit: string, name: string) {
+function expire(unit: ExpiryUnit, name: string) {
   return (client: Client, args: Args): Reply => {
     const { db } = client;
     const key = args.text(1);
@@ -53,7 +54,7 @@ function readConditions(args: Args): Set<string> {
   const conditions = new Set<string>();
   for (let at = 3; at < args.count; at += 1) {
     const word = args.upper(at);
-    if (!['NX', 'XX', 'GT', 'LT'].includes(word)) throw new CommandError(`ERR Unsupported option ${args.text(at)}`);
+    if (!['NX', 'XX', 'GT', 'LT'].includes(word)) throw new CommandError(`ERR Unsupported option ${printed(args.text(at))}`);
     conditions.add(word);
   }
   if (conditions.has('NX') && conditions.size > 1)
@@ -142,6 +143,11 @@ function object(shape: (value: Value) => Reply) {
   };
 }
 
+/** Redis shares the objects of small integers, and counts no references to those. */
+function references(value: Value): number {
+  return typeof value === 'string' && /^(0|[1-9]\d{0,3})$/.test(value) ? 2_147_483_647 : 1;
+}
+
 function memoryUsage(client: Client, args: Args): Reply {
   if (args.count > 3 && (args.count !== 5 || !args.is(3, 'SAMPLES'))) throw SYNTAX_ERROR;
   if (args.count === 5 && args.int(4) < 0) throw SYNTAX_ERROR;
@@ -198,13 +204,7 @@ export const keyCommands: readonly CommandSpec[] = [
   ),
   command('object', -2, 'readonly', NO_KEYS, never, [
     command('object|encoding', 3, 'readonly', [2, 2, 1], object(encodingName)),
-    command(
-      'object|refcount',
-      3,
-      'readonly',
-      [2, 2, 1],
-      object(() => 1),
-    ),
+    command('object|refcount', 3, 'readonly', [2, 2, 1], object(references)),
     command(
       'object|idletime',
       3,

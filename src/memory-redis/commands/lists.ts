@@ -160,9 +160,12 @@ function lmove(client: Client, args: Args): Reply {
 
 /** Seconds, with fractions, as milliseconds. */
 export function readTimeout(args: Args, index: number): number {
-  const seconds = args.float(index, new CommandError('ERR timeout is not a float or out of range'));
-  if (seconds < 0) throw new CommandError('ERR timeout is negative');
-  if (seconds * 1000 > Number.MAX_SAFE_INTEGER) throw new CommandError('ERR timeout is out of range');
+  const text = args.text(index);
+  // C reads it as a long double: what a double cannot hold is still a number, and turned into milliseconds it comes out negative.
+  const seconds = /^\+?\d+(\.\d*)?e\+?\d{3,}$/i.test(text)
+    ? Infinity
+    : args.float(index, new CommandError('ERR timeout is not a float or out of range'));
+  if (seconds < 0 || seconds * 1000 > Number.MAX_SAFE_INTEGER) throw new CommandError('ERR timeout is negative');
   return Math.ceil(seconds * 1000);
 }
 
@@ -197,7 +200,8 @@ function blockingMove(client: Client, args: Args, fromEnd: End, toEnd: End, name
     command: name,
     keys: [from],
     timeout,
-    onTimeout: null,
+    onTimeout: NULL_ARRAY,
+    denied: null,
     attempt: () => (client.db.get(from) instanceof ListValue ? move(client, from, to, fromEnd, toEnd) : undefined),
   });
 }

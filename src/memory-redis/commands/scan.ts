@@ -16,8 +16,7 @@ export interface ScanOptions {
 
 /** Reads `cursor [MATCH pattern] [COUNT n] [TYPE name]` from word `from` on. */
 export function readScan(args: Args, from: number, types = false): ScanOptions {
-  const cursor = args.text(from);
-  if (!/^\d+$/.test(cursor) || BigInt(cursor) >= 2n ** 64n) throw new CommandError('ERR invalid cursor');
+  const cursor = readCursor(args, from);
   let count = DEFAULT_COUNT;
   let match: string | undefined;
   let type: string | undefined;
@@ -33,16 +32,27 @@ export function readScan(args: Args, from: number, types = false): ScanOptions {
   return { cursor, count, match, type };
 }
 
+/** A cursor as strtoul reads it: nothing at all is 0. */
+function readCursor(args: Args, index: number): string {
+  const text = args.text(index);
+  if (!/^[+-]?\d*$/.test(text) || /^[+-]$/.test(text) || BigInt(text.replace(/^[+-]/, '')) >= 2n ** 64n)
+    throw new CommandError('ERR invalid cursor');
+  return text === '' ? '0' : text;
+}
+
 /** One step through a collection's elements; `name` is what MATCH looks at, `show` what is answered for an element. */
 export function scanElements<T>(
   client: Client,
   args: Args,
-  collection: { readonly size: number; [Symbol.iterator](): Iterator<T> } | undefined,
+  find: () => { readonly size: number; [Symbol.iterator](): Iterator<T> } | undefined,
   name: (element: T) => string,
   show: (element: T) => readonly Reply[],
 ): Reply {
-  const options = readScan(args, 2);
+  readCursor(args, 2);
+  const collection = find();
+  // Without the key the options are not even looked at.
   if (collection === undefined) return ['0', []];
+  const options = readScan(args, 2);
   const count = collection.size <= WHOLE_BELOW ? Math.max(options.count, WHOLE_BELOW) : options.count;
   const { cursor, items } = client.engine.cursors.scan(collection, () => collection[Symbol.iterator](), options.cursor, count);
   const shown: Reply[] = [];

@@ -34,8 +34,9 @@ function smove(client: Client, args: Args): Reply {
   const { db } = client;
   const [from, to, member] = args.texts(1) as [string, string, string];
   const source = db.members(from);
+  if (source === undefined) return 0;
   const target = db.members(to);
-  if (source === undefined || !source.members.has(member)) return 0;
+  if (!source.members.has(member)) return 0;
   if (from === to) return 1;
   source.delete(member);
   store(client, from, source);
@@ -132,7 +133,7 @@ export const setCommands: readonly CommandSpec[] = [
     scanElements(
       client,
       args,
-      client.db.members(args.text(1))?.members,
+      () => client.db.members(args.text(1))?.members,
       (member) => member,
       (member) => [member],
     ),

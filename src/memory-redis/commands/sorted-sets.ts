@@ -1,8 +1,8 @@
 import type { Args } from '../args.js';
 import type { Client } from '../client-state.js';
 import { type CommandSpec, command, ONE_KEY } from '../command-table.js';
-import { formatDouble, parseFloatStrict } from '../numbers.js';
-import { CommandError, Double, type Reply, SYNTAX_ERROR, wrongArity } from '../reply.js';
+import { formatDouble, parseFloatLoose } from '../numbers.js';
+import { CommandError, Double, type Reply, SYNTAX_ERROR } from '../reply.js';
 import { type Scored, SortedSet } from '../sorted-set.js';
 import { clampRange } from './lists.js';
 import { scanElements } from './scan.js';
@@ -110,7 +110,7 @@ function scoreRange(min: string, max: string): Range {
 
 function bound(text: string): { value: number; exclusive: boolean } {
   const exclusive = text.startsWith('(');
-  const value = parseFloatStrict(exclusive ? text.slice(1) : text);
+  const value = parseFloatLoose(exclusive ? text.slice(1) : text);
   if (value === undefined) throw BAD_RANGE;
   return { value, exclusive };
 }
@@ -166,20 +166,18 @@ function select(set: SortedSet, first: string, last: string, options: RangeOptio
 }
 
 function readRangeOptions(args: Args, from: number, options: RangeOptions, allow: 'all' | 'limits' | 'scores'): RangeOptions {
-  let limited = false;
   for (let at = from; at < args.count; at += 1) {
     if (allow !== 'limits' && args.is(at, 'WITHSCORES')) options.withScores = true;
     else if (allow !== 'scores' && args.is(at, 'LIMIT') && at + 2 < args.count) {
       options.offset = args.int(at + 1);
       options.limit = args.int(at + 2);
-      limited = true;
       at += 2;
     } else if (allow === 'all' && args.is(at, 'REV')) options.reverse = true;
     else if (allow === 'all' && args.is(at, 'BYSCORE')) options.by = 'score';
     else if (allow === 'all' && args.is(at, 'BYLEX')) options.by = 'lex';
     else throw SYNTAX_ERROR;
   }
-  if (limited && options.by === 'rank') {
+  if (options.limit !== -1 && options.by === 'rank') {
     throw new CommandError('ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX');
   }
   if (options.withScores && options.by === 'lex')
@@ -259,8 +257,7 @@ function rank(reverse: boolean) {
 
 function pop(end: 'min' | 'max') {
   return (client: Client, args: Args): Reply => {
-    const name = `zpop${end}`;
-    if (args.count > 3) throw wrongArity(name);
+    if (args.count > 3) throw SYNTAX_ERROR;
     const single = args.count === 2;
     const wanted = single ? 1 : args.int(2, new CommandError('ERR value is out of range, must be positive'));
     if (wanted < 0) throw new CommandError('ERR value is out of range, must be positive');
@@ -369,7 +366,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     scanElements(
       client,
       args,
-      client.db.sorted(args.text(1))?.scores,
+      () => client.db.sorted(args.text(1))?.scores,
       ([member]) => member,
       ([member, score]) => [member, formatDouble(score)],
     ),

@@ -10,7 +10,7 @@ import { readTrim, type Trim, trim } from './stream-trim.js';
 const TOO_SMALL = new CommandError('ERR The ID specified in XADD is equal or smaller than the target stream top item');
 const ZERO_ID = new CommandError('ERR The ID specified in XADD must be greater than 0-0');
 const EXHAUSTED = new CommandError('ERR The stream has exhausted the last possible ID, unable to add more items');
-const UNBALANCED = "ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.";
+const UNBALANCED = "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.";
 
 /** What XADD's id asks for: any of its two halves may be left to the stream. */
 type WantedId = '*' | { readonly ms: Int64; readonly seq: Int64 | undefined };
@@ -57,9 +57,9 @@ function xadd(client: Client, args: Args): Reply {
       rule = withLimit(rule, args.int(at));
     } else break;
   }
-  checkLimit(rule);
   if (at >= args.count) throw wrongArity('xadd');
   const wanted = readWantedId(args.text(at));
+  checkLimit(rule);
   const words = args.count - at - 1;
   if (words < 2 || words % 2 === 1) throw wrongArity('xadd');
   if (wanted !== '*' && wanted.ms === 0 && wanted.seq === 0) throw ZERO_ID;
@@ -121,10 +121,10 @@ function xrange(reverse: boolean) {
 }
 
 function xdel(client: Client, args: Args): Reply {
-  const ids = args.texts(2).map((text) => parseId(text, 0));
   const key = args.text(1);
   const stream = client.db.stream(key);
   if (stream === undefined) return 0;
+  const ids = args.texts(2).map((text) => parseId(text, 0));
   let removed = 0;
   for (const id of ids) if (stream.delete(id)) removed += 1;
   if (removed > 0) client.db.changed(key, stream);
@@ -178,8 +178,10 @@ function xread(client: Client, args: Args): Reply {
     if (args.is(at, 'COUNT')) {
       most = args.int(at + 1);
       if (most <= 0) most = Number.MAX_SAFE_INTEGER;
-    } else if (args.is(at, 'BLOCK')) timeout = readBlock(args, at + 1);
-    else throw SYNTAX_ERROR;
+    } else if (args.is(at, 'BLOCK')) {
+      if (client.isScript) throw new CommandError('ERR XREAD command is not allowed with BLOCK option from scripts');
+      timeout = readBlock(args, at + 1);
+    } else throw SYNTAX_ERROR;
   }
   const words = args.count - at - 1;
   if (words === 0) throw SYNTAX_ERROR;

@@ -3,14 +3,15 @@ import type { Client } from '../client-state.js';
 import { ALL_KEYS, type CommandSpec, command, ONE_KEY } from '../command-table.js';
 import { addIntegers, type Int64, parseInteger } from '../numbers.js';
 import { CommandError, NOT_AN_INTEGER, OK, type Reply, SYNTAX_ERROR } from '../reply.js';
-import { deadline, EXPIRY_UNITS } from './expiry-times.js';
+import { deadline, type ExpiryUnit, isExpiryUnit } from './expiry-times.js';
 
 const WOULD_OVERFLOW = new CommandError('ERR increment or decrement would overflow');
 const TOO_LONG = new CommandError('ERR string exceeds maximum allowed size (proto-max-bulk-len)');
 const LONGEST_STRING_BYTES = 512 * 1024 * 1024;
 
 interface SetOptions {
-  expireAt: number | undefined;
+  /** Which word says when, and in what. It is read after all other options: a syntax error further on comes first. */
+  expiry: { readonly unit: ExpiryUnit; readonly at: number } | undefined;
   keepTtl: boolean;
   only: 'NX' | 'XX' | undefined;
   get: boolean;
@@ -18,24 +19,18 @@ interface SetOptions {
 }
 
 /** The options that follow SET's value, or GETEX's key. */
-function readOptions(client: Client, args: Args, from: number, of: 'set' | 'getex'): SetOptions {
-  const options: SetOptions = { expireAt: undefined, keepTtl: false, only: undefined, get: false, persist: false };
+function readOptions(args: Args, from: number, of: 'set' | 'getex'): SetOptions {
+  const options: SetOptions = { expiry: undefined, keepTtl: false, only: undefined, get: false, persist: false };
   for (let at = from; at < args.count; at += 1) {
     const word = args.upper(at);
-    const unit = EXPIRY_UNITS.get(word);
     if (of === 'set' && (word === 'NX' || word === 'XX') && options.only !== (word === 'NX' ? 'XX' : 'NX')) options.only = word;
     else if (of === 'set' && word === 'GET') options.get = true;
-    else if (of === 'set' && word === 'KEEPTTL' && options.expireAt === undefined) options.keepTtl = true;
-    else if (of === 'getex' && word === 'PERSIST' && options.expireAt === undefined) options.persist = true;
-    else if (unit !== undefined && at + 1 < args.count && options.expireAt === undefined && !options.keepTtl && !options.persist) {
-      // Redis reads all options before it reads the time: a syntax error further on comes first.
+    else if (of === 'set' && word === 'KEEPTTL' && options.expiry === undefined) options.keepTtl = true;
+    else if (of === 'getex' && word === 'PERSIST' && options.expiry === undefined) options.persist = true;
+    else if (isExpiryUnit(word) && at + 1 < args.count && options.expiry === undefined && !options.keepTtl && !options.persist) {
       at += 1;
-      options.expireAt = at;
+      options.expiry = { unit: word, at };
     } else throw SYNTAX_ERROR;
-  }
-  if (options.expireAt !== undefined) {
-    const at = options.expireAt;
-    options.expireAt = deadline(client, args, at, EXPIRY_UNITS.get(args.upper(at - 1)) as string, of);
   }
   return options;
 }
@@ -43,11 +38,12 @@ function readOptions(client: Client, args: Args, from: number, of: 'set' | 'gete
 function set(client: Client, args: Args): Reply {
   const { db } = client;
   const key = args.text(1);
-  const options = readOptions(client, args, 3, 'set');
+  const options = readOptions(args, 3, 'set');
+  const at = options.expiry && deadline(client, args, options.expiry.at, options.expiry.unit, 'set');
   const old = options.get ? (db.string(key) ?? null) : undefined;
   if (options.only !== undefined && (db.get(key) !== undefined) !== (options.only === 'XX')) return old ?? null;
   db.set(key, args.text(2), options.keepTtl);
-  expire(client, key, options.expireAt);
+  expire(client, key, at);
   return old === undefined ? OK : old;
 }
 
@@ -57,7 +53,7 @@ function expire(client: Client, key: string, at: number | undefined): void {
   else client.db.setExpiry(key, at);
 }
 
-function setWithExpiry(unit: string, name: string) {
+function setWithExpiry(unit: ExpiryUnit, name: string) {
   return (client: Client, args: Args): Reply => {
     const at = deadline(client, args, 2, unit, name);
     client.db.set(args.text(1), args.text(3));
@@ -68,12 +64,13 @@ function setWithExpiry(unit: string, name: string) {
 
 function getex(client: Client, args: Args): Reply {
   const key = args.text(1);
-  const options = readOptions(client, args, 2, 'getex');
+  const options = readOptions(args, 2, 'getex');
   const value = client.db.string(key);
   if (value === undefined) return null;
+  const at = options.expiry && deadline(client, args, options.expiry.at, options.expiry.unit, 'getex');
   if (options.persist) {
     if (client.db.expiry(key) !== undefined) client.db.setExpiry(key, undefined);
-  } else expire(client, key, options.expireAt);
+  } else expire(client, key, at);
   return value;
 }
 

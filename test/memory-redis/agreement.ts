@@ -1,0 +1,83 @@
+import { encode, type RawConnection, type RawReply } from '../support/raw-redis.js';
+
+let marker = 0;
+
+/** The replies to a sequence of requests, sent in one go to an empty server. */
+export async function replies(connection: RawConnection, sequence: readonly (readonly string[])[]): Promise<RawReply[]> {
+  const before = ['RESET', 'FLUSHALL', 'SCRIPT FLUSH'].map((line) => encode(line.split(' ')));
+  marker += 1;
+  const end = `marker ${marker}`;
+  const bytes = Buffer.concat([...before, ...sequence.map(encode), encode(['RESET']), encode(['ECHO', end])]);
+  return (await connection.exchange(bytes, end)).slice(before.length);
+}
+
+/** Commands whose replies have no order of their own. EXEC may hold any of them. */
+const UNORDERED = /^(KEYS|SMEMBERS|SUNION|SINTER|SDIFF|SCAN|SSCAN|HGETALL|HKEYS|HVALS|HSCAN|PUBSUB|EXEC|EVAL|EVAL_RO)$/i;
+/** Numbers this large may be times, which two servers read a little apart. */
+const MAYBE_TIME = 400;
+const CLOCKS_APART = 3000;
+
+function agree(words: readonly string[], ours: RawReply | undefined, theirs: RawReply | undefined): boolean {
+  if (ours === undefined || theirs === undefined) return ours === theirs;
+  const name = (words[0] ?? '').toUpperCase();
+  if (name === 'TIME') return Array.isArray(ours) === Array.isArray(theirs);
+  if (name === 'HELLO') return same(withoutId(ours), withoutId(theirs), false);
+  if (name === 'XINFO') return same(withoutInternals(ours), withoutInternals(theirs), false);
+  return same(ours, theirs, UNORDERED.test(name));
+}
+
+function same(a: RawReply, b: RawReply, unordered: boolean): boolean {
+  if (typeof a === 'string' || typeof b === 'string') {
+    if (a === b) return true;
+    if (typeof a !== 'string' || typeof b !== 'string' || !a.startsWith(':') || !b.startsWith(':')) return false;
+    const [x, y] = [Number(a.slice(1)), Number(b.slice(1))];
+    return x > MAYBE_TIME && y > MAYBE_TIME && Math.abs(x - y) < CLOCKS_APART;
+  }
+  if (a.length !== b.length) return false;
+  const sorted = unordered || a[0] === '~';
+  const arrange = (items: readonly RawReply[]): readonly RawReply[] =>
+    sorted && items.every((item) => typeof item === 'string') ? [...items].sort() : items;
+  const [first, second] = [arrange(a), arrange(b)];
+  return first.every((item, index) => same(item, second[index] as RawReply, unordered));
+}
+
+/** How a server holds a stream is its own affair. */
+function withoutInternals(reply: RawReply): RawReply {
+  if (typeof reply === 'string') return reply;
+  const items = [...reply];
+  for (const [index, item] of items.entries()) if (item === '$radix-tree-keys' || item === '$radix-tree-nodes') items[index + 1] = ':?';
+  return items;
+}
+
+function withoutId(reply: RawReply): RawReply {
+  if (typeof reply === 'string') return reply;
+  const items = [...reply];
+  items[items.indexOf('$id') + 1] = ':?';
+  return items;
+}
+
+/** (P)SUBSCRIBE and (P)UNSUBSCRIBE answer once for each of their words. */
+function framesOf(words: readonly string[], reply: RawReply | undefined): number {
+  return /^p?(un)?subscribe$/i.test(words[0] ?? '') && typeof reply !== 'string' ? Math.max(1, words.length - 1) : 1;
+}
+
+const isMessage = (reply: RawReply): boolean =>
+  typeof reply !== 'string' && reply[0] === '>' && (reply[1] === '$message' || reply[1] === '$pmessage');
+
+/** Where the first reply differs, in words. */
+export function firstDifference(
+  sequence: readonly (readonly string[])[],
+  ours: readonly RawReply[],
+  theirs: readonly RawReply[],
+): string | undefined {
+  const [mine, expected] = [ours, theirs].map((all) => all.filter((reply) => !isMessage(reply))) as [RawReply[], RawReply[]];
+  const show = (value: unknown): string => JSON.stringify(value) ?? 'nothing';
+  let at = 0;
+  for (const [index, words] of sequence.entries()) {
+    for (let left = framesOf(words, expected[at]); left > 0; left -= 1, at += 1) {
+      if (agree(words, mine[at], expected[at])) continue;
+      return `request ${index}: ${show(words)}\n  ours:  ${show(mine[at])}\n  redis: ${show(expected[at])}`;
+    }
+  }
+  return mine.length === expected.length ? undefined : `${mine.length} replies instead of ${expected.length}`;
+}
