@@ -2,7 +2,7 @@ import { type Clock, sleep } from '../message/clock.js';
 import { RedisError } from '../message/errors.js';
 import { READ_BLOCK_MS, READ_BYTES, READ_ENTRIES } from '../message/limits.js';
 import type { Argument, Link } from './connection.js';
-import { type Entry, entriesOf } from './entry.js';
+import { compareIds, type Entry, entriesOf } from './entry.js';
 
 /**
  * One plain XREAD for all streams of its sources, on a connection used for nothing else. Reading takes nothing away.
@@ -10,6 +10,8 @@ import { type Entry, entriesOf } from './entry.js';
  * R1: a source that wants nothing (its inbox is full) is left out, and put in again when it says so (`nudge`).
  * R2: what a read brings is delivered only to sources that are still there, at the position the read was made from:
  *     a reply to a read made before a source was replaced is dropped.
+ * R3: several sources may follow one stream, each at a position of its own. A reply names streams, not positions, so each stream is asked
+ *     for once, from the position furthest back, and each source is given what lies after its own.
  */
 
 export interface Source {
@@ -124,15 +126,13 @@ export class Reader {
     const affordable = Math.floor(READ_BYTES / (this.#averageBytes * asked.length));
     const count = Math.max(1, Math.min(READ_ENTRIES, affordable, ...asked.map(({ wanted }) => wanted)));
     const positions = asked.map(({ source }) => source.position());
-    const args: Argument[] = [
-      'COUNT',
-      count,
-      'BLOCK',
-      this.link.readBlock,
-      'STREAMS',
-      ...asked.map(({ source }) => source.stream),
-      ...positions,
-    ];
+    const streams = new Map<string, string>(); // R3
+    asked.forEach(({ source: { stream } }, i) => {
+      const first = streams.get(stream);
+      const position = positions[i] as string;
+      if (first === undefined || compareIds(position, first) < 0) streams.set(stream, position);
+    });
+    const args: Argument[] = ['COUNT', count, 'BLOCK', this.link.readBlock, 'STREAMS', ...streams.keys(), ...streams.values()];
     this.#asked = new Set(asked.map(({ source }) => source));
     let reply: unknown;
     try {
@@ -142,15 +142,20 @@ export class Reader {
     }
     if (!Array.isArray(reply)) return;
     const byStream = new Map<string, Entry[]>();
-    for (const [stream, entries] of reply as [string, unknown][]) byStream.set(stream, entriesOf(entries));
     let bytes = 0;
     let entries = 0;
-    asked.forEach(({ source }, i) => {
-      const read = byStream.get(source.stream);
-      if (read === undefined) return;
+    for (const [stream, raw] of reply as [string, unknown][]) {
+      const read = entriesOf(raw);
+      byStream.set(stream, read);
       for (const entry of read) for (const text of entry.fields) bytes += text.length;
       entries += read.length;
-      if (this.#sources.has(source) && source.position() === positions[i]) source.deliver(read);
+    }
+    asked.forEach(({ source }, i) => {
+      const position = positions[i] as string;
+      const read = byStream.get(source.stream);
+      if (read === undefined || !this.#sources.has(source) || source.position() !== position) return; // R2
+      const news = streams.get(source.stream) === position ? read : read.filter(({ id }) => compareIds(id, position) > 0); // R3
+      if (news.length > 0) source.deliver(news);
     });
     if (entries > 0) this.#averageBytes = Math.max(64, this.#averageBytes * 0.8 + (bytes / entries) * 0.2);
   }

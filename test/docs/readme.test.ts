@@ -57,9 +57,9 @@ test('the TypeScript examples are right in their types', (t) => {
   };
   const host = ts.createCompilerHost(options);
   const files = new Map(blocks('ts').map((code, i) => [join(process.cwd(), 'dist', `readme-${i}.mts`), code]));
-  const { fileExists, readFile } = host;
-  host.fileExists = (name) => files.has(name) || fileExists(name);
-  host.readFile = (name) => files.get(name) ?? readFile(name);
+  const disk = { fileExists: host.fileExists.bind(host), readFile: host.readFile.bind(host) };
+  host.fileExists = (name) => files.has(name) || disk.fileExists(name);
+  host.readFile = (name) => files.get(name) ?? disk.readFile(name);
   const program = ts.createProgram([...files.keys()], options, host);
   const faults = ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
   t.deepEqual(faults, []);
