@@ -47,6 +47,7 @@ test('several sources follow one stream, each from its own position, without gap
   const link = (client: typeof redis): Link =>
     ({
       up: true,
+      readBlock: 1_000,
       call: (command: string, args: string[]) => client.call(command, ...args),
       close: () => client.disconnect(),
     }) as unknown as Link;
