@@ -3,7 +3,7 @@
  * million orders take no more memory than a thousand.
  */
 import { randomUUID } from 'node:crypto';
-import { type ActorSystem, AppendUnknown, ErrandError, IdleTimeoutError, RedisError } from 'errand';
+import { type ActorSystem, AppendUnknown, ErrandError, IdleTimeoutError } from 'errand';
 import { buy, type Order } from './order.js';
 import { type OrderRow, OrderTracker } from './order-tracker.js';
 import type { OrderEntry } from './orders-file.js';
@@ -133,7 +133,7 @@ export async function runShop(
 
 /** Is only this order refused (too large, known with other content), or is Redis gone, and everything with it? */
 function concernsOneOrder(error: unknown): error is ErrandError {
-  return error instanceof ErrandError && !(error instanceof AppendUnknown) && !(error instanceof RedisError);
+  return error instanceof ErrandError && !(error instanceof AppendUnknown) && !error.code.startsWith('REDIS_');
 }
 
 /** The sales figure is complete when every fact has been taken in; on a Redis that others use too, that may never be seen. */
