@@ -151,8 +151,12 @@ export class Node {
     const { deps, supervisor, appender } = this.parts;
     const subscribers = await this.#subscribers();
     let over = false;
-    const limit = clock.after(timeout, () => {
-      over = true;
+    let limit: Timer | undefined;
+    const expired = new Promise<void>((resolve) => {
+      limit = clock.after(timeout, () => {
+        over = true;
+        resolve();
+      });
     });
     try {
       for (;;) {
@@ -166,20 +170,20 @@ export class Node {
           if (left.length === 0 && appender.pending === 0) return;
           if (over) throw new IdleTimeoutError(left, timeout);
         }
-        await this.#pause();
+        await this.#pause(expired);
       }
     } finally {
-      limit.cancel();
+      limit?.cancel();
     }
   }
 
   /** A while, or less when this node settles something meanwhile. */
-  async #pause(): Promise<void> {
+  async #pause(expired: Promise<void>): Promise<void> {
     let timer: Timer | undefined;
     const passed = new Promise<void>((resolve) => {
       timer = this.options.clock.after(IDLE_POLL_MS, resolve);
     });
-    await Promise.race([passed, this.parts.deps.pulse.next()]);
+    await Promise.race([passed, expired, this.parts.deps.pulse.next()]);
     timer?.cancel();
   }
 

@@ -1,0 +1,119 @@
+import test from 'ava';
+import { filter, firstValueFrom } from 'rxjs';
+import { type IdleTimeoutError } from '../../src/index.js';
+import { Append, Appended, countActor, listActor } from '../support/shop.js';
+import { onBoth } from '../support/stores.js';
+
+void test;
+
+/** A handler that stays until it is let go, and says when it has begun. */
+function gate() {
+  let begun: () => void = () => undefined;
+  let letGo: () => void = () => undefined;
+  const entered = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  const left = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const signals: AbortSignal[] = [];
+  const pass = async (_word: string, ctx: { signal: AbortSignal }): Promise<void> => {
+    signals.push(ctx.signal);
+    begun();
+    await left;
+  };
+  return { entered, letGo: () => letGo(), pass, signals };
+}
+
+onBoth(
+  'a command to a type that no node hosts is accepted, signalled, and handled once somebody does',
+  { actors: [], shards: 2 },
+  async (t, { system, start }) => {
+    const unhosted = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'unhosted')));
+    const { messageId } = await system.tell(Append, { key: 'a', word: 'one' }, { track: true });
+    t.like(await unhosted, { kind: 'unhosted', actor: 'list' });
+    const host = await start({ actors: [listActor()], shards: 2 });
+    await host.idle();
+    t.deepEqual(await host.attach(Append, messageId), { length: 1 });
+  },
+);
+
+{
+  const { entered, letGo, pass } = gate();
+  void letGo;
+  onBoth('idle rejects with what is left when it takes too long', { actors: [listActor(pass)], shards: 1 }, async (t, store) => {
+    const { system } = store;
+    await system.tell(Append, { key: 'a', word: 'one' });
+    await system.tell(Append, { key: 'a', word: 'two' });
+    await entered;
+    const idle = system.idle({ timeout: '50ms' });
+    idle.catch(() => undefined);
+    await store.pass('60ms');
+    const error = await t.throwsAsync<IdleTimeoutError>(idle, { code: 'IDLE_TIMEOUT' });
+    t.deepEqual(error.left, [{ actor: 'list', shard: 0, inbox: 2, waiting: 0, facts: false }]);
+    t.regex(error.message, /list\/0 \(inbox 2/);
+  });
+}
+
+for (const [title, then] of [
+  ['stop finishes what is in hand, commits it, and leaves the rest in the log', 'finish'],
+  ['stop gives up what does not finish within its grace, and nothing of it is committed', 'give up'],
+] as const) {
+  const gates = [gate(), gate()];
+  let next = 0;
+  onBoth(
+    title,
+    () => {
+      const mine = gates[next++] as ReturnType<typeof gate>;
+      return { actors: [listActor(mine.pass)], shards: 1, control: mine } as never;
+    },
+    async (t, { system, start, pass, redis, kind }) => {
+      const mine = gates[kind === 'memory' ? 0 : 1] as ReturnType<typeof gate>;
+      await system.tell(Append, { key: 'a', word: 'one' });
+      await system.tell(Append, { key: 'a', word: 'two' });
+      await mine.entered;
+      const stopped = system.stop({ grace: then === 'finish' ? '5s' : '20ms' });
+      await t.throwsAsync(system.tell(Append, { key: 'a', word: 'three' }), { code: 'STOPPED' });
+      if (then === 'finish') mine.letGo();
+      else await pass('30ms');
+      await stopped;
+      if (then === 'give up') t.true(mine.signals[0]?.aborted, 'the handler was told');
+      mine.letGo();
+      t.is(await redis('XLEN', '{sut:0}:list:commands'), then === 'finish' ? 1 : 2);
+      t.is(await redis('HGET', '{sut:0}:list:partition', 'nonce'), null, 'released: nobody waits for the lease');
+      const heir = await start({ actors: [listActor()], shards: 1 });
+      await heir.idle();
+      t.deepEqual(await heir.state(listActor(), 'a'), { words: ['one', 'two'] });
+    },
+  );
+}
+
+onBoth(
+  "thousands of messages told at once are all handled, each in its key's order",
+  { actors: [listActor(), countActor()], shards: 2 },
+  async (t, { system }) => {
+    const words = Array.from({ length: 3_000 }, (_, i) => `w${i}`);
+    await Promise.all(words.map((word, i) => system.tell(Append, { key: `k${i % 7}`, word })));
+    await system.idle();
+    for (let k = 0; k < 7; k += 1) t.deepEqual(await system.state(listActor(), `k${k}`), { words: words.filter((_, i) => i % 7 === k) });
+    t.is((await system.state(countActor(), 'all'))?.words.length, 3_000, 'and each fact that they published was taken in once');
+  },
+);
+
+onBoth(
+  'observers see what this system sends after they subscribe, and can go on from a position',
+  { actors: [listActor()] },
+  async (t, { system }) => {
+    const seen: { word: string; position: string }[] = [];
+    const subscription = system.events(Appended).subscribe(({ data, position }) => seen.push({ word: data.word, position }));
+    for (const word of ['one', 'two', 'three']) await system.ask(Append, { key: 'a', word });
+    await firstValueFrom(system.events(Appended, { from: 'start' }).pipe(filter(({ data }) => data.word === 'three')));
+    t.deepEqual(
+      seen.map(({ word }) => word),
+      ['one', 'two', 'three'],
+    );
+    subscription.unsubscribe();
+    const after = system.events(Appended, { from: seen[0]?.position as never });
+    t.is((await firstValueFrom(after)).data.word, 'two');
+  },
+);
