@@ -15,10 +15,11 @@ export interface OrderRow {
 
 interface Open {
   readonly row: OrderRow;
-  left: number;
+  /** the commands whose first result is still to come */
+  readonly left: Set<string>;
 }
 
-const REACTIONS = 3; // dispatch, e-mail, text
+const REACTIONS = [DispatchProduct, SendEmail, SendText].map(({ name }) => name);
 
 /**
  * Watches the three result streams for the orders of this run, which are told from everybody else's by their correlation ids. Holds only
@@ -58,14 +59,13 @@ export class OrderTracker {
   ): void {
     const next = (result: ResultMessage<Command<N, I, D, R, Ret>>): void => {
       const open = this.#open.get(result.correlationId);
-      if (open === undefined) return;
+      if (open?.left.delete(command.name) !== true) return; // somebody else's order, or told twice by hand
       if (result.status === 'completed') completed(open.row, result.value);
       else {
         this.failed += 1;
         open.row.failures.push(`${command.name}: ${result.error.code}: ${result.error.message}`);
       }
-      open.left -= 1;
-      if (open.left === 0) this.#close(result.correlationId);
+      if (open.left.size === 0) this.#close(result.correlationId);
       else this.#progress?.();
     };
     const error = (reason: unknown): void => {
@@ -86,7 +86,7 @@ export class OrderTracker {
 
   /** Expects an order's results; before it is placed, for a result can be faster than a receipt. */
   expect(correlationId: string, row: OrderRow): void {
-    this.#open.set(correlationId, { row, left: REACTIONS });
+    this.#open.set(correlationId, { row, left: new Set(REACTIONS) });
   }
 
   /** Nothing is to come under this correlation id. */

@@ -134,6 +134,25 @@ onBoth(
   },
 );
 
+onBoth(
+  'two subscribers of one event that stand at different places miss nothing and take nothing in twice',
+  { actors: [countActor('start')], shards: 1 },
+  async (t, { system, start }) => {
+    const words = Array.from({ length: 300 }, (_, i) => `w${i}`);
+    await Promise.all(words.slice(0, 200).map((word) => system.publish(Appended, { key: word, word })));
+    await system.idle();
+    await system.stop();
+    class Late extends countActor('start') {
+      static actorType = 'late';
+      static subscriptions = { onAppended: { event: Appended, key: () => 'all', from: 'start' } };
+    }
+    const both = await start({ actors: [countActor('start'), Late], shards: 1 });
+    await Promise.all(words.slice(200).map((word) => both.publish(Appended, { key: word, word })));
+    await both.idle();
+    for (const subscriber of [countActor(), Late]) t.deepEqual((await both.state(subscriber, 'all'))?.words.toSorted(), words.toSorted());
+  },
+);
+
 onBoth('a new subscriber begins now, when it says nothing else', { actors: [], shards: 4 }, async (t, { system, start }) => {
   await system.publish(Appended, { key: 'x', word: 'before' });
   const late = await start({ actors: [countActor()] });
