@@ -38,6 +38,9 @@ export const RESULTS_KEPT_MS = 7 * 86_400_000; // or until there are too many, w
 export const LETTERS_KEPT_MS = 90 * 86_400_000; // likewise
 export const EVENTS_KEPT_MS = 7 * 86_400_000; // and at least until every subscriber has taken them in
 
+/** Activations of one actor type that may stay in memory on one node; above it the longest idle ones leave early. */
+export const ACTIVATIONS_IN_MEMORY = 5_000;
+
 /** Messages of one waiting key that are loaded at a time once it may go on. */
 export const ASIDE_WINDOW = 100;
 /** Redis' `unpack` ends at 7,999 values; longer lists are written in pieces. */

@@ -2,6 +2,7 @@ import type { Link } from '../log/connection.js';
 import type { Keys } from '../log/keys.js';
 import type { Reader } from '../log/reader.js';
 import type { Clock, Timer } from '../message/clock.js';
+import { ACTIVATIONS_IN_MEMORY } from '../message/limits.js';
 import type { Random } from '../message/random.js';
 import type { Asks } from './asks.js';
 import type { Behavior } from './behavior.js';
@@ -38,6 +39,7 @@ export class Host {
   #held = 0;
   #starved = false;
   #sweep: Timer | undefined;
+  #crowdedAt = ACTIVATIONS_IN_MEMORY;
 
   constructor(
     readonly deps: Deps,
@@ -70,6 +72,12 @@ export class Host {
 
   spawn(key: string, receive: (held: Held) => Promise<void>): Inbox<Held> {
     this.#armSweep();
+    const { active } = this;
+    if (active >= this.#crowdedAt) {
+      this.#makeRoom();
+      // When nobody could leave, because all are at work, the next look is only after some more have come.
+      this.#crowdedAt = Math.max(ACTIVATIONS_IN_MEMORY, this.active + ACTIVATIONS_IN_MEMORY / 10);
+    }
     return this.branch.inbox(key, receive);
   }
 
@@ -98,6 +106,14 @@ export class Host {
       }
       if (active > 0) this.#armSweep();
     });
+  }
+
+  /** The half of the idle activations that was used longest ago leaves memory. */
+  #makeRoom(): void {
+    const partitions = [...this.partitions.values()];
+    const idle = partitions.flatMap((partition) => partition.idleSince()).sort((a, b) => a - b);
+    const median = idle[Math.floor(idle.length / 2)];
+    if (median !== undefined) for (const partition of partitions) partition.passivate(median);
   }
 
   /** Activations in memory. */

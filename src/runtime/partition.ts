@@ -175,6 +175,11 @@ export class Partition implements Surroundings, Source {
     }
   }
 
+  /** When each activation that has nothing to do was last used, monotonic ms. */
+  idleSince(): number[] {
+    return [...this.#activations.values()].filter(({ outstanding }) => outstanding === 0).map(({ lastUsed }) => lastUsed);
+  }
+
   get active(): number {
     return this.#activations.size;
   }

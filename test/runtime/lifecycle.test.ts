@@ -1,6 +1,7 @@
 import test from 'ava';
 import { filter, firstValueFrom } from 'rxjs';
 import { type IdleTimeoutError } from '../../src/index.js';
+import { startTestSystem } from '../../src/testing.js';
 import { Append, Appended, countActor, listActor } from '../support/shop.js';
 import { onBoth } from '../support/stores.js';
 
@@ -117,3 +118,16 @@ onBoth(
     t.is((await firstValueFrom(after)).data.word, 'two');
   },
 );
+
+test('activations in memory are bounded, however many keys there are', async (t) => {
+  const { system, stop } = await startTestSystem({ actors: [listActor() as never] });
+  const keys = 12_000;
+  for (let from = 0; from < keys; from += 2_000) {
+    await Promise.all(Array.from({ length: 2_000 }, (_, i) => system.tell(Append, { key: `k${from + i}`, word: 'one' })));
+    await system.idle();
+  }
+  const activations = system.supervisors.children[0]?.activations ?? Number.POSITIVE_INFINITY;
+  t.true(activations <= 7_000, `${activations} activations`);
+  t.deepEqual(await system.ask(Append, { key: 'k0', word: 'two' }), { length: 2 }, 'and those that left come back with their state');
+  await stop();
+});
