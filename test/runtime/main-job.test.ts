@@ -101,13 +101,13 @@ onBoth(
   },
   async (t, { system }) => {
     const events = firstValueFrom(system.events(Appended).pipe(take(2), toArray()));
-    await system.ask(Append, { key: 'a', word: 'flaky' });
     await system.ask(Append, { key: 'a', word: 'steady' });
+    await system.ask(Append, { key: 'a', word: 'flaky' });
     t.deepEqual(
       (await events).map(({ data }) => data.word),
-      ['flaky', 'steady'],
+      ['steady', 'flaky'],
     );
-    t.deepEqual(await system.state(listActor(), 'a'), { words: ['flaky', 'steady'] });
+    t.deepEqual(await system.state(listActor(), 'a'), { words: ['steady', 'flaky'] });
   },
 );
 
