@@ -1,7 +1,7 @@
 import type { From } from '../log/position.js';
 import { definitionAt, definitionOf, type MessageDefinition } from '../message/definition.js';
 import type { Envelope } from '../message/envelope.js';
-import { DefinitionError, describe, InvalidValueError, invariant } from '../message/errors.js';
+import { asError, DefinitionError, describe, InvalidValueError, invariant } from '../message/errors.js';
 import { fromJson } from '../message/json.js';
 import { checkActorType } from '../message/names.js';
 import { type Schema, validate } from '../message/schema.js';
@@ -78,7 +78,10 @@ class ActorInstance implements Instance {
   }
   handle(envelope: Envelope, data: unknown, attempt: Attempt): unknown {
     const method = this.routes.method(envelope);
-    return this.actor[method]?.(data, new HandlerContext(attempt, this.logger));
+    const handler: unknown = this.actor[method];
+    // A `resolve` or a binding may have answered an actor of another class.
+    if (typeof handler !== 'function') throw new DefinitionError('NOT_A_METHOD', `${describe(this.actor)} has no method ${method}`);
+    return handler.call(this.actor, data, new HandlerContext(attempt, this.logger)) as unknown;
   }
 }
 
@@ -96,8 +99,8 @@ class Routes {
     const { handlers = {}, subscriptions = {}, replies = {} } = target;
     for (const [method, message] of Object.entries(handlers)) this.#add(method, { role: 'handles', message, options: undefined });
     for (const [method, given] of Object.entries(subscriptions)) {
-      const plain = definitionOf(given) !== undefined || given === undefined || !('event' in given);
-      this.#add(method, { role: 'subscribes', message: plain ? given : given.event, options: plain ? undefined : given });
+      const detailed = isDetailed(given);
+      this.#add(method, { role: 'subscribes', message: detailed ? given.event : given, options: detailed ? given : undefined });
     }
     for (const [method, message] of Object.entries(replies)) this.#add(method, { role: 'onReply', message, options: undefined });
   }
@@ -113,8 +116,7 @@ class Routes {
     if (typeof (this.target.prototype as unknown as Open)[method] !== 'function') {
       throw new DefinitionError('NOT_A_METHOD', `${place}: the class has no method of that name`);
     }
-    const given: unknown = typeof message === 'function' && definitionOf(message) === undefined ? (message as () => unknown)() : message;
-    const definition = definitionAt(given, role === 'subscribes' ? 'event' : 'command', place);
+    const definition = definitionAt(answered(message, place), role === 'subscribes' ? 'event' : 'command', place);
     const kind = role === 'handles' ? 'command' : role === 'subscribes' ? 'event' : 'reply';
     const taken = this.#methods[kind].get(definition.name);
     if (taken !== undefined && taken !== method) {
@@ -131,6 +133,23 @@ class Routes {
       this.commands.set(definition.name, definition);
     } else if (role === 'onReply') this.replies.set(definition.name, definition);
     else this.subscriptions.set(definition.name, subscription(definition, options, place));
+  }
+}
+
+/** `{ event, key, from }`, not the event itself. */
+function isDetailed(given: unknown): given is { readonly event: unknown } & NonNullable<Note['options']> {
+  return typeof given === 'object' && given !== null && definitionOf(given) === undefined && 'event' in given;
+}
+
+/** The message, also where a function answers it. */
+function answered(message: unknown, place: string): unknown {
+  if (typeof message !== 'function' || definitionOf(message) !== undefined) return message;
+  try {
+    return (message as () => unknown)();
+  } catch (error) {
+    throw new DefinitionError('UNDEFINED_MESSAGE', `${place}: ${describe(message)} answers no message: ${asError(error).message}`, {
+      cause: error,
+    });
   }
 }
 

@@ -117,7 +117,7 @@ export class ActorSystem implements AsyncDisposable {
   static async startWith(
     options: StartOptions & { actors: readonly ActorClass[] },
     ports: Ports,
-    parsed = parseSupervisors(options.supervisors ?? [], 'start'),
+    parsed = parseSupervisors(options.supervisors ?? [], 'supervisors'),
   ): Promise<ActorSystem> {
     const { name, redis, actors, logger = silent, allowEviction = false } = options;
     checkName(name, 'name');

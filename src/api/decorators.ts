@@ -37,13 +37,9 @@ interface Decorates<F> {
 
 function decorates<F>(role: Note['role'], message: unknown, options?: Note['options']): Decorates<F> {
   return (target: unknown, context: unknown, descriptor?: TypedPropertyDescriptor<F>): void => {
-    const legacy = descriptor !== undefined;
-    const method: unknown = legacy ? descriptor.value : target;
-    const { name, fixed, kind } = legacy
-      ? { name: String(context), fixed: typeof target === 'function', kind: 'method' }
-      : { name: String((context as ClassMethodDecoratorContext).name), fixed: isFixed(context), kind: (context as { kind?: string }).kind };
-    if (kind !== 'method' || typeof method !== 'function' || fixed) {
-      throw new DefinitionError('NOT_A_METHOD', `@${role} on ${name}: it belongs on a public method of an actor class that is not static`);
+    const { method, place } = typeof context === 'object' ? standardMethod(target, context) : legacyMethod(target, context, descriptor);
+    if (typeof method !== 'function') {
+      throw new DefinitionError('NOT_A_METHOD', `@${role} on ${place}: it belongs on a public method of an actor class that is not static`);
     }
     const known = notes.get(method);
     const note: Note = { role, message, options };
@@ -52,9 +48,21 @@ function decorates<F>(role: Note['role'], message: unknown, options?: Note['opti
   };
 }
 
-function isFixed(context: unknown): boolean {
-  const { static: isStatic, private: isPrivate } = context as ClassMethodDecoratorContext;
-  return isStatic || isPrivate;
+/** What a decorator was put on; `method` is undefined when that is no public method, or one that is called by a symbol. */
+interface Decorated {
+  readonly method: unknown;
+  readonly place: string;
+}
+
+function standardMethod(target: unknown, context: object | null): Decorated {
+  const { kind, name, static: fixed, private: hidden } = (context ?? {}) as ClassMethodDecoratorContext;
+  return { method: kind === 'method' && typeof name === 'string' && !fixed && !hidden ? target : undefined, place: String(name) };
+}
+
+function legacyMethod(target: unknown, name: unknown, descriptor: { readonly value?: unknown } | undefined): Decorated {
+  const fixed = typeof target === 'function';
+  const owner = (fixed ? target : (target as object | undefined)?.constructor)?.name ?? 'a class';
+  return { method: typeof name === 'string' && !fixed ? descriptor?.value : undefined, place: `${owner}.${String(name)}` };
 }
 
 /**

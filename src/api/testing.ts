@@ -2,7 +2,7 @@ import type { Container } from 'inversify';
 import { Keys } from '../log/keys.js';
 import { positionAt } from '../log/position.js';
 import { createMemoryRedis, type MemoryRedis } from '../memory-redis/index.js';
-import { type Command, definitionAt, type Event, type InputOf } from '../message/definition.js';
+import { type Command, definitionAt, definitionOf, type Event, type InputOf } from '../message/definition.js';
 import type { Duration } from '../message/duration.js';
 import { fromFields, type NewEnvelope, toFields } from '../message/envelope.js';
 import { asError, ErrandError, invariant } from '../message/errors.js';
@@ -98,7 +98,7 @@ export function given<A extends AnyActor>(
   const key = checkKey(start.key, 'key');
 
   const when = async (message: Command | Event, data: unknown): Promise<unknown> => {
-    const definition = definitionAt(message, message.kind, 'when');
+    const definition = definitionAt(message, definitionOf(message)?.kind ?? 'command', 'when');
     const { json } = definition.encode(data);
     const sent: NewEnvelope = {
       id: '0.given',

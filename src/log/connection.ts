@@ -59,6 +59,12 @@ function isMemoryRedis(target: object): target is MemoryRedis {
   return 'client' in target && 'listen' in target;
 }
 
+/** An address that cannot be read may still hold a password. */
+function withoutPassword(address: string): string {
+  const at = address.lastIndexOf('@');
+  return at < 0 ? address : `…${address.slice(at)}`;
+}
+
 /**
  * @param target `'memory:'` for an in-process Redis of its own; a `redis://` or `rediss://` address; ioredis options; an ioredis client
  *   (its options are taken, it is not used itself); or a MemoryRedis to share
@@ -75,7 +81,7 @@ export function openStore(target: RedisTarget, clock: Clock): Store {
       throw new InvalidValueError(
         'INVALID_OPTION',
         'redis',
-        target,
+        withoutPassword(target),
         "'memory:', an address such as 'redis://host:6379', ioredis options or a client",
       );
     }

@@ -5,7 +5,7 @@ import type { Keys } from './keys.js';
 
 /** What is recorded once for a whole system, in `<name>:system` and `<name>:nodes`; and whether this Redis will do at all. */
 
-/** @throws RedisError `REDIS_TOO_OLD`, `REDIS_CLUSTER`, `REDIS_EVICTION`, `REDIS_LOADING` */
+/** @throws RedisError `REDIS_TOO_OLD`, `REDIS_CLUSTER`, `REDIS_LOADING`, `REDIS_READONLY`, `REDIS_EVICTION` */
 export async function checkServer(link: Link, allowEviction: boolean): Promise<void> {
   const info = String(await link.call('INFO', []));
   const value = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
@@ -18,6 +18,9 @@ export async function checkServer(link: Link, allowEviction: boolean): Promise<v
     );
   }
   if (value('loading') === '1') throw new RedisError('REDIS_LOADING', 'Redis is loading its data');
+  if (value('role') === 'slave' && value('slave_read_only') !== '0') {
+    throw new RedisError('REDIS_READONLY', 'this Redis is a read-only replica; errand needs the one it follows');
+  }
   const policy = value('maxmemory_policy') ?? 'noeviction';
   if (policy !== 'noeviction' && !allowEviction) {
     const text = `maxmemory-policy is ${policy}: this Redis would throw messages and state away when full; set it to noeviction, or allow it with allowEviction`;
@@ -32,8 +35,12 @@ export async function checkServer(link: Link, allowEviction: boolean): Promise<v
  */
 export async function recordShards(link: Link, name: string, wanted: number | undefined): Promise<number> {
   const key = `${name}:system`;
-  if (wanted !== undefined) await link.call('HSETNX', [key, 'shards', wanted]);
-  const recorded = await link.call('HGET', [key, 'shards']);
+  let recorded = await link.call('HGET', [key, 'shards']);
+  // Written only when it is new: a full Redis takes no writes, and a node must be able to start there, to drain it.
+  if (recorded === null && wanted !== undefined) {
+    await link.call('HSETNX', [key, 'shards', wanted]);
+    recorded = await link.call('HGET', [key, 'shards']);
+  }
   if (recorded === null) throw new RedisError('SYSTEM_UNKNOWN', `no system named ${name} has been started on this Redis; give shards`);
   if (wanted !== undefined && Number(recorded) !== wanted) {
     throw new InvalidValueError(
@@ -48,7 +55,9 @@ export async function recordShards(link: Link, name: string, wanted: number | un
 
 /** The actor types that some node has hosted at some time. */
 export async function recordActorTypes(link: Link, keys: Keys, types: readonly string[]): Promise<void> {
-  if (types.length > 0) await link.call('HSET', [keys.system, ...types.flatMap((type) => [`actor:${type}`, '1'])]);
+  const known = new Set(await recordedActorTypes(link, keys));
+  const added = types.filter((type) => !known.has(type));
+  if (added.length > 0) await link.call('HSET', [keys.system, ...added.flatMap((type) => [`actor:${type}`, '1'])]);
 }
 
 export async function recordedActorTypes(link: Link, keys: Keys): Promise<string[]> {

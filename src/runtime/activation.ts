@@ -3,7 +3,6 @@ import { positionAt } from '../log/position.js';
 import type { StoredState } from '../log/state.js';
 import type { Clock, Timer } from '../message/clock.js';
 import type { MessageDefinition } from '../message/definition.js';
-import type { Envelope } from '../message/envelope.js';
 import { asError, ErrandError, SchemaError } from '../message/errors.js';
 import { checkSize, fromJson, toJson } from '../message/json.js';
 import { Attempt } from './attempt.js';
@@ -87,8 +86,11 @@ export class Activation {
       const gathering = await this.#inTurn(held);
       if (gathering !== undefined && !around.behavior.pipelined) await gathering.done; // A1
     } catch (thrown) {
-      // Only what goes wrong around the handler comes here (the state cannot be loaded): the partition is being dropped.
-      around.attemptFailed(held, asError(thrown));
+      // Only what goes wrong around the handler comes here. When the state cannot be loaded, the partition is being dropped; all else is a
+      // fault in errand, and the message must not stand in its key's way for ever.
+      const error = asError(thrown);
+      around.attemptFailed(held, error);
+      if (!around.closing) around.deadLetter(held, 'BROKEN_INVARIANT', error);
     } finally {
       around.end();
     }
@@ -107,7 +109,7 @@ export class Activation {
   async #handle(held: Held): Promise<Gathering | undefined> {
     const { around } = this;
     const { envelope } = held;
-    const decode = this.#decoder(envelope);
+    const decode = this.#decoder(held);
     if (decode instanceof Error) return around.deadLetter(held, 'UNKNOWN_MESSAGE', decode);
     if (!this.#loaded && around.behavior.stateful) this.#stored = await around.loadState(this.key);
     this.#loaded = true;
@@ -147,7 +149,8 @@ export class Activation {
   }
 
   /** How this message's data is read, or why it cannot be. */
-  #decoder(envelope: Envelope): (() => unknown) | Error {
+  #decoder(held: Held): (() => unknown) | Error {
+    const { envelope } = held;
     const { behavior } = this.around;
     let definition: MessageDefinition | undefined;
     if (envelope.kind === 'command') definition = behavior.commands.get(envelope.type);
@@ -157,19 +160,20 @@ export class Activation {
       return new ErrandError('UNKNOWN_MESSAGE', `${behavior.type} has no handler for the ${envelope.kind} '${envelope.type}'`);
     }
     const known = definition;
-    return envelope.kind === 'reply' ? () => this.#reply(envelope, known) : () => known.decode(envelope.data);
+    return envelope.kind === 'reply' ? () => this.#reply(held, known) : () => known.decode(envelope.data);
   }
 
   /** A result, as `@onReply` receives it. */
-  #reply(envelope: Envelope, definition: MessageDefinition): unknown {
-    const at = new Date(envelope.time);
+  #reply({ envelope, entry }: Held, definition: MessageDefinition): unknown {
+    // One written by hand may not say when it was sent.
+    const time = Number.isNaN(envelope.time) ? timeOf(entry) : envelope.time;
     const meta = {
       messageId: envelope.causationId ?? envelope.id,
       correlationId: envelope.correlationId,
       type: envelope.type,
       key: envelope.source.slice(envelope.source.indexOf('/') + 1),
-      at,
-      position: positionAt(envelope.time, this.around.shards),
+      at: new Date(time),
+      position: positionAt(time, this.around.shards),
     };
     if (envelope.status === 'failed') return { ...meta, status: 'failed', error: fromJson(envelope.data, 'a reply') };
     return { ...meta, status: 'completed', value: definition.decodeResult(envelope.data) };

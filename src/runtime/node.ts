@@ -76,9 +76,14 @@ export class Node {
       return made;
     };
     try {
-      const control = link('control', loadScripts);
+      // A server that is too old cannot even read the scripts: it gets them once it is known to be new enough.
+      let fit = false;
+      const control = link('control', async (redis) => {
+        if (fit) await loadScripts(redis);
+      });
       await control.open();
       await checkServer(control, options.allowEviction);
+      fit = true;
       const shards = await recordShards(control, name, options.shards);
       const parts = assemble(options, node, signals, control, new Keys(name, shards), link);
       const started = new Node(options, { ...parts, links });
@@ -130,6 +135,7 @@ export class Node {
     return this.parts.observatory;
   }
   get deadLetters(): DeadLetters {
+    this.#assertRunning();
     return this.parts.deadLetters;
   }
   get supervisor(): Supervisor {
@@ -146,10 +152,12 @@ export class Node {
 
   /** @throws IdleTimeoutError `IDLE_TIMEOUT` with what is left; the signal's reason; ErrandError `STOPPED` */
   async idle(options: { timeout?: Duration; signal?: AbortSignal }): Promise<void> {
+    this.#assertRunning();
     const timeout = milliseconds(options.timeout ?? IDLE_MS, 'timeout');
     const { clock } = this.options;
     const { deps, supervisor, appender } = this.parts;
     const subscribers = await this.#subscribers();
+    const own = supervisor.hosts.map(({ type }) => type);
     let over = false;
     let limit: Timer | undefined;
     const expired = new Promise<void>((resolve) => {
@@ -166,7 +174,7 @@ export class Node {
         const busy =
           appender.pending > 0 || supervisor.hosts.some(({ partitions }) => [...partitions.values()].some(({ quiet }) => !quiet));
         if (!busy || over) {
-          const left = await unsettled(deps.link, deps.keys, clock, subscribers);
+          const left = await unsettled(deps.link, deps.keys, clock, subscribers, own);
           if (left.length === 0 && appender.pending === 0) return;
           if (over) throw new IdleTimeoutError(left, timeout);
         }

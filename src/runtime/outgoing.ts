@@ -76,10 +76,19 @@ export class Composer {
     if (at !== undefined && !(at instanceof Date && Number.isFinite(at.getTime())))
       throw new InvalidValueError('INVALID_OPTION', `at of ${name}`, at, 'a Date');
     return {
-      due: at !== undefined ? at.getTime() : delay === undefined ? undefined : now + milliseconds(delay, `delay of ${name}`),
-      expires: expiresIn === undefined ? undefined : now + milliseconds(expiresIn, `expiresIn of ${name}`),
+      due: at !== undefined ? at.getTime() : delay === undefined ? undefined : moment(now, delay, `delay of ${name}`),
+      expires: expiresIn === undefined ? undefined : moment(now, expiresIn, `expiresIn of ${name}`),
     };
   }
+}
+
+/** The last moment that a Date can hold, ms since the epoch. */
+const LAST_MOMENT = 8.64e15;
+
+function moment(now: number, wait: Duration, place: string): number {
+  const then = now + milliseconds(wait, place);
+  if (then <= LAST_MOMENT) return then;
+  throw new InvalidValueError('INVALID_DURATION', place, wait, 'a wait that ends while there are dates');
 }
 
 const NO_TIMES = { due: undefined, expires: undefined } as const;

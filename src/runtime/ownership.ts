@@ -70,8 +70,9 @@ export class Ownership {
       const refused = new Set((await renew(link, keys, owned.map(idOf), this.lease)).map(({ nonce }) => nonce));
       for (const partition of owned) if (refused.has(partition.nonce) && !partition.dropped) this.#lost(partition, 'fenced');
       this.#leaseGranted(asked);
-      await heartbeat(link, keys, node, this.types, this.lease);
+      // First what must work on a full Redis as well, which refuses the heartbeat: it has to be able to drain.
       await this.#acquireMissing();
+      await heartbeat(link, keys, node, this.types, this.lease);
     } catch (thrown) {
       const error = asError(thrown);
       const expected = error instanceof RedisError && (error.code === 'REDIS_NOT_CONNECTED' || error.code === 'REDIS_CONNECTION_LOST');

@@ -334,8 +334,8 @@ export class Partition implements Surroundings, Source {
       {
         reason,
         message,
-        errorClass: thrown ? error.constructor.name : undefined,
-        stack: thrown ? error.stack?.slice(0, STACK_CHARACTERS) : undefined,
+        errorClass: thrown ? classOf(error) : undefined,
+        stack: thrown && typeof error.stack === 'string' ? error.stack.slice(0, STACK_CHARACTERS) : undefined,
         attempts,
         node: deps.node,
         at: this.clock.now(),
@@ -561,6 +561,12 @@ const NOBODY = {
   status: undefined,
   traceparent: undefined,
 } as const;
+
+/** What is thrown need not have a constructor, or a stack of text. */
+function classOf(error: Error): string {
+  const { constructor: made } = error as { constructor?: unknown };
+  return typeof made === 'function' ? made.name : 'Error';
+}
 
 function asideOf({ entry, fields, attempts }: Held): Aside {
   return { entry, fields, attempts };
