@@ -118,12 +118,12 @@ export class Database {
     } else this.changed(key, value);
   }
 
-  /** The key's value has been changed in place. */
-  changed(key: string, value: Exclude<Value, string>): void {
+  /** The key's value has been changed in place. With `wake` false, nobody who waits for the key has a reason to look. */
+  changed(key: string, value: Exclude<Value, string>, wake = true): void {
     this.shared.usedBytes += value.bytes - value.accounted;
     value.accounted = value.bytes;
     this.#touch(key);
-    if (this.waiters.size === 0 || !this.waiters.has(key)) return;
+    if (!wake || this.waiters.size === 0 || !this.waiters.has(key)) return;
     const { ready } = this.shared;
     const keys = ready.get(this);
     if (keys === undefined) ready.set(this, new Set([key]));

@@ -244,7 +244,7 @@ export class Engine {
    * `attempt` has been tried by the caller, in vain.
    */
   block(client: Client, request: BlockRequest): Reply {
-    if (!client.mayBlock) return request.denied ?? request.onTimeout;
+    if (!client.mayBlock) return request.denied === undefined ? request.onTimeout : request.denied;
     const { db } = client;
     const keys = [...new Set(request.keys)];
     let timer: Timer | undefined;

@@ -23,12 +23,14 @@ export function formatId(id: StreamId): string {
 
 /** Reads `ms-seq` or `ms`; what is missing is `seq`. Throws for anything else. */
 export function parseId(text: string, seq: Int64): StreamId {
-  const id = text.length > 127 ? undefined : tryParseId(text, seq);
+  const id = tryParseId(text, seq);
   if (id === undefined) throw INVALID_ID;
   return id;
 }
 
-function tryParseId(text: string, seq: Int64): StreamId | undefined {
+/** As `parseId`, but undefined for anything else. */
+export function tryParseId(text: string, seq: Int64): StreamId | undefined {
+  if (text.length > 127) return undefined;
   const dash = text.indexOf('-');
   const ms = parseUnsigned(dash < 0 ? text : text.slice(0, dash));
   const second = dash < 0 ? seq : parseUnsigned(text.slice(dash + 1));

@@ -7,9 +7,10 @@
  */
 import type { Args } from './args.js';
 import { copyBytes, readLatin1, writeDigits, writeLatin1 } from './bytes.js';
+import type { ConsumerGroup } from './consumer-group.js';
 import type { Int64 } from './numbers.js';
 import { RawArray } from './reply.js';
-import { compareIds, formatId, LOWEST_ID, type StreamId } from './stream-id.js';
+import { compareIds, formatId, HIGHEST_ID, LOWEST_ID, type StreamId } from './stream-id.js';
 
 /** As many entries as a node of Redis' own streams takes by default (stream-node-max-entries). */
 const CHUNK_ENTRIES = 100;
@@ -83,6 +84,8 @@ export class Stream {
   lastId: StreamId = LOWEST_ID;
   maxDeletedId: StreamId = LOWEST_ID;
   entriesAdded: Int64 = 0;
+  /** Made with the first group: most streams have none. */
+  groups: Map<string, ConsumerGroup> | undefined;
   length = 0;
   /** Estimated memory, kept as entries come and go. */
   bytes = 0;
@@ -218,10 +221,17 @@ export class Stream {
     return chunk.isLive(index) && compareIds(chunk.id(index), id) === 0;
   }
 
-  /** One entry in wire form (`[id, [field, value, …]]`), or undefined. */
+  /** One entry, `[id, [field, value, …]]`, or undefined. */
   entry(id: StreamId): RawArray | undefined {
-    const found = this.range(id, id, 1);
-    return found.count === 0 ? undefined : found;
+    return single(this.range(id, id, 1));
+  }
+
+  get firstEntry(): RawArray | undefined {
+    return single(this.range(LOWEST_ID, HIGHEST_ID, 1));
+  }
+
+  get lastEntry(): RawArray | undefined {
+    return single(this.reverseRange(LOWEST_ID, HIGHEST_ID, 1));
   }
 
   /** The ids that are there, in order. */
@@ -302,6 +312,15 @@ export class Stream {
     if (dropped > 0) this.#drop(0, dropped);
     return removed;
   }
+}
+
+/** The only element of a range, without the array around it: its own header, `*2`, is written again. */
+function single(range: RawArray): RawArray | undefined {
+  const segment = range.segments[0];
+  if (segment === undefined) return undefined;
+  const entry = new RawArray();
+  entry.add(segment.bytes, segment.start + 4, segment.end, 2);
+  return entry;
 }
 
 function writeWords(bytes: Buffer, from: number, args: Args, first: number): number {

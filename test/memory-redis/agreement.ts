@@ -21,9 +21,9 @@ function agree(words: readonly string[], ours: RawReply | undefined, theirs: Raw
   if (ours === undefined || theirs === undefined) return ours === theirs;
   const name = (words[0] ?? '').toUpperCase();
   if (name === 'TIME') return Array.isArray(ours) === Array.isArray(theirs);
-  if (name === 'HELLO') return same(withoutId(ours), withoutId(theirs), false);
+  if (name === 'XPENDING') return same(withoutIdle(ours), withoutIdle(theirs), false);
   if (name === 'XINFO') return same(withoutInternals(ours), withoutInternals(theirs), false);
-  return same(ours, theirs, UNORDERED.test(name));
+  return same(withoutId(ours), withoutId(theirs), UNORDERED.test(name));
 }
 
 function same(a: RawReply, b: RawReply, unordered: boolean): boolean {
@@ -41,19 +41,26 @@ function same(a: RawReply, b: RawReply, unordered: boolean): boolean {
   return first.every((item, index) => same(item, second[index] as RawReply, unordered));
 }
 
+const INTERNALS = new Set(['$radix-tree-keys', '$radix-tree-nodes', '$idle']);
+
+/** How long ago something was is read on two clocks. */
+function withoutIdle(reply: RawReply): RawReply {
+  if (typeof reply === 'string') return reply;
+  return reply.map((item) => (typeof item !== 'string' && item.length === 5 ? [...item.slice(0, 3), ':?', ...item.slice(4)] : item));
+}
+
 /** How a server holds a stream is its own affair. */
 function withoutInternals(reply: RawReply): RawReply {
   if (typeof reply === 'string') return reply;
   const items = [...reply];
-  for (const [index, item] of items.entries()) if (item === '$radix-tree-keys' || item === '$radix-tree-nodes') items[index + 1] = ':?';
-  return items;
+  for (const [index, item] of items.entries()) if (INTERNALS.has(String(item))) items[index + 1] = ':?';
+  return items.map(withoutInternals);
 }
 
 function withoutId(reply: RawReply): RawReply {
   if (typeof reply === 'string') return reply;
-  const items = [...reply];
-  items[items.indexOf('$id') + 1] = ':?';
-  return items;
+  const at = reply.indexOf('$proto') < 0 ? -1 : reply.indexOf('$id');
+  return reply.map((item, index) => (at >= 0 && index === at + 1 ? ':?' : withoutId(item)));
 }
 
 /** (P)SUBSCRIBE and (P)UNSUBSCRIBE answer once for each of their words. */

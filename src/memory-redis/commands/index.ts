@@ -9,9 +9,12 @@ import { scriptingCommands } from './scripting.js';
 import { serverCommands } from './server.js';
 import { setCommands } from './sets.js';
 import { sortedSetCommands } from './sorted-sets.js';
+import { streamGroupCommands } from './stream-groups.js';
 import { streamCommands } from './streams.js';
 import { stringCommands } from './strings.js';
 import { transactionCommands } from './transactions.js';
+import { xinfoCommands } from './xinfo.js';
+import { xreadCommands } from './xread.js';
 
 const TABLE = new CommandTable([
   ...connectionCommands,
@@ -24,6 +27,9 @@ const TABLE = new CommandTable([
   ...setCommands,
   ...sortedSetCommands,
   ...streamCommands,
+  ...xreadCommands,
+  ...streamGroupCommands,
+  ...xinfoCommands,
   ...transactionCommands,
   ...scriptingCommands,
   ...pubsubCommands,

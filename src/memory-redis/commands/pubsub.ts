@@ -2,12 +2,10 @@ import type { Args } from '../args.js';
 import type { Client } from '../client-state.js';
 import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
 import { globMatches } from '../glob.js';
-import { CommandError, Frames, Push, type Reply, SYNTAX_ERROR } from '../reply.js';
+import { Frames, Push, type Reply, SYNTAX_ERROR } from '../reply.js';
 
 function subscribe(kind: 'subscribe' | 'psubscribe') {
   return (client: Client, args: Args): Reply => {
-    if (!client.mayBlock && client.protocol === 2)
-      throw new CommandError(`ERR ${kind.toUpperCase()} isn't allowed for a DENY BLOCKING client`);
     const frames: Reply[] = [];
     for (const name of args.texts(1)) {
       if (kind === 'subscribe') client.engine.pubsub.subscribe(client, name);

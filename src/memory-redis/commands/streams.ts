@@ -10,7 +10,6 @@ import { readTrim, type Trim, trim } from './stream-trim.js';
 const TOO_SMALL = new CommandError('ERR The ID specified in XADD is equal or smaller than the target stream top item');
 const ZERO_ID = new CommandError('ERR The ID specified in XADD must be greater than 0-0');
 const EXHAUSTED = new CommandError('ERR The stream has exhausted the last possible ID, unable to add more items');
-const UNBALANCED = "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.";
 
 /** What XADD's id asks for: any of its two halves may be left to the stream. */
 type WantedId = '*' | { readonly ms: Int64; readonly seq: Int64 | undefined };
@@ -167,124 +166,9 @@ function xsetid(client: Client, args: Args): Reply {
   return OK;
 }
 
-function xread(client: Client, args: Args): Reply {
-  let most = Number.MAX_SAFE_INTEGER;
-  let timeout: number | undefined;
-  let at = 1;
-  for (; ; at += 2) {
-    if (at >= args.count) throw SYNTAX_ERROR;
-    if (args.is(at, 'STREAMS')) break;
-    if (at + 1 >= args.count) throw SYNTAX_ERROR;
-    if (args.is(at, 'COUNT')) {
-      most = args.int(at + 1);
-      if (most <= 0) most = Number.MAX_SAFE_INTEGER;
-    } else if (args.is(at, 'BLOCK')) {
-      if (client.isScript) throw new CommandError('ERR XREAD command is not allowed with BLOCK option from scripts');
-      timeout = readBlock(args, at + 1);
-    } else throw SYNTAX_ERROR;
-  }
-  const words = args.count - at - 1;
-  if (words === 0) throw SYNTAX_ERROR;
-  if (words % 2 === 1) throw new CommandError(UNBALANCED);
-  const count = words / 2;
-  const after = new Map<string, StreamId>();
-  const found: Reply[] = [];
-  const keys: string[] = [];
-  for (let index = 0; index < count; index += 1) {
-    const key = args.text(at + 1 + index);
-    const text = args.text(at + 1 + count + index);
-    const stream = client.db.stream(key);
-    if (text === '>') {
-      throw new CommandError('ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.');
-    }
-    const id = text === '$' ? (stream?.lastId ?? LOWEST_ID) : parseId(text, 0);
-    keys.push(key);
-    if (!after.has(key)) after.set(key, id);
-    const reply = stream === undefined ? undefined : readAfter(stream, id, most);
-    if (reply !== undefined) found.push(key, reply);
-  }
-  if (found.length > 0) return streamsReply(client, found);
-  if (timeout === undefined) return NULL_ARRAY;
-  const attempt = (key: string): Reply | undefined => {
-    const stream = client.db.get(key);
-    const reply = stream instanceof Stream ? readAfter(stream, after.get(key) as StreamId, most) : undefined;
-    return reply === undefined ? undefined : streamsReply(client, [key, reply]);
-  };
-  return client.engine.block(client, { command: 'xread', keys, timeout, onTimeout: NULL_ARRAY, attempt });
-}
-
-export function readBlock(args: Args, index: number): number {
-  const timeout = args.int(index, new CommandError('ERR timeout is not an integer or out of range'));
-  if (timeout < 0) throw new CommandError('ERR timeout is negative');
-  return timeout;
-}
-
-function readAfter(stream: Stream, id: StreamId, most: number): RawArray | undefined {
-  if (stream.length === 0 || compareIds(stream.lastId, id) <= 0) return undefined;
-  const start = nextId(id);
-  if (start === undefined) return undefined;
-  const entries = stream.range(start, HIGHEST_ID, most);
-  return entries.count === 0 ? undefined : entries;
-}
-
-/** Keys and their entries: a map in RESP3, an array of pairs in RESP2. */
-export function streamsReply(client: Client, flat: readonly Reply[]): Reply {
-  if (client.protocol === 3) return new MapReply(flat);
-  const pairs: Reply[] = [];
-  for (let index = 0; index < flat.length; index += 2) pairs.push([flat[index] as Reply, flat[index + 1] as Reply]);
-  return pairs;
-}
-
 function xlen(client: Client, args: Args): Reply {
   return client.db.stream(args.text(1))?.length ?? 0;
 }
-
-function xinfoStream(client: Client, args: Args): Reply {
-  const stream = client.db.stream(args.text(2));
-  if (stream === undefined) throw NO_SUCH_KEY;
-  const first = stream.length === 0 ? null : entryOf(stream.range(LOWEST_ID, HIGHEST_ID, 1));
-  const last = stream.length === 0 ? null : entryOf(stream.reverseRange(LOWEST_ID, HIGHEST_ID, 1));
-  return new MapReply([
-    'length',
-    stream.length,
-    'radix-tree-keys',
-    stream.chunkCount,
-    'radix-tree-nodes',
-    stream.chunkCount + 1,
-    'last-generated-id',
-    formatId(stream.lastId),
-    'max-deleted-entry-id',
-    formatId(stream.maxDeletedId),
-    'entries-added',
-    stream.entriesAdded,
-    'recorded-first-entry-id',
-    formatId(stream.firstId),
-    'groups',
-    0,
-    'first-entry',
-    first,
-    'last-entry',
-    last,
-  ]);
-}
-
-/** One entry out of a range of one. */
-export function entryOf(range: RawArray): Reply {
-  return new RawOne(range);
-}
-
-/** The single element of a range, without the array around it. */
-class RawOne extends RawArray {
-  constructor(range: RawArray) {
-    super();
-    const segment = range.segments[0];
-    if (segment === undefined) return;
-    // `*2\r\n` comes first: the entry itself is an array of two, whose header the writer puts in front.
-    this.add(segment.bytes, segment.start + 4, segment.end, 2);
-  }
-}
-
-const never = (): Reply => SYNTAX_ERROR;
 
 export const streamCommands: readonly CommandSpec[] = [
   command('xadd', -5, 'write denyoom fast', ONE_KEY, xadd),
@@ -293,7 +177,5 @@ export const streamCommands: readonly CommandSpec[] = [
   command('xlen', 2, 'readonly fast', ONE_KEY, xlen),
   command('xrange', -4, 'readonly', ONE_KEY, xrange(false)),
   command('xrevrange', -4, 'readonly', ONE_KEY, xrange(true)),
-  command('xread', -4, 'readonly blocking movablekeys', NO_KEYS, xread),
   command('xsetid', -3, 'write denyoom fast', ONE_KEY, xsetid),
-  command('xinfo', -2, 'readonly', NO_KEYS, never, [command('xinfo|stream', -3, 'readonly', [2, 2, 1], xinfoStream)]),
 ];
