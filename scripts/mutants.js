@@ -56,10 +56,17 @@ const MUTANTS = [
   },
   {
     name: 'a settled message left in the inbox',
-    file: 'dist/src/runtime/partition.js',
-    from: 'removed.push(held);',
-    to: '',
+    file: 'dist/src/runtime/inbox-window.js',
+    from: 'if (removed.length === 0)',
+    to: 'if (removed.length >= 0)',
     caughtBy: 'dist/test/runtime/main-job.test.js',
+  },
+  {
+    name: 'trimming past an unsettled message',
+    file: 'dist/src/runtime/inbox-window.js',
+    from: 'this.#held[gone]?.removed',
+    to: 'true',
+    caughtBy: 'dist/test/runtime/inbox-window.test.js',
   },
   {
     name: 'a settlement without its effects',

@@ -15,3 +15,24 @@ export interface Held {
   /** the commit that removes its inbox entry is on its way, or done */
   removed: boolean;
 }
+
+/** Stands in for the envelope of an entry that has none. */
+export const NOBODY: Envelope = {
+  id: '',
+  type: '',
+  kind: 'command',
+  source: '',
+  subject: '',
+  time: Number.NaN,
+  correlationId: '',
+  causationId: undefined,
+  idempotencyKey: '',
+  data: '',
+  replyTo: undefined,
+  replyNode: undefined,
+  track: undefined,
+  expires: undefined,
+  due: undefined,
+  status: undefined,
+  traceparent: undefined,
+};

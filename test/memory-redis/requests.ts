@@ -32,12 +32,19 @@ function anyOf(templates: readonly string[]): Arbitrary<readonly string[]> {
   const extra = tuple(whole, constantFrom(...(POOLS['value'] as readonly string[]))).map(([words, word]) => [...words, word]);
   const cut = whole.map((words) => (words.length > 1 ? words.slice(0, -1) : words));
   const lower = whole.map(([name = '', ...words]) => [name.toLowerCase(), ...words]);
-  return oneof({ weight: 27, arbitrary: whole }, { weight: 1, arbitrary: extra }, { weight: 1, arbitrary: cut }, { weight: 1, arbitrary: lower });
+  return oneof(
+    { weight: 27, arbitrary: whole },
+    { weight: 1, arbitrary: extra },
+    { weight: 1, arbitrary: cut },
+    { weight: 1, arbitrary: lower },
+  );
 }
 
 /** A row of requests, most of them about one kind of value: what is wrong often shows only on a value with a history. */
 export function sequences(longest: number): Arbitrary<readonly (readonly string[])[]> {
   const all = anyOf(Object.values(TEMPLATES).flat());
-  const families = Object.values(TEMPLATES).map((templates) => oneof({ weight: 4, arbitrary: anyOf(templates) }, { weight: 1, arbitrary: all }));
+  const families = Object.values(TEMPLATES).map((templates) =>
+    oneof({ weight: 4, arbitrary: anyOf(templates) }, { weight: 1, arbitrary: all }),
+  );
   return oneof(...[...families, all].map((one) => array(one, { minLength: 1, maxLength: longest })));
 }

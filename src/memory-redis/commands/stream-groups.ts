@@ -1,12 +1,12 @@
 import type { Args } from '../args.js';
 import { printed } from '../bytes.js';
 import type { Client } from '../client-state.js';
-import { command, type CommandSpec, NO_KEYS, ONE_KEY } from '../command-table.js';
-import { ConsumerGroup, GROUP_BYTES, type Pending, PENDING_BYTES } from '../consumer-group.js';
+import { type CommandSpec, command, NO_KEYS, ONE_KEY } from '../command-table.js';
+import { ConsumerGroup, GROUP_BYTES, PENDING_BYTES, type Pending } from '../consumer-group.js';
 import { addIntegers, type Int64 } from '../numbers.js';
 import { CommandError, NULL_ARRAY, OK, type Reply, SYNTAX_ERROR } from '../reply.js';
 import { Stream } from '../stream.js';
-import { compareIds, formatId, HIGHEST_ID, LOWEST_ID, parseBound, parseId, tryParseId, type StreamId } from '../stream-id.js';
+import { compareIds, formatId, HIGHEST_ID, LOWEST_ID, parseBound, parseId, type StreamId, tryParseId } from '../stream-id.js';
 
 const BUSY_GROUP = new CommandError('BUSYGROUP Consumer Group name already exists');
 const KEY_NEEDED = new CommandError(
@@ -48,7 +48,8 @@ function target(client: Client, args: Args): { stream: Stream; group: ConsumerGr
 
 function existing(client: Client, args: Args): { stream: Stream; group: ConsumerGroup } {
   const { stream, group } = target(client, args);
-  if (group === undefined) throw new CommandError(`NOGROUP No such consumer group '${printed(args.text(3))}' for key name '${printed(args.text(2))}'`);
+  if (group === undefined)
+    throw new CommandError(`NOGROUP No such consumer group '${printed(args.text(3))}' for key name '${printed(args.text(2))}'`);
   return { stream, group };
 }
 
@@ -188,8 +189,10 @@ function readClaimOptions(client: Client, args: Args, from: number): ClaimOption
     const more = at + 1 < args.count;
     if (args.is(at, 'FORCE')) options.force = true;
     else if (args.is(at, 'JUSTID')) options.justId = true;
-    else if (args.is(at, 'IDLE') && more) options.deliveredAt = now - args.int((at += 1), new CommandError('ERR Invalid IDLE option argument for XCLAIM'));
-    else if (args.is(at, 'TIME') && more) options.deliveredAt = args.int((at += 1), new CommandError('ERR Invalid TIME option argument for XCLAIM'));
+    else if (args.is(at, 'IDLE') && more)
+      options.deliveredAt = now - args.int((at += 1), new CommandError('ERR Invalid IDLE option argument for XCLAIM'));
+    else if (args.is(at, 'TIME') && more)
+      options.deliveredAt = args.int((at += 1), new CommandError('ERR Invalid TIME option argument for XCLAIM'));
     else if (args.is(at, 'RETRYCOUNT') && more) {
       const count = args.int64((at += 1), new CommandError('ERR Invalid RETRYCOUNT option argument for XCLAIM'));
       options.deliveries = count < 0 ? undefined : count;

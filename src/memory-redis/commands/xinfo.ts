@@ -1,7 +1,7 @@
 import type { Args } from '../args.js';
 import { printed } from '../bytes.js';
 import type { Client } from '../client-state.js';
-import { command, type CommandSpec, NO_KEYS } from '../command-table.js';
+import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
 import type { ConsumerGroup } from '../consumer-group.js';
 import { CommandError, MapReply, NO_SUCH_KEY, type Reply, SYNTAX_ERROR } from '../reply.js';
 import type { Stream } from '../stream.js';
@@ -103,7 +103,8 @@ function groups(client: Client, args: Args): Reply {
 
 function consumers(client: Client, args: Args): Reply {
   const group = streamOf(client, args).groups?.get(args.text(3));
-  if (group === undefined) throw new CommandError(`NOGROUP No such consumer group '${printed(args.text(3))}' for key name '${printed(args.text(2))}'`);
+  if (group === undefined)
+    throw new CommandError(`NOGROUP No such consumer group '${printed(args.text(3))}' for key name '${printed(args.text(2))}'`);
   return byName(group.consumers.values()).map(
     ({ name, pending, seenAt }) => new MapReply(['name', name, 'pending', pending.size, 'idle', Math.max(0, client.engine.now - seenAt)]),
   );

@@ -1,7 +1,7 @@
 import type { Args } from '../args.js';
 import { printed } from '../bytes.js';
 import type { Client } from '../client-state.js';
-import { command, type CommandSpec, NO_KEYS } from '../command-table.js';
+import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
 import { type ConsumerGroup, PENDING_BYTES } from '../consumer-group.js';
 import { CommandError, MapReply, NULL_ARRAY, RawArray, type Reply, SYNTAX_ERROR } from '../reply.js';
 import { Stream } from '../stream.js';
@@ -40,7 +40,13 @@ function read(name: 'XREAD' | 'XREADGROUP') {
       const reply = take(client, request, key, request.from.get(key) as From);
       return reply === undefined ? undefined : streamsReply(client, [key, reply]);
     };
-    return client.engine.block(client, { command: name.toLowerCase(), keys: request.keys, timeout: request.timeout, onTimeout: NULL_ARRAY, attempt });
+    return client.engine.block(client, {
+      command: name.toLowerCase(),
+      keys: request.keys,
+      timeout: request.timeout,
+      onTimeout: NULL_ARRAY,
+      attempt,
+    });
   };
 }
 

@@ -1,0 +1,50 @@
+import { writeDeadLetter } from '../log/dead-letter.js';
+import { ERROR_CHARACTERS, STACK_CHARACTERS } from '../message/limits.js';
+import type { Gathering } from './committer.js';
+import type { Deps } from './host.js';
+
+/** What a dead letter says of its message. */
+export interface Condemned {
+  readonly entry: string;
+  readonly fields: readonly string[];
+  readonly attempts: number;
+  readonly messageId: string | undefined;
+}
+
+/** Adds the dead letter to a commit, and says so once it is committed. */
+export function condemn(
+  deps: Deps,
+  type: string,
+  shard: number,
+  gathering: Gathering,
+  condemned: Condemned,
+  reason: string,
+  error: Error,
+): void {
+  const { entry, fields, attempts, messageId } = condemned;
+  const message = error.message.slice(0, ERROR_CHARACTERS);
+  const thrown = attempts > 0; // by a handler; otherwise the reason says it all
+  writeDeadLetter(
+    gathering.batch,
+    deps.keys,
+    { type, shard },
+    {
+      reason,
+      message,
+      errorClass: thrown ? classOf(error) : undefined,
+      stack: thrown && typeof error.stack === 'string' ? error.stack.slice(0, STACK_CHARACTERS) : undefined,
+      attempts,
+      node: deps.node,
+      at: deps.clock.now(),
+      entry,
+      fields,
+    },
+  );
+  gathering.after(() => deps.signals.emit({ kind: 'dead-letter', actor: type, shard, entry, messageId, reason, message }));
+}
+
+/** What is thrown need not have a constructor, or a stack of text. */
+function classOf(error: Error): string {
+  const { constructor: made } = error as { constructor?: unknown };
+  return typeof made === 'function' ? made.name : 'Error';
+}

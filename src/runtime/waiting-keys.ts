@@ -1,0 +1,176 @@
+import { type Aside, type AsideLists, PARKED } from '../log/aside.js';
+import type { CommitBatch } from '../log/commit.js';
+import type { Link } from '../log/connection.js';
+import type { Clock, Timer } from '../message/clock.js';
+import { fromFields } from '../message/envelope.js';
+import { asError, invariant } from '../message/errors.js';
+import type { Committer, Gathering } from './committer.js';
+import type { Held } from './held.js';
+
+/**
+ * A partition's keys that wait, each with its messages in an aside list.
+ *
+ * W1: while a key waits, each of its messages is in its list or on its way there, behind the ones before it.
+ * W2: `length` counts what the commits handed over so far will leave in the list, so that it is right for whatever is handed over next.
+ * W3: a list is read only after all that was handed to the committer has reached it.
+ */
+
+interface WaitingKey {
+  readonly key: string;
+  due: number; // ms since the epoch; PARKED: until told otherwise
+  length: number; // W2
+  /** which draining is under way */
+  drain: number | undefined;
+  /** messages of the loaded piece that are not yet dealt with */
+  left: number;
+}
+
+/** Keys that may go on are many after an outage; so many at a time are loaded into memory. */
+const DRAINING_AT_ONCE = 64;
+
+export interface WaitingKeysOptions {
+  readonly lists: AsideLists;
+  readonly committer: Committer;
+  readonly link: Link;
+  readonly clock: Clock;
+  /** takes a message that was loaded from a list */
+  readonly deliver: (held: Held) => void;
+  readonly onFailed: (error: Error) => void;
+}
+
+export class WaitingKeys {
+  readonly #keys = new Map<string, WaitingKey>();
+  #draining = 0;
+  #drains = 0;
+  #timer: Timer | undefined;
+  #timerDue = PARKED;
+  #stopped = false;
+
+  constructor(private readonly options: WaitingKeysOptions) {}
+
+  /** Learns what waits from its predecessor's time. */
+  async load(): Promise<void> {
+    for (const { key, due, length } of await this.options.lists.load(this.options.link)) {
+      if (length > 0) this.#keys.set(key, { key, due, length, drain: undefined, left: 0 });
+    }
+    this.#wake();
+  }
+
+  /** What becomes of a message that is next in its inbox: may it be handled, must it follow its key aside, or is it a stale copy? */
+  placeOf(held: Held): 'handle' | 'follow' | 'stale' {
+    const waiting = this.#keys.get(held.envelope.subject);
+    if (held.drain === undefined) return waiting === undefined ? 'handle' : 'follow';
+    return waiting?.drain === held.drain ? 'handle' : 'stale';
+  }
+
+  /** Moves an inbox message behind the others of its waiting key (W1). */
+  follow(held: Held, { batch }: Gathering): void {
+    const waiting = this.#keys.get(held.envelope.subject);
+    invariant(waiting !== undefined, 'only a waiting key is followed');
+    this.options.lists.push(batch, waiting.key, asideOf(held));
+    waiting.length += 1;
+  }
+
+  /** The key waits until `due`, this message at its head. */
+  wait(held: Held, gathering: Gathering, due: number): void {
+    const key = held.envelope.subject;
+    const { lists } = this.options;
+    const waiting = this.#keys.get(key);
+    lists.wait(gathering.batch, key, due);
+    if (waiting === undefined) {
+      lists.push(gathering.batch, key, asideOf(held));
+      this.#keys.set(key, { key, due, length: 1, drain: undefined, left: 0 });
+    } else {
+      lists.replaceHead(gathering.batch, key, asideOf(held));
+      waiting.due = due;
+      this.#drained(waiting);
+    }
+    gathering.after(() => this.#arm(due));
+  }
+
+  /** The head of its key's list is dealt with, in this commit. */
+  pop(held: Held, batch: CommitBatch): void {
+    const waiting = this.#keys.get(held.envelope.subject);
+    if (waiting === undefined) return;
+    this.options.lists.pop(batch, waiting.key);
+    waiting.length -= 1;
+    if (waiting.length > 0) return;
+    this.options.lists.resume(batch, waiting.key);
+    this.#keys.delete(waiting.key);
+    this.#drained(waiting);
+  }
+
+  /** A message that came from a list has left memory. */
+  forgotten(held: Held): void {
+    const waiting = this.#keys.get(held.envelope.subject);
+    if (waiting === undefined || waiting.drain !== held.drain) return;
+    waiting.left -= 1;
+    if (waiting.left === 0) void this.#loadPiece(waiting, waiting.drain);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #arm(due: number): void {
+    if (this.#stopped || due >= this.#timerDue) return;
+    this.#timer?.cancel();
+    this.#timerDue = due;
+    this.#timer = this.options.clock.after(Math.max(0, due - this.options.clock.now()), () => this.#wake());
+  }
+
+  /** Lets keys whose time has come go on, as many as may at once; then waits for the next. */
+  #wake(): void {
+    this.#timerDue = PARKED;
+    if (this.#stopped) return;
+    const now = this.options.clock.now();
+    let next = PARKED;
+    for (const waiting of this.#keys.values()) {
+      if (waiting.drain !== undefined) continue;
+      if (waiting.due > now) next = Math.min(next, waiting.due);
+      else if (this.#draining < DRAINING_AT_ONCE) this.#drain(waiting);
+    }
+    this.#arm(next);
+  }
+
+  #drain(waiting: WaitingKey): void {
+    this.#drains += 1;
+    this.#draining += 1;
+    waiting.drain = this.#drains;
+    void this.#loadPiece(waiting, this.#drains);
+  }
+
+  #drained(waiting: WaitingKey): void {
+    if (waiting.drain === undefined) return;
+    waiting.drain = undefined;
+    this.#draining -= 1;
+    // Others may wait for nothing but their turn.
+    if (this.#draining === DRAINING_AT_ONCE - 1) this.#arm(this.options.clock.now());
+  }
+
+  /** W3 */
+  async #loadPiece(waiting: WaitingKey, drain: number | undefined): Promise<void> {
+    const { committer, lists, link, deliver, onFailed } = this.options;
+    try {
+      for (;;) {
+        if (!(await committer.flushed()) || this.#stopped || waiting.drain !== drain) return;
+        const piece = await lists.window(link, waiting.key);
+        if (this.#stopped || waiting.drain !== drain) return;
+        waiting.left = piece.length;
+        for (const { entry, fields, attempts } of piece) {
+          const envelope = fromFields(fields);
+          invariant(!('fault' in envelope), 'what was set aside is a message');
+          deliver({ entry, envelope, fields, attempts, drain, routed: false, removed: false });
+        }
+        if (piece.length > 0) return;
+      }
+    } catch (error) {
+      if (!this.#stopped) onFailed(asError(error));
+    }
+  }
+}
+
+function asideOf({ entry, fields, attempts }: Held): Aside {
+  return { entry, fields, attempts };
+}
