@@ -58,6 +58,8 @@ export class AttemptTimeout extends ErrandError {
 /** The attempt's outcome counts for nothing: the partition was lost, or the node stopped. */
 class Abandoned extends ErrandError {}
 
+const codeOf = (error: Error): string => (error instanceof ErrandError ? error.code : 'HANDLER_FAILED');
+
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return value !== null && typeof value === 'object' && typeof (value as { then?: unknown }).then === 'function';
 }
@@ -133,9 +135,9 @@ export class Activation {
       const decision = decide(around.settings.recoverability, held.attempts, ended);
       switch (decision.kind) {
         case 'fail':
-          return around.failed(held, ended instanceof ErrandError ? ended.code : 'FAILED', ended.message);
+          return around.failed(held, codeOf(ended), ended.message);
         case 'dead-letter':
-          return around.deadLetter(held, ended instanceof ErrandError ? ended.code : 'HANDLER_FAILED', ended);
+          return around.deadLetter(held, codeOf(ended), ended);
         case 'wait':
           return around.wait(held, around.clock.now() + decision.delay, ended);
         case 'park':
