@@ -35,6 +35,8 @@ export class Partition implements Surroundings, Source {
   readonly #lists: AsideLists;
   readonly #schedule: Schedule;
   #nextScheduled: number | undefined;
+  /** messages that are due are on their way back into the inbox */
+  #firing = false;
   #alarm: Timer | undefined;
   #position = FIRST;
   /** messages read from the inbox, oldest first; those in front that are removed are cut off */
@@ -450,7 +452,7 @@ export class Partition implements Surroundings, Source {
 
   #setAlarm(): void {
     if (this.closing) return;
-    let next = this.#nextScheduled ?? PARKED;
+    let next = this.#firing ? PARKED : (this.#nextScheduled ?? PARKED);
     for (const { due, drain } of this.#waiting.values()) if (drain === undefined) next = Math.min(next, due);
     this.#alarm?.cancel();
     this.#alarm = next === PARKED ? undefined : this.clock.after(Math.max(0, next - this.clock.now()), () => void this.#wake());
@@ -459,7 +461,12 @@ export class Partition implements Surroundings, Source {
   async #wake(): Promise<void> {
     const now = this.clock.now();
     for (const [key, waiting] of this.#waiting) if (waiting.drain === undefined && waiting.due <= now) this.#drain(key, waiting);
-    if (this.#nextScheduled !== undefined && this.#nextScheduled <= now) await this.#fireScheduled(now);
+    if (!this.#firing && this.#nextScheduled !== undefined && this.#nextScheduled <= now) {
+      // One at a time: two that read the same messages as due would both put them back.
+      this.#firing = true;
+      await this.#fireScheduled(now);
+      this.#firing = false;
+    }
     this.#setAlarm();
   }
 
