@@ -58,3 +58,68 @@ test('a scheduled message goes back into the inbox once, also when its key is lo
   t.deepEqual(await system.state(List, 'b'), { words: ['flaky'] });
   await close(system);
 });
+
+test('a node that was cut off takes its partitions back as soon as it is connected again', async (t) => {
+  const hooks: Hooks = {};
+  const { clock, start, kill, close } = stage(hooks);
+  const system = await start([listActor()], { lease: '60s' });
+  await system.ask(Append, { key: 'a', word: 'one' });
+  hooks.refuses = () => true;
+  await kill('control');
+  await clock.advance('3s');
+  hooks.refuses = () => false;
+  const asked = system.ask(Append, { key: 'a', word: 'two' });
+  await clock.advance('3s');
+  t.deepEqual(await Promise.race([asked, turns(5)]), { length: 2 });
+  await close(system);
+});
+
+test('each partition that others hold is asked for when its own lease ends', async (t) => {
+  const { clock, start, steal, close } = stage();
+  const system = await start([listActor()], { shards: 2, lease: '60s' });
+  const acquired: number[] = [];
+  const lost = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'partition-lost')));
+  system.signals.subscribe((signal) => signal.kind === 'partition-acquired' && acquired.push(signal.shard));
+  await steal(0, 2_000);
+  await steal(1, 15_000);
+  await Promise.all(['a', 'b', 'c', 'd'].map((key) => system.tell(Append, { key, word: 'x' })));
+  await lost;
+  await clock.advance('2500ms');
+  t.deepEqual(acquired, [0]);
+  await clock.advance('13s');
+  t.deepEqual(acquired, [0, 1]);
+  await close(system);
+});
+
+test('a node that is stopped while it is not the owner, but was, leaves nothing for others to wait for', async (t) => {
+  const { clock, start, kill, close } = stage();
+  const system = await start([listActor()], { lease: '60s' });
+  await system.ask(Append, { key: 'a', word: 'one' });
+  const stopped = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'connected'))).then(() => system.stop());
+  await kill('control');
+  await clock.advance('1s');
+  await stopped;
+  const next = await start([listActor()], { lease: '60s' });
+  t.deepEqual(await Promise.race([next.ask(Append, { key: 'a', word: 'two' }), turns(200)]), { length: 2 });
+  await close(next);
+});
+
+test('a node that is stopped while it renews does not live on in the list of nodes', async (t) => {
+  const hooks: Hooks = {};
+  const { clock, start, raw, close } = stage(hooks);
+  const system = await start([listActor()], { lease: '3s' });
+  let stopping: Promise<void> | undefined;
+  let removed = (): void => undefined;
+  hooks.before = (command) => {
+    if (command === 'ZREM') removed();
+    if (command !== 'ZADD' || stopping !== undefined) return undefined;
+    // The heartbeat is sent just after the node has taken itself off the list; or never.
+    stopping = system.stop();
+    return Promise.race([turns(200), new Promise<void>((resolve) => (removed = resolve))]);
+  };
+  await clock.advance('1s');
+  t.not(stopping, undefined);
+  await stopping;
+  t.is(await raw.call('ZCARD', 'sut:nodes'), 0);
+  await close();
+});
