@@ -123,3 +123,24 @@ test('a node that is stopped while it renews does not live on in the list of nod
   t.is(await raw.call('ZCARD', 'sut:nodes'), 0);
   await close();
 });
+
+test('a full Redis is drained also by a node that has lost its connection, or is new', async (t) => {
+  const hooks: Hooks = {};
+  const { clock, start, raw, kill, close } = stage(hooks);
+  const client = await start([]);
+  const first = await start([listActor(), countActor()]);
+  await first.idle();
+  hooks.refuses = (purpose) => purpose === 'control';
+  await kill('control');
+  await clock.advance('1s');
+  await client.tell(Append, { key: 'a', word: 'one' });
+  await raw.call('CONFIG', 'SET', 'maxmemory', '1');
+  hooks.refuses = () => false;
+  await clock.advance('30s');
+  t.is(await raw.call('XLEN', '{sut:0}:list:commands'), 0);
+  await first.stop();
+  const second = await start([listActor(), countActor()]);
+  t.deepEqual(await second.state(listActor(), 'a'), { words: ['one'] });
+  await raw.call('CONFIG', 'SET', 'maxmemory', '0');
+  await close(client, second);
+});
