@@ -124,6 +124,56 @@ test('a node that is stopped while it renews does not live on in the list of nod
   await close();
 });
 
+test('a subscriber whose cursor was wiped takes in what there is, from the start', async (t) => {
+  const { clock, start, raw, close } = stage();
+  const system = await start([countActor()]);
+  await system.publish(Appended, { key: 'a', word: 'one' });
+  await system.idle();
+  await raw.call('DEL', '{sut:0}:count:partition', '{sut:0}:event:appended', '{sut:0}:count:state:all');
+  await system.publish(Appended, { key: 'a', word: 'two' });
+  await clock.advance('30s');
+  t.deepEqual(await system.state(countActor(), 'all'), { words: ['two'] });
+  await close(system);
+});
+
+test('an entry with more fields than one script can pass on is refused, and the stream goes on', async (t) => {
+  const { clock, start, raw, close } = stage();
+  const system = await start([listActor(), countActor()]);
+  const many = Array.from({ length: 8_000 }, (_, i) => `x${i}`);
+  const data = JSON.stringify({ key: 'a', word: 'big' });
+  const due = new Date(clock.now() + 1_000).toISOString();
+  await raw.call('XADD', '{sut:0}:event:appended', '*', 'id', 'm-1', 'type', 'appended', 'subject', 'a', 'data', data, ...many);
+  await raw.call(
+    'XADD',
+    '{sut:0}:list:commands',
+    '*',
+    'id',
+    'm-2',
+    'type',
+    'append',
+    'subject',
+    'a',
+    'data',
+    data,
+    'duetime',
+    due,
+    ...many,
+  );
+  await system.tell(Append, { key: 'a', word: 'next' });
+  await clock.advance('5s');
+  await system.idle();
+  t.deepEqual(await system.state(listActor(), 'a'), { words: ['next'] });
+  t.deepEqual(await system.state(countActor(), 'all'), { words: ['next'] });
+  t.deepEqual(
+    (await system.deadLetters.list()).items.map(({ actor, reason }) => [actor, reason]),
+    [
+      ['count', 'NO_ENVELOPE'],
+      ['list', 'NO_ENVELOPE'],
+    ],
+  );
+  await close(system);
+});
+
 test('a full Redis is drained also by a node that has lost its connection, or is new', async (t) => {
   const hooks: Hooks = {};
   const { clock, start, raw, kill, close } = stage(hooks);
