@@ -194,3 +194,13 @@ test('a full Redis is drained also by a node that has lost its connection, or is
   await raw.call('CONFIG', 'SET', 'maxmemory', '0');
   await close(client, second);
 });
+
+test('a state is kept for a time that is no whole number of milliseconds', async (t) => {
+  const { clock, start, raw, close } = stage();
+  const children = [{ actor: 'list', state: { keepFor: '1500.5ms' as const } }];
+  const system = await start([listActor()], { supervisors: [{ name: 's', children }] });
+  const asked = system.ask(Append, { key: 'a', word: 'one' });
+  t.deepEqual(await Promise.race([asked, turns(100)]), { length: 1 });
+  t.is(await raw.call('PTTL', '{sut:0}:list:state:a'), 1_501);
+  await close(system);
+});
