@@ -15,10 +15,17 @@ export interface Subscriber {
 /**
  * What is not settled, as one atomic picture: with separate looks a message could slip from a place not yet looked at to one already seen.
  * Keys that wait for a retry count; parked keys and what is scheduled for later do not.
+ * @param own types that this node hosts: it lives, whatever became of its heartbeat
  */
-export async function unsettled(link: Link, keys: Keys, clock: Clock, subscribers: readonly Subscriber[]): Promise<Unsettled[]> {
+export async function unsettled(
+  link: Link,
+  keys: Keys,
+  clock: Clock,
+  subscribers: readonly Subscriber[],
+  own: ReadonlySet<string>,
+): Promise<Unsettled[]> {
   const live = await hostedTypes(link, keys);
-  const watched = subscribers.filter(({ type }) => live.has(type));
+  const watched = subscribers.filter(({ type }) => own.has(type) || live.has(type));
   type Look = { readonly command: readonly [string, ...(string | number)[]]; readonly see: (reply: unknown) => void };
   const looks: Look[] = [];
   const partitions: (Unsettled & { inbox: number; waiting: number; facts: boolean })[] = [];

@@ -195,6 +195,61 @@ test('a full Redis is drained also by a node that has lost its connection, or is
   await close(client, second);
 });
 
+test('idle waits for what this node works at, also when its heartbeat has lapsed', async (t) => {
+  const { clock, start, raw, close } = stage();
+  const List = listActor((_word, ctx) => {
+    if (ctx.attempt === 1) throw new Error('not yet');
+  });
+  const system = await start([List], { supervisors });
+  await system.tell(Append, { key: 'a', word: 'one' });
+  await clock.settle();
+  await raw.call('DEL', 'sut:nodes');
+  let over = false;
+  const idle = system.idle().then(() => {
+    over = true;
+  });
+  await clock.settle();
+  t.false(over);
+  await clock.advance('2s');
+  await idle;
+  t.deepEqual(await system.state(List, 'a'), { words: ['one'] });
+  await close(system);
+});
+
+test('idle does not miss what is settled while it looks', async (t) => {
+  const hooks: Hooks = {};
+  const { clock, start, close } = stage(hooks);
+  const system = await start([listActor()]);
+  await clock.settle();
+  let told: Promise<unknown> | undefined;
+  hooks.before = (command) => {
+    if (command !== 'ZRANGE' || told !== undefined) return undefined;
+    told = system.tell(Append, { key: 'a', word: 'one' });
+    return told.then(() => undefined);
+  };
+  // It was seen in the inbox; before that is known, it is settled.
+  hooks.afterPipeline = () => turns(60);
+  t.is(await Promise.race([system.idle().then(() => 'idle'), turns(400)]), 'idle');
+  t.not(told, undefined);
+  await close(system);
+});
+
+test('idle waits for a connection that is lost', async (t) => {
+  const { clock, start, kill, close } = stage();
+  const system = await start([listActor()]);
+  await system.ask(Append, { key: 'a', word: 'one' });
+  const down = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'disconnected')));
+  await kill('control');
+  await down;
+  const idle = system.idle().then(
+    () => 'idle',
+    (error: unknown) => String(error),
+  );
+  await clock.advance('3s');
+  t.is(await Promise.race([idle, turns(50)]), 'idle');
+  await close(system);
+});
+
 test('a state is kept for a time that is no whole number of milliseconds', async (t) => {
   const { clock, start, raw, close } = stage();
   const children = [{ actor: 'list', state: { keepFor: '1500.5ms' as const } }];
