@@ -219,7 +219,7 @@ export class Node {
     const { deps, appender, retention, ownership, observatory, supervisor, root, links } = this.parts;
     appender.close();
     retention.stop();
-    await ownership.stop(grace);
+    await Promise.all([ownership.stop(grace), appender.drained(grace)]);
     appender.abandon();
     deps.asks.stop();
     await observatory.stop();

@@ -250,6 +250,17 @@ test('idle waits for a connection that is lost', async (t) => {
   await close(system);
 });
 
+test('what is told before stop is sent before the end', async (t) => {
+  const { clock, start, raw, close } = stage();
+  const system = await start([]);
+  const told = Array.from({ length: 3_000 }, (_, i) => system.tell(Append, { key: `k${i}`, word: 'one' }));
+  const all = Promise.allSettled(told);
+  await system.stop();
+  t.is((await all).filter(({ status }) => status === 'rejected').length, 0);
+  t.is(await raw.call('XLEN', '{sut:0}:list:commands'), 3_000);
+  await close();
+});
+
 test('a state is kept for a time that is no whole number of milliseconds', async (t) => {
   const { clock, start, raw, close } = stage();
   const children = [{ actor: 'list', state: { keepFor: '1500.5ms' as const } }];
