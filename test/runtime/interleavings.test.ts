@@ -250,6 +250,13 @@ test('idle waits for a connection that is lost', async (t) => {
   await close(system);
 });
 
+test('ask does without wake-ups when their connection cannot be made', async (t) => {
+  const { clock, start, close } = stage({ refuses: (purpose) => purpose === 'wake' });
+  const system = await start([listActor()]);
+  t.deepEqual(await system.ask(Append, { key: 'a', word: 'one' }), { length: 1 });
+  await close(system);
+});
+
 test('what is told before stop is sent before the end', async (t) => {
   const { clock, start, raw, close } = stage();
   const system = await start([]);
@@ -268,5 +275,15 @@ test('a state is kept for a time that is no whole number of milliseconds', async
   const asked = system.ask(Append, { key: 'a', word: 'one' });
   t.deepEqual(await Promise.race([asked, turns(100)]), { length: 1 });
   t.is(await raw.call('PTTL', '{sut:0}:list:state:a'), 1_501);
+  await close(system);
+});
+
+test('what is published on the channel of wake-ups by others is nobody’s', async (t) => {
+  const { start, raw, close } = stage();
+  const system = await start([listActor()]);
+  await system.ask(Append, { key: 'a', word: 'one' });
+  const [channel] = (await raw.call('PUBSUB', 'CHANNELS', 'sut:wake:*')) as string[];
+  t.is(await raw.call('PUBLISH', channel ?? '', 'no wake-up at all'), 1);
+  t.deepEqual(await system.ask(Append, { key: 'a', word: 'two' }), { length: 2 });
   await close(system);
 });
