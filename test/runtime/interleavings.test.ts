@@ -268,6 +268,22 @@ test('what is told before stop is sent before the end', async (t) => {
   await close();
 });
 
+test('observers share one connection, also when the first of them failed', async (t) => {
+  const { clock, start, raw, kill, close } = stage();
+  const system = await start([listActor()]);
+  const down = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'disconnected')));
+  await kill('control');
+  await down;
+  const failed = await t.throwsAsync(firstValueFrom(system.results(Append)));
+  t.like(failed, { code: 'REDIS_NOT_CONNECTED' });
+  await clock.advance('1s');
+  const seen = firstValueFrom(system.results(Append));
+  await system.ask(Append, { key: 'a', word: 'one' });
+  await seen;
+  t.is(String(await raw.call('CLIENT', 'LIST')).split('name=errand:sut:observe').length, 2);
+  await close(system);
+});
+
 test('a state is kept for a time that is no whole number of milliseconds', async (t) => {
   const { clock, start, raw, close } = stage();
   const children = [{ actor: 'list', state: { keepFor: '1500.5ms' as const } }];
