@@ -294,6 +294,27 @@ test('a state is kept for a time that is no whole number of milliseconds', async
   await close(system);
 });
 
+test('a read under way is called back for a new source, also when the connection for that is lost', async (t) => {
+  const hooks: Hooks = {};
+  const { clock, start, kill, close } = stage(hooks);
+  const system = await start([listActor()]);
+  const client = await start([]);
+  await system.ask(Append, { key: 'a', word: 'one' });
+  client.events(Appended).subscribe();
+  await clock.settle();
+  let lost = false;
+  hooks.before = (command) => {
+    if (command !== 'CLIENT' || lost) return undefined;
+    lost = true;
+    return kill('control').then(() => turns(5));
+  };
+  const seen = firstValueFrom(client.results(Append, { from: 'start' }));
+  await clock.advance('3s');
+  t.true(lost);
+  t.like(await Promise.race([seen, turns(50)]), { status: 'completed' });
+  await close(system, client);
+});
+
 test('what is published on the channel of wake-ups by others is nobody’s', async (t) => {
   const { start, raw, close } = stage();
   const system = await start([listActor()]);
