@@ -78,7 +78,11 @@ export class Ownership {
       this.#leaseGranted(asked);
       // A full Redis takes no heartbeat, but its owners can still drain it: the one must not stand in the other's way.
       const asking = this.#acquireMissing();
-      await heartbeat(link, keys, node, this.types, this.lease).finally(() => asking);
+      try {
+        await heartbeat(link, keys, node, this.types, this.lease);
+      } finally {
+        await asking;
+      }
     } catch (thrown) {
       const error = asError(thrown);
       const expected = error instanceof RedisError && (error.code === 'REDIS_NOT_CONNECTED' || error.code === 'REDIS_CONNECTION_LOST');
