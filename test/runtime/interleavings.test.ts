@@ -251,14 +251,14 @@ test('idle waits for a connection that is lost', async (t) => {
 });
 
 test('ask does without wake-ups when their connection cannot be made', async (t) => {
-  const { clock, start, close } = stage({ refuses: (purpose) => purpose === 'wake' });
+  const { start, close } = stage({ refuses: (purpose) => purpose === 'wake' });
   const system = await start([listActor()]);
   t.deepEqual(await system.ask(Append, { key: 'a', word: 'one' }), { length: 1 });
   await close(system);
 });
 
 test('what is told before stop is sent before the end', async (t) => {
-  const { clock, start, raw, close } = stage();
+  const { start, raw, close } = stage();
   const system = await start([]);
   const told = Array.from({ length: 3_000 }, (_, i) => system.tell(Append, { key: `k${i}`, word: 'one' }));
   const all = Promise.allSettled(told);
@@ -285,7 +285,7 @@ test('observers share one connection, also when the first of them failed', async
 });
 
 test('a state is kept for a time that is no whole number of milliseconds', async (t) => {
-  const { clock, start, raw, close } = stage();
+  const { start, raw, close } = stage();
   const children = [{ actor: 'list', state: { keepFor: '1500.5ms' as const } }];
   const system = await start([listActor()], { supervisors: [{ name: 's', children }] });
   const asked = system.ask(Append, { key: 'a', word: 'one' });

@@ -21,25 +21,25 @@ export function hooked(redis: MemoryRedis, hooks: Hooks): MemoryRedis {
     const call = made.call.bind(made) as (command: string, ...args: unknown[]) => Promise<unknown>;
     const connect = made.connect.bind(made);
     const pipeline = made.pipeline.bind(made);
-    made.call = (async (command: string, ...args: unknown[]) => {
+    made.call = async (command: string, ...args: unknown[]) => {
       const waited = hooks.before?.(command, purpose);
       if (waited !== undefined) await waited;
       const reply = await call(command, ...args);
       const late = hooks.after?.(command, purpose);
       if (late !== undefined) await late;
       return reply;
-    }) as Redis['call'];
+    };
     made.connect = () => (hooks.refuses?.(purpose) === true ? Promise.reject(new Error('refused by the test')) : connect());
-    made.pipeline = ((...args: Parameters<typeof pipeline>) => {
+    made.pipeline = (...args: Parameters<typeof pipeline>) => {
       const pipe = pipeline(...args);
       const exec = pipe.exec.bind(pipe);
-      pipe.exec = (async () => {
+      pipe.exec = async () => {
         const replies = await exec();
         await hooks.afterPipeline?.();
         return replies;
-      }) as typeof pipe.exec;
+      };
       return pipe;
-    }) as Redis['pipeline'];
+    };
     return made;
   };
   return { ...redis, client };
