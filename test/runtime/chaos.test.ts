@@ -7,8 +7,10 @@ import { Redis } from 'ioredis';
 import { ActorSystem, type StartOptions } from '../../src/index.js';
 import { createMemoryRedis } from '../../src/memory-redis/index.js';
 import { sleep } from '../../src/message/clock.js';
+import { fraction, seededRandom } from '../../src/message/random.js';
 import { startTestSystem, type TestSystemOptions, VirtualClock } from '../../src/testing.js';
 import { chaos, type World } from '../support/chaos.js';
+import { type Hooks, hooked } from '../support/hooked.js';
 import { redisServerOnPath, startRedisServer } from '../support/redis-server.js';
 
 const one = process.env['CHAOS_SEED'];
@@ -20,8 +22,11 @@ test.serial(
     t.timeout(600_000);
     for (const seed of seeds) {
       const clock = new VirtualClock();
-      const redis = createMemoryRedis({ clock });
-      const raw = redis.client();
+      const memory = createMemoryRedis({ clock });
+      const raw = memory.client();
+      const chance = seededRandom(seed);
+      const hooks: Hooks = {};
+      const redis = hooked(memory, hooks);
       const world: World = {
         name: 'chaos',
         start: async (actors, options, of) =>
@@ -30,10 +35,13 @@ test.serial(
         redis: (command, ...args) => raw.call(command, ...args),
         pass: (ms) => clock.advance(ms),
         sleep: (ms) => sleep(clock, ms),
+        lose: (share) => {
+          hooks.loses = share === 0 ? () => false : () => fraction(chance) < share;
+        },
       };
       await chaos(t, world, seed, { keys: 6, words: 20, faults: 12, lease: '2000ms' });
       raw.disconnect();
-      await redis.close();
+      await memory.close();
     }
   },
 );

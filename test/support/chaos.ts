@@ -39,6 +39,8 @@ export interface World {
   readonly redis: (command: string, ...args: (string | number)[]) => Promise<unknown>;
   /** Lets time pass. */
   readonly pass: (ms: number) => Promise<void>;
+  /** From now on, this share of all answers is lost after the deed, and the connection with it. */
+  readonly lose?: (share: number) => void;
   /** Passes time inside a handler. */
   readonly sleep: (ms: number) => Promise<void>;
 }
@@ -153,7 +155,9 @@ export async function chaos(t: ExecutionContext, world: World, seed: number, pla
       for (let attempt = 1; ; attempt += 1) {
         try {
           const from = attempt === 1 ? oneOf([client, ...nodes]) : client;
-          const { messageId } = await from.tell(Word, { key, word }, { idempotencyKey: word });
+          // The client is never stopped: what it tells lands once by its producer's sequence alone.
+          const once = from === client && below(2) === 0 ? {} : { idempotencyKey: word };
+          const { messageId } = await from.tell(Word, { key, word }, once);
           ids.add(messageId);
           break;
         } catch (error) {
@@ -192,6 +196,14 @@ export async function chaos(t: ExecutionContext, world: World, seed: number, pla
           'until',
           Number(seconds) * 1_000 + below(1_500),
         );
+      },
+    ],
+    [
+      'lose answers',
+      async () => {
+        world.lose?.(0.05);
+        await world.pass(below(400));
+        world.lose?.(0);
       },
     ],
     ['flush the scripts', () => world.redis('SCRIPT', 'FLUSH')],
