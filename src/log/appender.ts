@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../message/clock.js';
+import { type Clock, sleep, type Timer } from '../message/clock.js';
 import { AppendRejected, AppendUnknown, invariant, RedisError } from '../message/errors.js';
 import {
   BATCH_BYTES,
@@ -98,6 +98,16 @@ export class Appender {
     this.#closed = true;
   }
 
+  /** Resolves once all that was taken is answered, or `ms` have passed. */
+  async drained(ms: number): Promise<void> {
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = this.options.clock.after(ms, resolve);
+    });
+    await Promise.race([late, Promise.all([...this.#shards.values()].map((queue) => queue.drained()))]);
+    timer?.cancel();
+  }
+
   /** Gives up what is still unanswered. */
   abandon(): void {
     this.close();
@@ -113,6 +123,7 @@ interface Budget {
 class ShardQueue {
   #waiting: Waiting[] = [];
   #sending = false;
+  #drained = Promise.resolve();
   #sequence = 0;
   readonly #abandoned = new AbortController();
 
@@ -130,8 +141,12 @@ class ShardQueue {
       if (this.#sending) return;
       this.#sending = true;
       // What is told in the same turn goes into the first batch.
-      queueMicrotask(() => void this.#drain());
+      this.#drained = Promise.resolve().then(() => this.#drain());
     });
+  }
+
+  drained(): Promise<void> {
+    return this.#drained;
   }
 
   abandon(): void {

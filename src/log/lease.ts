@@ -17,14 +17,14 @@ export type Acquired =
   | { readonly kind: 'acquired'; readonly now: number; readonly fields: ReadonlyMap<string, string> }
   | { readonly kind: 'held'; readonly node: string; readonly until: number; readonly now: number };
 
-/** @param previous the nonce under which this node held the partition before; its own lease need not run out first */
+/** @param previous nonces under which this node holds the partition, or may: its own lease need not run out first */
 export async function acquire(
   link: Link,
   keys: Keys,
   { type, shard }: PartitionId,
-  owner: { readonly nonce: string; readonly node: string; readonly lease: number; readonly previous: string },
+  owner: { readonly nonce: string; readonly node: string; readonly lease: number; readonly previous: readonly string[] },
 ): Promise<Acquired> {
-  const reply = await runScript(link, 'acquire', [keys.partition(type, shard)], [owner.nonce, owner.node, owner.lease, owner.previous]);
+  const reply = await runScript(link, 'acquire', [keys.partition(type, shard)], [owner.nonce, owner.node, owner.lease, ...owner.previous]);
   invariant(Array.isArray(reply), 'acquire answers a list');
   const [kind, now, ...rest] = reply as string[];
   if (kind === 'held') return { kind, now: Number(now), node: rest[0] ?? '', until: Number(rest[1]) };

@@ -86,11 +86,12 @@ export class Reader {
     if (this.#calling === read) return;
     this.#calling = read;
     // The request may overtake the read it is meant for, on the other connection: until the read is back, ask again.
-    while (this.#asked === read && this.link.up && this.control.up) {
+    while (this.#asked === read && this.link.up) {
+      if (!this.control.up && !(await this.control.untilUp(this.link.readBlock))) return; // the read has come back by itself
       try {
         if ((await this.control.call('CLIENT', ['UNBLOCK', this.#connectionId])) === 1) return;
       } catch {
-        return; // the read comes back by itself within READ_BLOCK_MS
+        // Perhaps it was not done: it is asked for again, once there is a connection.
       }
       await new Promise((resolve) => setImmediate(resolve));
     }

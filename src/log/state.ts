@@ -10,7 +10,7 @@ export interface StoredState {
 /** @param keepFor ms after the last write; undefined: for ever */
 export function writeState(batch: CommitBatch, key: string, { version, json }: StoredState, keepFor: number | undefined): void {
   if (keepFor === undefined) batch.write('SET', key, `${version} ${json}`);
-  else batch.write('SET', key, `${version} ${json}`, 'PX', keepFor);
+  else batch.write('SET', key, `${version} ${json}`, 'PX', Math.ceil(keepFor));
 }
 
 export function deleteState(batch: CommitBatch, key: string): void {

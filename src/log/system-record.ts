@@ -35,11 +35,11 @@ export async function checkServer(link: Link, allowEviction: boolean): Promise<v
  */
 export async function recordShards(link: Link, name: string, wanted: number | undefined): Promise<number> {
   const key = `${name}:system`;
-  let recorded = await link.call('HGET', [key, 'shards']);
-  // Written only when it is new: a full Redis takes no writes, and a node must be able to start there, to drain it.
+  const read = (): Promise<unknown> => link.call('HGET', [key, 'shards']);
+  let recorded = await read();
   if (recorded === null && wanted !== undefined) {
     await link.call('HSETNX', [key, 'shards', wanted]);
-    recorded = await link.call('HGET', [key, 'shards']);
+    recorded = await read();
   }
   if (recorded === null) throw new RedisError('SYSTEM_UNKNOWN', `no system named ${name} has been started on this Redis; give shards`);
   if (wanted !== undefined && Number(recorded) !== wanted) {
@@ -53,13 +53,14 @@ export async function recordShards(link: Link, name: string, wanted: number | un
   return Number(recorded);
 }
 
-/** The actor types that some node has hosted at some time. */
+/** Records the actor types that some node hosts. Writes nothing that is there already: a full Redis refuses it, and must be drained by those it knows. */
 export async function recordActorTypes(link: Link, keys: Keys, types: readonly string[]): Promise<void> {
-  const known = new Set(await recordedActorTypes(link, keys));
-  const added = types.filter((type) => !known.has(type));
+  const recorded = new Set(await recordedActorTypes(link, keys));
+  const added = types.filter((type) => !recorded.has(type));
   if (added.length > 0) await link.call('HSET', [keys.system, ...added.flatMap((type) => [`actor:${type}`, '1'])]);
 }
 
+/** The actor types that some node has hosted at some time. */
 export async function recordedActorTypes(link: Link, keys: Keys): Promise<string[]> {
   const fields = (await link.call('HKEYS', [keys.system])) as string[];
   return fields.filter((field) => field.startsWith('actor:')).map((field) => field.slice('actor:'.length));

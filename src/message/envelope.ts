@@ -1,3 +1,4 @@
+import { ENTRY_VALUES } from './limits.js';
 import { idFault, keyFault } from './names.js';
 
 /**
@@ -89,6 +90,8 @@ function instant(text: string | undefined): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
+export const TOO_MANY_FIELDS = `the entry has more than ${ENTRY_VALUES / 2} fields`;
+
 /** Reads an entry's fields; unknown ones are left alone, and what is missing gets its default. */
 export function fromFields(fields: readonly string[]): Envelope | NoEnvelope {
   let id,
@@ -164,6 +167,7 @@ export function fromFields(fields: readonly string[]): Envelope | NoEnvelope {
         break;
     }
   }
+  if (fields.length > ENTRY_VALUES) return { fault: TOO_MANY_FIELDS };
   if (id === undefined || id === '') return { fault: "the entry has no field 'id'" };
   if (type === undefined || type === '') return { fault: "the entry has no field 'type'" };
   const badKey = keyFault(subject);

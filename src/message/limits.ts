@@ -45,6 +45,8 @@ export const ACTIVATIONS_IN_MEMORY = 5_000;
 export const ASIDE_WINDOW = 100;
 /** Redis' `unpack` ends at 7,999 values; longer lists are written in pieces. */
 export const SCRIPT_PIECE = 1_000;
+/** Names and values of one entry, which a script passes on as a whole; errand's own have some thirty. */
+export const ENTRY_VALUES = 1_000;
 
 export const STACK_CHARACTERS = 4_000; // of an error's stack kept in a dead letter
 export const ERROR_CHARACTERS = 1_000; // of an error's message kept in a result or dead letter

@@ -26,6 +26,7 @@ export class Asks {
   readonly #waiters = new Map<string, Set<Waiter>>();
   #poll: Timer | undefined;
   #subscribed: Promise<void> | undefined;
+  #heard = false;
   #stopped = false;
 
   constructor(
@@ -37,7 +38,7 @@ export class Asks {
     private readonly wakeups: Link,
   ) {}
 
-  /** Call before the command is appended, so that its wake-up is not missed. */
+  /** Call before the command is appended, so that its wake-up is not missed. Never rejects: without wake-ups there are still the records. */
   async listen(): Promise<void> {
     this.#subscribed ??= this.#subscribe();
     await this.#subscribed;
@@ -45,18 +46,29 @@ export class Asks {
 
   async #subscribe(): Promise<void> {
     const channel = this.keys.wake(this.node);
-    this.wakeups.onMessage((_channel, text) => {
-      const gap = text.indexOf(' ');
-      this.settle(text.slice(0, gap), decodeOutcome(text.slice(gap + 1)));
-    });
-    this.wakeups.onUp(() => void this.wakeups.subscribe(channel).catch(() => undefined)); // the poll covers what is missed
+    if (!this.#heard) {
+      this.#heard = true;
+      this.wakeups.onMessage((_channel, text) => this.#wake(text));
+      this.wakeups.onUp(() => void this.wakeups.subscribe(channel).catch(() => undefined)); // the poll covers what is missed
+    }
     try {
       await this.wakeups.open();
       await this.wakeups.subscribe(channel);
-    } catch (error) {
-      this.#subscribed = undefined;
-      throw error;
+    } catch {
+      if (!this.wakeups.up) this.#subscribed = undefined; // the next one tries again
     }
+  }
+
+  /** A channel is open to all who reach this Redis: what is no wake-up is nobody's. */
+  #wake(text: string): void {
+    const gap = text.indexOf(' ');
+    let outcome: Outcome;
+    try {
+      outcome = decodeOutcome(text.slice(gap + 1));
+    } catch {
+      return;
+    }
+    this.settle(text.slice(0, gap), outcome);
   }
 
   /** Tells another node, in this commit. */

@@ -15,17 +15,17 @@ export interface Subscriber {
 /**
  * What is not settled, as one atomic picture: with separate looks a message could slip from a place not yet looked at to one already seen.
  * Keys that wait for a retry count; parked keys and what is scheduled for later do not.
- * @param own actor types of this very node, which lives whether or not its last heartbeat was taken
+ * @param own types that this node hosts: it lives, whatever became of its heartbeat
  */
 export async function unsettled(
   link: Link,
   keys: Keys,
   clock: Clock,
   subscribers: readonly Subscriber[],
-  own: readonly string[],
+  own: ReadonlySet<string>,
 ): Promise<Unsettled[]> {
-  const live = new Set([...(await hostedTypes(link, keys)), ...own]);
-  const watched = subscribers.filter(({ type }) => live.has(type));
+  const live = await hostedTypes(link, keys);
+  const watched = subscribers.filter(({ type }) => own.has(type) || live.has(type));
   type Look = { readonly command: readonly [string, ...(string | number)[]]; readonly see: (reply: unknown) => void };
   const looks: Look[] = [];
   const partitions: (Unsettled & { inbox: number; waiting: number; facts: boolean })[] = [];

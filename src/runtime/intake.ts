@@ -2,8 +2,9 @@ import type { Entry } from '../log/entry.js';
 import { FIRST } from '../log/entry.js';
 import type { Source } from '../log/reader.js';
 import { shardOf } from '../log/shard.js';
-import { fieldOf } from '../message/envelope.js';
+import { fieldOf, TOO_MANY_FIELDS } from '../message/envelope.js';
 import { asError, ErrandError } from '../message/errors.js';
+import { ENTRY_VALUES } from '../message/limits.js';
 import { checkKey } from '../message/names.js';
 import type { Subscription } from './behavior.js';
 import type { Gathering } from './committer.js';
@@ -31,7 +32,8 @@ export function cursorField(event: string): string {
 export class Intake implements Source {
   readonly stream: string;
   readonly #field: string;
-  #position: string;
+  /** as recorded, or as it will be by the commits under way; empty when there is none */
+  #cursor: string;
   #inFlight = 0;
   #starved = false;
 
@@ -42,11 +44,11 @@ export class Intake implements Source {
   ) {
     this.stream = partition.host.deps.keys.event(subscription.event.name, partition.shard);
     this.#field = cursorField(subscription.event.name);
-    this.#position = cursors.get(this.#field) ?? FIRST;
+    this.#cursor = cursors.get(this.#field) ?? '';
   }
 
   position(): string {
-    return this.#position;
+    return this.#cursor === '' ? FIRST : this.#cursor;
   }
 
   wanted(): number {
@@ -75,10 +77,10 @@ export class Intake implements Source {
     const { committer, host, shard } = this.partition;
     const { keys, reader } = host.deps;
     const gathering = committer.gather();
-    gathering.batch.expect(this.#field, this.#position); // T1
+    gathering.batch.expect(this.#field, this.#cursor); // T1
     for (const entry of entries) this.#copy(gathering, entry);
     gathering.batch.write('HSET', keys.partition(host.type, shard), this.#field, last.id);
-    this.#position = last.id;
+    this.#cursor = last.id;
     this.#inFlight += entries.length;
     gathering.after(() => {
       this.#inFlight -= entries.length;
@@ -90,6 +92,9 @@ export class Intake implements Source {
     const { host, shard } = this.partition;
     const { keys } = host.deps;
     const { key, event } = this.subscription;
+    if (entry.fields.length > ENTRY_VALUES) {
+      return this.partition.refuseFact(gathering, entry, 'NO_ENVELOPE', new ErrandError('NO_ENVELOPE', TOO_MANY_FIELDS));
+    }
     if (key === undefined) {
       gathering.batch.append(keys.inbox(host.type, shard), [...entry.fields, 'kind', 'event']);
       return;

@@ -8,7 +8,7 @@ import { recordedSubscriptions, recordSubscription } from '../log/subscriptions.
 import { checkServer, hostedTypes, recordActorTypes, recordedActorTypes, recordShards } from '../log/system-record.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { type Duration, milliseconds } from '../message/duration.js';
-import { asError, ErrandError, IdleTimeoutError, invariant } from '../message/errors.js';
+import { asError, ErrandError, IdleTimeoutError, invariant, RedisError, type Unsettled } from '../message/errors.js';
 import { Ids } from '../message/ids.js';
 import { type Random, token } from '../message/random.js';
 import { Asks } from './asks.js';
@@ -47,6 +47,8 @@ export interface NodeOptions {
 /** Between looks at whether everything is settled, when nothing else says that it is time. */
 const IDLE_POLL_MS = 100;
 const IDLE_MS = 30_000;
+/** Redis is away for now. */
+const AWAY: ReadonlySet<string> = new Set(['REDIS_NOT_CONNECTED', 'REDIS_CONNECTION_LOST']);
 
 /**
  * One running system on one process: its connections, its actors, and what users do with it.
@@ -156,8 +158,17 @@ export class Node {
     const timeout = milliseconds(options.timeout ?? IDLE_MS, 'timeout');
     const { clock } = this.options;
     const { deps, supervisor, appender } = this.parts;
-    const subscribers = await this.#subscribers();
-    const own = supervisor.hosts.map(({ type }) => type);
+    const own = new Set(supervisor.hosts.map(({ type }) => type));
+    let subscribers: readonly Subscriber[] | undefined;
+    const look = async (): Promise<Unsettled[] | undefined> => {
+      try {
+        subscribers ??= await this.#subscribers();
+        return await unsettled(deps.link, deps.keys, clock, subscribers, own);
+      } catch (error) {
+        if (over || !(error instanceof RedisError && AWAY.has(error.code))) throw error;
+        return undefined; // waited out, like everywhere else
+      }
+    };
     let over = false;
     let limit: Timer | undefined;
     const expired = new Promise<void>((resolve) => {
@@ -170,15 +181,17 @@ export class Node {
       for (;;) {
         this.#assertRunning();
         if (options.signal?.aborted) throw asError(options.signal.reason);
+        // From before the look on: what is settled while it is under way must not be missed.
+        const beat = deps.pulse.next();
         // Nothing can be settled while something is still in this process's own hands.
         const busy =
           appender.pending > 0 || supervisor.hosts.some(({ partitions }) => [...partitions.values()].some(({ quiet }) => !quiet));
         if (!busy || over) {
-          const left = await unsettled(deps.link, deps.keys, clock, subscribers, own);
-          if (left.length === 0 && appender.pending === 0) return;
-          if (over) throw new IdleTimeoutError(left, timeout);
+          const left = await look();
+          if (left?.length === 0 && appender.pending === 0) return;
+          if (over && left !== undefined) throw new IdleTimeoutError(left, timeout);
         }
-        await this.#pause(expired);
+        await this.#pause(expired, beat);
       }
     } finally {
       limit?.cancel();
@@ -186,12 +199,12 @@ export class Node {
   }
 
   /** A while, or less when this node settles something meanwhile. */
-  async #pause(expired: Promise<void>): Promise<void> {
+  async #pause(expired: Promise<void>, beat: Promise<void>): Promise<void> {
     let timer: Timer | undefined;
     const passed = new Promise<void>((resolve) => {
       timer = this.options.clock.after(IDLE_POLL_MS, resolve);
     });
-    await Promise.race([passed, expired, this.parts.deps.pulse.next()]);
+    await Promise.race([passed, expired, beat]);
     timer?.cancel();
   }
 
@@ -213,7 +226,7 @@ export class Node {
     const { deps, appender, retention, ownership, observatory, supervisor, root, links } = this.parts;
     appender.close();
     retention.stop();
-    await ownership.stop(grace);
+    await Promise.all([ownership.stop(grace), appender.drained(grace)]);
     appender.abandon();
     deps.asks.stop();
     await observatory.stop();

@@ -162,12 +162,9 @@ export class Observatory {
       this.#release = resolve;
     });
     try {
-      this.#opened ??= this.readLink.open().then(() => this.#reader.start());
+      this.#opened ??= this.#open();
       await this.#opened;
       return known ?? (await newestIds(this.link, streams));
-    } catch (error) {
-      this.#opened = undefined;
-      throw error;
     } finally {
       this.#positioning -= 1;
       if (this.#positioning === 0) {
@@ -175,6 +172,16 @@ export class Observatory {
         this.#release();
       }
     }
+  }
+
+  async #open(): Promise<void> {
+    try {
+      await this.readLink.open();
+    } catch (error) {
+      this.#opened = undefined; // the next observer tries again
+      throw error;
+    }
+    this.#reader.start();
   }
 
   /** Completes every observable. */

@@ -1,4 +1,4 @@
-import { acquire, release, renew } from '../log/lease.js';
+import { acquire, type Held, release, renew } from '../log/lease.js';
 import { heartbeat, removeNode } from '../log/system-record.js';
 import type { Timer } from '../message/clock.js';
 import { asError, ErrandError, RedisError } from '../message/errors.js';
@@ -16,20 +16,23 @@ import { Partition } from './partition.js';
 
 /** What stopped being ours without our doing is asked for again after this. */
 const AGAIN_MS = 100;
+/** An acquisition whose answer was lost may have happened; so many of them are remembered. */
+const NONCES_KEPT = 16;
 /** Before the end of a lease that could not be renewed; less for very short leases. */
 const MARGIN_MS = 1_000;
 
 export class Ownership {
-  readonly #previous = new Map<string, string>();
-  readonly #acquiring = new Set<string>();
+  /** for each partition, the nonces under which Redis may know this node as its owner, newest last */
+  readonly #nonces = new Map<string, readonly string[]>();
+  readonly #acquiring = new Map<string, Promise<void>>();
   #tending: Timer | undefined;
-  #again: Timer | undefined;
+  #again: { readonly at: number /* monotonic ms */; readonly timer: Timer } | undefined;
   #leaseEnd: Timer | undefined;
   /** nothing more is acquired */
   #stopping = false;
   /** nothing more is renewed */
   #stopped = false;
-  #beating = false;
+  #beat: Promise<void> | undefined;
   #beatAgain = false;
 
   constructor(
@@ -59,20 +62,27 @@ export class Ownership {
   /** Renews, says that this node lives, and asks for what it does not own. Never rejects. */
   async #tend(): Promise<void> {
     if (this.#stopped) return;
-    this.#beatAgain = this.#beating;
-    if (this.#beating) return;
-    this.#beating = true;
-    this.#tending?.cancel();
+    this.#beatAgain = this.#beat !== undefined;
+    this.#beat ??= this.#tendOnce();
+    await this.#beat;
+  }
+
+  async #tendOnce(): Promise<void> {
     const { link, keys, node, clock, signals } = this.deps;
+    this.#tending?.cancel();
     try {
       const asked = clock.monotonic();
       const owned = this.#owned();
       const refused = new Set((await renew(link, keys, owned.map(idOf), this.lease)).map(({ nonce }) => nonce));
       for (const partition of owned) if (refused.has(partition.nonce) && !partition.dropped) this.#lost(partition, 'fenced');
       this.#leaseGranted(asked);
-      // First what must work on a full Redis as well, which refuses the heartbeat: it has to be able to drain.
-      await this.#acquireMissing();
-      await heartbeat(link, keys, node, this.types, this.lease);
+      // A full Redis takes no heartbeat, but its owners can still drain it: the one must not stand in the other's way.
+      const asking = this.#acquireMissing();
+      try {
+        await heartbeat(link, keys, node, this.types, this.lease);
+      } finally {
+        await asking;
+      }
     } catch (thrown) {
       const error = asError(thrown);
       const expected = error instanceof RedisError && (error.code === 'REDIS_NOT_CONNECTED' || error.code === 'REDIS_CONNECTION_LOST');
@@ -84,7 +94,7 @@ export class Ownership {
           message: error.message,
         });
     } finally {
-      this.#beating = false;
+      this.#beat = undefined;
       const next = this.#beatAgain ? 0 : this.lease / 3; // survives two lost renewals
       if (!this.#stopped) this.#tending = clock.after(next, () => void this.#tend());
     }
@@ -94,8 +104,10 @@ export class Ownership {
   #leaseGranted(asked: number): void {
     const { clock } = this.deps;
     this.#leaseEnd?.cancel();
+    if (this.#stopped) return;
     const left = asked + this.lease - Math.min(MARGIN_MS, this.lease / 2) - clock.monotonic();
     this.#leaseEnd = clock.after(left, () => {
+      this.#leaseEnd = undefined;
       for (const partition of this.#owned()) this.#lost(partition, 'lease not renewed');
     });
   }
@@ -104,33 +116,43 @@ export class Ownership {
     const missing = this.hosts.flatMap((host) =>
       Array.from({ length: this.deps.keys.shards }, (_, shard) => shard)
         .filter((shard) => !host.partitions.has(shard))
-        .map((shard) => this.#acquire(host, shard)),
+        .map((shard) => this.#acquireOnce(host, shard)),
     );
     await Promise.all(missing);
   }
 
-  /** Invariant O1. */
-  async #acquire(host: Host, shard: number): Promise<void> {
+  async #acquireOnce(host: Host, shard: number): Promise<void> {
     const name = `${host.type}/${shard}`;
-    const { link, keys, node, random, reader, signals } = this.deps;
-    if (this.#stopping || this.#acquiring.has(name)) return;
-    this.#acquiring.add(name);
+    if (this.#stopping || this.#acquiring.has(name) || !this.deps.link.up) return; // once it is up, all that is missing is asked for
+    const acquiring = this.#acquire(host, shard, name).finally(() => this.#acquiring.delete(name));
+    this.#acquiring.set(name, acquiring);
+    await acquiring;
+  }
+
+  /** Invariant O1. Never rejects. */
+  async #acquire(host: Host, shard: number, name: string): Promise<void> {
+    const { link, keys, node, clock, random, reader, signals } = this.deps;
     try {
       const { epoch } = link;
+      const asked = clock.monotonic();
       const nonce = token(random);
-      const previous = this.#previous.get(name) ?? '';
-      this.#previous.set(name, nonce); // whether or not the answer arrives
+      const previous = this.#nonces.get(name) ?? [];
+      this.#nonces.set(name, [...previous, nonce].slice(-NONCES_KEPT)); // whether or not the answer arrives
       const reply = await acquire(link, keys, { type: host.type, shard }, { nonce, node, lease: this.lease, previous });
       if (reply.kind === 'held') {
-        this.#previous.delete(name);
+        this.#nonces.delete(name);
         this.#askAgain(Math.max(AGAIN_MS, Math.min(reply.until - reply.now, this.lease)));
         return;
       }
+      this.#nonces.set(name, [nonce]);
       const partition = new Partition(host, shard, nonce, reply.fields, (lost, reason, error) => this.#lost(lost, reason, error));
       await partition.load();
-      if (link.epoch !== epoch || this.#stopping || partition.dropped)
+      if (link.epoch !== epoch || this.#stopping || partition.dropped) {
+        this.#askAgain(AGAIN_MS);
         return partition.drop(new ErrandError('PARTITION_LOST', 'the connection was lost'));
+      }
       host.partitions.set(shard, partition);
+      if (this.#leaseEnd === undefined) this.#leaseGranted(asked); // the last one has ended meanwhile
       for (const source of partition.sources) reader.add(source);
       signals.emit({ kind: 'partition-acquired', actor: host.type, shard });
     } catch (thrown) {
@@ -139,18 +161,20 @@ export class Ownership {
         signals.emit({ kind: 'fault', where: name, code: error instanceof ErrandError ? error.code : 'FAULT', message: error.message });
         this.#askAgain(this.lease / 3);
       }
-    } finally {
-      this.#acquiring.delete(name);
     }
   }
 
+  /** All that is missing is asked for in `ms`, or earlier when something else is expected earlier. */
   #askAgain(ms: number): void {
-    if (this.#stopping) return;
-    this.#again?.cancel();
-    this.#again = this.deps.clock.after(ms, () => {
+    const { clock } = this.deps;
+    const at = clock.monotonic() + ms;
+    if (this.#stopping || (this.#again !== undefined && this.#again.at <= at)) return;
+    this.#again?.timer.cancel();
+    const timer = clock.after(ms, () => {
       this.#again = undefined;
       void this.#acquireMissing();
     });
+    this.#again = { at, timer };
   }
 
   #lost(partition: Partition, reason: string, error?: Error): void {
@@ -160,7 +184,7 @@ export class Ownership {
     partition.drop(new ErrandError('PARTITION_LOST', `${host.type}/${shard}: ${reason}`));
     if (host.partitions.get(shard) === partition) host.partitions.delete(shard);
     for (const source of partition.sources) reader.remove(source);
-    if (reason === 'fenced') this.#previous.delete(`${host.type}/${shard}`);
+    if (reason === 'fenced') this.#nonces.delete(`${host.type}/${shard}`);
     logger.warn(
       { actor: host.type, shard, reason, ...(error === undefined ? {} : { err: error }) },
       `partition ${host.type}/${shard} lost: ${reason}`,
@@ -169,10 +193,19 @@ export class Ownership {
     this.#askAgain(AGAIN_MS);
   }
 
+  /** Every partition that Redis may know as this node's, also those that it has lost and not got back. */
+  #held(): Held[] {
+    return this.hosts.flatMap(({ type }) =>
+      Array.from({ length: this.deps.keys.shards }, (_, shard) => shard).flatMap((shard) =>
+        (this.#nonces.get(`${type}/${shard}`) ?? []).map((nonce) => ({ type, shard, nonce })),
+      ),
+    );
+  }
+
   /** Begins nothing new, waits up to `grace` ms for what is in hand, then gives everything up. */
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
-    this.#again?.cancel();
+    this.#again?.timer.cancel();
     const { clock, link, keys, node, reader, signals } = this.deps;
     const owned = this.#owned();
     for (const partition of owned) {
@@ -186,12 +219,14 @@ export class Ownership {
     await Promise.all(owned.map((partition) => partition.finished()));
     this.#stopped = true;
     deadline.cancel();
+    giveUp();
+    // What is still on its way must not come after the release: a renewal would keep this node alive in the others' eyes.
+    await Promise.all([this.#beat, ...this.#acquiring.values()]);
     this.#tending?.cancel();
     this.#leaseEnd?.cancel();
-    giveUp();
     if (link.up) {
       try {
-        await release(link, keys, owned.map(idOf));
+        await release(link, keys, this.#held());
         await removeNode(link, keys, node, this.types);
       } catch {
         // The leases end by themselves.

@@ -9,6 +9,8 @@ import type { Held } from './held.js';
 export class Timetable {
   #next: number | undefined; // ms since the epoch
   #timer: Timer | undefined;
+  /** One reading at a time: two that read the same messages as due would both put them back into the inbox. */
+  #firing = false;
   #stopped = false;
 
   constructor(
@@ -42,12 +44,13 @@ export class Timetable {
 
   #arm(): void {
     this.#timer?.cancel();
-    if (this.#stopped || this.#next === undefined) return;
+    if (this.#stopped || this.#firing || this.#next === undefined) return;
     this.#timer = this.clock.after(Math.max(0, this.#next - this.clock.now()), () => void this.#fire());
   }
 
   /** Back into the inbox, one piece after the other. */
   async #fire(): Promise<void> {
+    this.#firing = true;
     try {
       if (!(await this.committer.flushed())) return;
       const due = await this.schedule.due(this.link, this.clock.now());
@@ -57,9 +60,12 @@ export class Timetable {
         for (const { id, fields } of due) this.schedule.fire(gathering.batch, id, without(fields, 'duetime'));
         if (!(await gathering.done)) return;
       }
-      await this.load();
+      this.#next = await this.schedule.next(this.link);
     } catch (error) {
       if (!this.#stopped) this.onFailed(asError(error));
+    } finally {
+      this.#firing = false;
+      this.#arm();
     }
   }
 }

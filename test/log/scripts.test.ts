@@ -86,20 +86,20 @@ onBoth('an inbox that is full refuses the message, and only that one', async (t,
 });
 
 onBoth('a partition has one owner until its lease ends, or it is released', async (t, { link, advance }) => {
-  const owner = { nonce: 'n1', node: 'one', lease: 10_000, previous: '' };
+  const owner = { nonce: 'n1', node: 'one', lease: 10_000, previous: [] };
   t.is((await acquire(link, keys, partition, owner)).kind, 'acquired');
-  const other = { nonce: 'n2', node: 'two', lease: 10_000, previous: '' };
+  const other = { nonce: 'n2', node: 'two', lease: 10_000, previous: [] };
   t.like(await acquire(link, keys, partition, other), { kind: 'held', node: 'one' });
   t.deepEqual(await renew(link, keys, [{ ...partition, nonce: 'n1' }], 10_000), []);
   t.deepEqual(await renew(link, keys, [{ ...partition, nonce: 'n2' }], 10_000), [{ ...partition, nonce: 'n2' }]);
   t.deepEqual(await release(link, keys, [{ ...partition, nonce: 'n1' }]), []);
   t.is((await acquire(link, keys, partition, { ...other, lease: 1 })).kind, 'acquired');
   await advance(2);
-  t.is((await acquire(link, keys, partition, { ...owner, previous: 'n2' })).kind, 'acquired', 'it was ours, or its lease is over');
+  t.is((await acquire(link, keys, partition, { ...owner, previous: ['n1', 'n2'] })).kind, 'acquired', 'it was ours, or its lease is over');
 });
 
 onBoth('a commit with another nonce writes nothing', async (t, { link }) => {
-  await acquire(link, keys, partition, { nonce: 'n1', node: 'one', lease: 10_000, previous: '' });
+  await acquire(link, keys, partition, { nonce: 'n1', node: 'one', lease: 10_000, previous: [] });
   const batch = new CommitBatch(keys.partition('list', 1));
   batch.write('SET', keys.state('list', 1, 'a'), '1 {}');
   t.is(await commit(link, 'n2', batch), 'fenced');
@@ -109,7 +109,7 @@ onBoth('a commit with another nonce writes nothing', async (t, { link }) => {
 });
 
 onBoth('a commit whose condition does not hold writes nothing', async (t, { link }) => {
-  await acquire(link, keys, partition, { nonce: 'n1', node: 'one', lease: 10_000, previous: '' });
+  await acquire(link, keys, partition, { nonce: 'n1', node: 'one', lease: 10_000, previous: [] });
   const move = (from: string, to: string): CommitBatch => {
     const batch = new CommitBatch(keys.partition('list', 1));
     batch.expect('cursor:x', from);
