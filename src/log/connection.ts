@@ -111,6 +111,8 @@ export function openStore(target: RedisTarget, clock: Clock): Store {
 
 const CODES: readonly (readonly [string, string, string])[] = [
   ['OOM', 'REDIS_OUT_OF_MEMORY', 'Redis has reached maxmemory'],
+  // With memory full, queueing is refused even for commands that only read.
+  ['EXECABORT', 'REDIS_OUT_OF_MEMORY', 'Redis has reached maxmemory'],
   ['READONLY', 'REDIS_READONLY', 'this Redis is a read-only replica'],
   ['LOADING', 'REDIS_LOADING', 'Redis is loading its data'],
   ['MASTERDOWN', 'REDIS_READONLY', 'this replica has lost its master'],
@@ -278,6 +280,9 @@ export class Link {
       if (this.#closed.signal.aborted) throw new Error('closed meanwhile');
     } catch (thrown) {
       redis.disconnect();
+      // A fault of our own (a script's file is missing) is not Redis'.
+      if (redis.status === 'ready' && thrown instanceof Error && thrown.name !== 'ReplyError' && !(thrown instanceof RedisError))
+        throw thrown;
       const cause = reason ?? thrown;
       const translated = translate(cause, 'connect');
       if (translated.code !== 'REDIS_CONNECTION_LOST') throw translated;

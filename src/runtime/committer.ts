@@ -67,6 +67,8 @@ export class Committer {
   #underWay: Commit | undefined;
   #scheduled = false;
   #ended = false;
+  /** something was committed */
+  progressed = false;
 
   constructor(private readonly options: CommitterOptions) {}
 
@@ -129,6 +131,7 @@ export class Committer {
       } finally {
         this.#underWay = undefined;
       }
+      this.progressed = true;
       next.finish(true);
       if (this.idle) this.options.onRest();
     }

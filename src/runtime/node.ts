@@ -48,7 +48,7 @@ export interface NodeOptions {
 const IDLE_POLL_MS = 100;
 const IDLE_MS = 30_000;
 /** Redis is away for now. */
-const AWAY: ReadonlySet<string> = new Set(['REDIS_NOT_CONNECTED', 'REDIS_CONNECTION_LOST']);
+const AWAY: ReadonlySet<string> = new Set(['REDIS_NOT_CONNECTED', 'REDIS_CONNECTION_LOST', 'REDIS_OUT_OF_MEMORY']);
 
 /**
  * One running system on one process: its connections, its actors, and what users do with it.

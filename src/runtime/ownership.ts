@@ -16,6 +16,10 @@ import { Partition } from './partition.js';
 
 /** What stopped being ours without our doing is asked for again after this. */
 const AGAIN_MS = 100;
+/** Redis is not there; that says nothing about a partition. */
+const AWAY: ReadonlySet<string> = new Set(['REDIS_NOT_CONNECTED', 'REDIS_CONNECTION_LOST']);
+/** At most, when Redis refuses something about a partition again and again. */
+const REFUSED_MS = 30_000;
 /** An acquisition whose answer was lost may have happened; so many of them are remembered. */
 const NONCES_KEPT = 16;
 /** Before the end of a lease that could not be renewed; less for very short leases. */
@@ -25,6 +29,8 @@ export class Ownership {
   /** for each partition, the nonces under which Redis may know this node as its owner, newest last */
   readonly #nonces = new Map<string, readonly string[]>();
   readonly #acquiring = new Map<string, Promise<void>>();
+  /** partitions about which Redis refused something, how often in a row, and until when (monotonic ms) they are left alone */
+  readonly #refusals = new Map<string, { readonly count: number; readonly until: number }>();
   #tending: Timer | undefined;
   #again: { readonly at: number /* monotonic ms */; readonly timer: Timer } | undefined;
   #leaseEnd: Timer | undefined;
@@ -85,7 +91,7 @@ export class Ownership {
       }
     } catch (thrown) {
       const error = asError(thrown);
-      const expected = error instanceof RedisError && (error.code === 'REDIS_NOT_CONNECTED' || error.code === 'REDIS_CONNECTION_LOST');
+      const expected = error instanceof RedisError && AWAY.has(error.code);
       if (!expected)
         signals.emit({
           kind: 'fault',
@@ -124,6 +130,7 @@ export class Ownership {
   async #acquireOnce(host: Host, shard: number): Promise<void> {
     const name = `${host.type}/${shard}`;
     if (this.#stopping || this.#acquiring.has(name) || !this.deps.link.up) return; // once it is up, all that is missing is asked for
+    if ((this.#refusals.get(name)?.until ?? 0) > this.deps.clock.monotonic()) return;
     const acquiring = this.#acquire(host, shard, name).finally(() => this.#acquiring.delete(name));
     this.#acquiring.set(name, acquiring);
     await acquiring;
@@ -180,17 +187,23 @@ export class Ownership {
   #lost(partition: Partition, reason: string, error?: Error): void {
     if (partition.dropped) return;
     const { host, shard } = partition;
+    const name = `${host.type}/${shard}`;
     const { reader, signals, logger } = this.deps;
     partition.drop(new ErrandError('PARTITION_LOST', `${host.type}/${shard}: ${reason}`));
     if (host.partitions.get(shard) === partition) host.partitions.delete(shard);
     for (const source of partition.sources) reader.remove(source);
-    if (reason === 'fenced') this.#nonces.delete(`${host.type}/${shard}`);
+    if (reason === 'fenced') this.#nonces.delete(name);
     logger.warn(
       { actor: host.type, shard, reason, ...(error === undefined ? {} : { err: error }) },
       `partition ${host.type}/${shard} lost: ${reason}`,
     );
     signals.emit({ kind: 'partition-lost', actor: host.type, shard, reason: error === undefined ? reason : `${reason}: ${error.message}` });
-    this.#askAgain(AGAIN_MS);
+    const refused = error instanceof RedisError && !AWAY.has(error.code) && !partition.committer.progressed;
+    const refusals = refused ? (this.#refusals.get(name)?.count ?? 0) + 1 : 0;
+    const wait = Math.min(AGAIN_MS * 2 ** refusals, REFUSED_MS);
+    if (refused) this.#refusals.set(name, { count: refusals, until: this.deps.clock.monotonic() + wait });
+    else this.#refusals.delete(name);
+    this.#askAgain(wait);
   }
 
   /** Every partition that Redis may know as this node's, also those that it has lost and not got back. */

@@ -54,3 +54,23 @@ onBoth('the same idempotency key is accepted once; with other data it is a confl
   await system.idle();
   t.deepEqual(await system.state(listActor(), 'a'), { words: ['one'] });
 });
+
+onBoth(
+  'a commit that Redis refuses is tried again less and less often, and the rest of the system goes on',
+  { actors: [listActor()], shards: 1 },
+  async (t, { system, redis, pass, kind }) => {
+    await redis('SET', '{sut:0}:list:results', 'not a stream');
+    const refused = firstValueFrom(system.signals.pipe(filter(({ kind: what }) => what === 'partition-lost')));
+    const asked = system.ask(Append, { key: 'a', word: 'one' });
+    t.regex(((await refused) as { reason: string }).reason, /WRONGTYPE/);
+    let lost = 0;
+    system.signals.pipe(filter(({ kind: what }) => what === 'partition-lost')).subscribe(() => (lost += 1));
+    await pass('20s');
+    if (kind === 'memory') t.true(lost >= 4 && lost <= 9, `${lost} times in 20 s`);
+    await redis('DEL', '{sut:0}:list:results');
+    await pass('30s');
+    // What the script had written before the refused command stays (adr/0001): the state has seen each try.
+    t.true((await asked).length >= 1);
+    await system.idle();
+  },
+);
