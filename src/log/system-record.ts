@@ -68,20 +68,35 @@ export async function recordedActorTypes(link: Link, keys: Keys): Promise<string
 
 /** Tells the others that `node` lives until `until` (ms, Redis' time) and what it hosts. */
 export async function heartbeat(link: Link, keys: Keys, node: string, types: readonly string[], lease: number): Promise<void> {
+  const now = await redisTime(link);
+  await link.call('ZADD', [keys.nodes, now + lease, `${node} ${types.join(' ')}`]);
+  await link.call('ZREMRANGEBYSCORE', [keys.nodes, '-inf', now - FORGOTTEN_MS]); // nodes that died without a word
+}
+
+/** How long a node that died stays on the list, for people to see. */
+const FORGOTTEN_MS = 86_400_000;
+
+async function redisTime(link: Link): Promise<number> {
   const [seconds, micros] = (await link.call('TIME', [])) as [string, string];
-  const until = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000) + lease;
-  await link.call('ZADD', [keys.nodes, until, `${node} ${types.join(' ')}`]);
+  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
 }
 
 export async function removeNode(link: Link, keys: Keys, node: string, types: readonly string[]): Promise<void> {
   await link.call('ZREM', [keys.nodes, `${node} ${types.join(' ')}`]);
 }
 
+/** The nodes that live, and what each hosts. */
+export async function liveNodes(link: Link, keys: Keys): Promise<{ node: string; types: string[] }[]> {
+  const members = (await link.call('ZRANGE', [keys.nodes, `(${await redisTime(link)}`, '+inf', 'BYSCORE'])) as string[];
+  return members.map((member) => {
+    const [node = '', ...types] = member.split(' ');
+    return { node, types: types.filter((type) => type !== '') };
+  });
+}
+
 /** The actor types that live nodes host. */
 export async function hostedTypes(link: Link, keys: Keys): Promise<ReadonlySet<string>> {
-  const [seconds] = (await link.call('TIME', [])) as [string];
-  const members = (await link.call('ZRANGE', [keys.nodes, Number(seconds) * 1000, '+inf', 'BYSCORE'])) as string[];
-  return new Set(members.flatMap((member) => member.split(' ').slice(1)).filter((type) => type !== ''));
+  return new Set((await liveNodes(link, keys)).flatMap(({ types }) => types));
 }
 
 /** The id of the newest entry of each stream; the beginning for an empty one. */

@@ -1,8 +1,9 @@
 import { acquire, type Held, release, renew } from '../log/lease.js';
-import { heartbeat, removeNode } from '../log/system-record.js';
+import { heartbeat, liveNodes, removeNode } from '../log/system-record.js';
 import type { Timer } from '../message/clock.js';
 import { asError, ErrandError, RedisError } from '../message/errors.js';
 import { token } from '../message/random.js';
+import { fairOwner, type LiveNode } from './fair-share.js';
 import type { Deps, Host } from './host.js';
 import { Partition } from './partition.js';
 
@@ -12,10 +13,16 @@ import { Partition } from './partition.js';
  * O1: a nonce is new at every acquisition, and bound to the connection it was acquired on. When that connection is lost, or a commit stays
  *     unanswered, the partition's memory is dropped, its handlers are aborted, and it is acquired anew and read from the start.
  * O2: handlers stop one second before the lease this node asked for could end, by its own monotonic clock.
+ * O3: a node owns its fair share among the live nodes that host the type. What is no longer its share it hands over: it finishes what is in
+ *     hand, commits, and releases. Two nodes that disagree for a moment about who lives cost time, never safety: the nonce decides.
  */
 
 /** What stopped being ours without our doing is asked for again after this. */
 const AGAIN_MS = 100;
+/** How often in the time of a lease a node looks who else lives: every half second with the default of 10 s. */
+const LOOKS_A_LEASE = 20;
+/** A handler that takes longer is given up by the old owner and done again by the new one. */
+const HAND_OVER_MS = 10_000;
 /** Redis is not there; that says nothing about a partition. */
 const AWAY: ReadonlySet<string> = new Set(['REDIS_NOT_CONNECTED', 'REDIS_CONNECTION_LOST']);
 /** At most, when Redis refuses something about a partition again and again. */
@@ -29,6 +36,11 @@ export class Ownership {
   /** for each partition, the nonces under which Redis may know this node as its owner, newest last */
   readonly #nonces = new Map<string, readonly string[]>();
   readonly #acquiring = new Map<string, Promise<void>>();
+  /** on their way to another node */
+  readonly #leaving = new Set<Partition>();
+  /** the other nodes that live */
+  #others: readonly LiveNode[] = [];
+  #watching: Timer | undefined;
   /** partitions about which Redis refused something, how often in a row, and until when (monotonic ms) they are left alone */
   readonly #refusals = new Map<string, { readonly count: number; readonly until: number }>();
   #tending: Timer | undefined;
@@ -55,6 +67,65 @@ export class Ownership {
     });
     link.onUp(() => void this.#tend());
     await this.#tend();
+    this.#watch();
+  }
+
+  /** Looks for nodes that come and go; more often than it renews, so that what a stopped node released is soon worked on. */
+  #watch(): void {
+    this.#watching = this.deps.clock.after(this.lease / LOOKS_A_LEASE, () => {
+      const next = (): void => {
+        if (!this.#stopping) this.#watch();
+      };
+      this.#look().then(next, next);
+    });
+  }
+
+  /** Invariant O3. */
+  async #look(): Promise<void> {
+    const { link, keys, node } = this.deps;
+    if (!link.up) return;
+    const others = (await liveNodes(link, keys)).filter((other) => other.node !== node).sort((a, b) => (a.node < b.node ? -1 : 1));
+    const same = JSON.stringify(others) === JSON.stringify(this.#others);
+    this.#others = others;
+    if (same || this.#stopping) return;
+    for (const partition of this.#owned()) if (!this.#ours(partition.host, partition.shard)) void this.#handOver(partition);
+    void this.#acquireMissing();
+  }
+
+  #ours({ type }: Host, shard: number): boolean {
+    return fairOwner(type, shard, [...this.#others, { node: this.deps.node, types: this.types }]) === this.deps.node;
+  }
+
+  /** Invariant O3: finishes what is in hand, commits, releases. */
+  async #handOver(partition: Partition): Promise<void> {
+    if (this.#leaving.has(partition)) return;
+    this.#leaving.add(partition);
+    const { host, shard } = partition;
+    const { clock, link, keys, reader, signals } = this.deps;
+    const name = `${host.type}/${shard}`;
+    for (const source of partition.sources) reader.remove(source);
+    partition.stopWork();
+    const giveUp = (): void => partition.drop(new ErrandError('PARTITION_LOST', `${name} goes to another node`));
+    const limit = clock.after(HAND_OVER_MS, giveUp);
+    await partition.finished();
+    limit.cancel();
+    this.#leaving.delete(partition);
+    if (host.partitions.get(shard) !== partition) return; // lost meanwhile
+    giveUp();
+    host.partitions.delete(shard);
+    const nonces = this.#nonces.get(name) ?? [];
+    this.#nonces.delete(name);
+    try {
+      await release(
+        link,
+        keys,
+        nonces.map((nonce) => ({ type: host.type, shard, nonce })),
+      );
+    } catch {
+      // The lease ends by itself.
+    }
+    signals.emit({ kind: 'partition-released', actor: host.type, shard });
+    void this.#acquireMissing(); // it may be this node's again by now
   }
 
   #owned(): Partition[] {
@@ -79,13 +150,14 @@ export class Ownership {
     try {
       const asked = clock.monotonic();
       const owned = this.#owned();
+      if (this.#others.length === 0) await this.#look();
       const refused = new Set((await renew(link, keys, owned.map(idOf), this.lease)).map(({ nonce }) => nonce));
       for (const partition of owned) if (refused.has(partition.nonce) && !partition.dropped) this.#lost(partition, 'fenced');
       this.#leaseGranted(asked);
       // A full Redis takes no heartbeat, but its owners can still drain it: the one must not stand in the other's way.
       const asking = this.#acquireMissing();
       try {
-        await heartbeat(link, keys, node, this.types, this.lease);
+        if (!this.#stopping) await heartbeat(link, keys, node, this.types, this.lease);
       } finally {
         await asking;
       }
@@ -121,7 +193,7 @@ export class Ownership {
   async #acquireMissing(): Promise<void> {
     const missing = this.hosts.flatMap((host) =>
       Array.from({ length: this.deps.keys.shards }, (_, shard) => shard)
-        .filter((shard) => !host.partitions.has(shard))
+        .filter((shard) => !host.partitions.has(shard) && this.#ours(host, shard))
         .map((shard) => this.#acquireOnce(host, shard)),
     );
     await Promise.all(missing);
@@ -148,7 +220,7 @@ export class Ownership {
       const reply = await acquire(link, keys, { type: host.type, shard }, { nonce, node, lease: this.lease, previous });
       if (reply.kind === 'held') {
         this.#nonces.delete(name);
-        this.#askAgain(Math.max(AGAIN_MS, Math.min(reply.until - reply.now, this.lease)));
+        this.#askAgain(Math.max(AGAIN_MS, Math.min(reply.until - reply.now, this.lease / LOOKS_A_LEASE)));
         return;
       }
       this.#nonces.set(name, [nonce]);
@@ -219,7 +291,9 @@ export class Ownership {
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
     this.#again?.timer.cancel();
+    this.#watching?.cancel();
     const { clock, link, keys, node, reader, signals } = this.deps;
+    if (link.up) await removeNode(link, keys, node, this.types).catch(() => undefined); // others begin to ask for its share
     const owned = this.#owned();
     for (const partition of owned) {
       partition.stopWork();
