@@ -5,6 +5,7 @@ import type { Clock, Timer } from '../message/clock.js';
 import { fromFields } from '../message/envelope.js';
 import { asError, invariant } from '../message/errors.js';
 import type { Committer, Gathering } from './committer.js';
+import { DueHeap } from './due-heap.js';
 import type { Held } from './held.js';
 
 /**
@@ -40,6 +41,8 @@ export interface WaitingKeysOptions {
 
 export class WaitingKeys {
   readonly #keys = new Map<string, WaitingKey>();
+  /** by the time they may go on; also what waits no longer, or until another time */
+  readonly #dues = new DueHeap<WaitingKey>();
   #draining = 0;
   #drains = 0;
   #timer: Timer | undefined;
@@ -51,7 +54,7 @@ export class WaitingKeys {
   /** Learns what waits from its predecessor's time. */
   async load(): Promise<void> {
     for (const { key, due, length } of await this.options.lists.load(this.options.link)) {
-      if (length > 0) this.#keys.set(key, { key, due, length, drain: undefined, left: 0 });
+      if (length > 0) this.#waits({ key, due, length, drain: undefined, left: 0 });
     }
     this.#wake();
   }
@@ -79,13 +82,19 @@ export class WaitingKeys {
     lists.wait(gathering.batch, key, due);
     if (waiting === undefined) {
       lists.push(gathering.batch, key, asideOf(held));
-      this.#keys.set(key, { key, due, length: 1, drain: undefined, left: 0 });
+      this.#waits({ key, due, length: 1, drain: undefined, left: 0 });
     } else {
       lists.replaceHead(gathering.batch, key, asideOf(held));
       waiting.due = due;
       this.#drained(waiting);
+      this.#waits(waiting);
     }
     gathering.after(() => this.#arm(due));
+  }
+
+  #waits(waiting: WaitingKey): void {
+    this.#keys.set(waiting.key, waiting);
+    if (waiting.due !== PARKED) this.#dues.add(waiting.due, waiting);
   }
 
   /** The head of its key's list is dealt with, in this commit. */
@@ -125,13 +134,14 @@ export class WaitingKeys {
     this.#timerDue = PARKED;
     if (this.#stopped) return;
     const now = this.options.clock.now();
-    let next = PARKED;
-    for (const waiting of this.#keys.values()) {
-      if (waiting.drain !== undefined) continue;
-      if (waiting.due > now) next = Math.min(next, waiting.due);
-      else if (this.#draining < DRAINING_AT_ONCE) this.#drain(waiting);
+    for (let first = this.#dues.first; first !== undefined && first.due <= now; first = this.#dues.first) {
+      const { due, item: waiting } = first;
+      const waits = this.#keys.get(waiting.key) === waiting && waiting.drain === undefined && waiting.due === due;
+      if (waits && this.#draining >= DRAINING_AT_ONCE) return; // looked at again when one of them is done
+      this.#dues.take();
+      if (waits) this.#drain(waiting);
     }
-    this.#arm(next);
+    this.#arm(this.#dues.first?.due ?? PARKED);
   }
 
   #drain(waiting: WaitingKey): void {
