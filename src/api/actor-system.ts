@@ -11,7 +11,7 @@ import { DefinitionError, InvalidValueError } from '../message/errors.js';
 import { checkKey, checkName } from '../message/names.js';
 import { type Random, systemRandom } from '../message/random.js';
 import type { DeadLetters } from '../runtime/dead-letters.js';
-import { type Logger, silent } from '../runtime/logger.js';
+import { guarded, type Logger, silent } from '../runtime/logger.js';
 import { Node } from '../runtime/node.js';
 import type { SendOptions, WaitOptions } from '../runtime/sender.js';
 import type { Signal } from '../runtime/signals.js';
@@ -119,7 +119,8 @@ export class ActorSystem implements AsyncDisposable {
     ports: Ports,
     parsed = parseSupervisors(options.supervisors ?? [], 'supervisors'),
   ): Promise<ActorSystem> {
-    const { name, redis, actors, logger = silent, allowEviction = false } = options;
+    const { name, redis, actors, allowEviction = false } = options;
+    const logger = guarded(options.logger ?? silent);
     checkName(name, 'name');
     if (!Array.isArray(actors)) throw new InvalidValueError('INVALID_OPTION', 'actors', actors, 'a list of actor classes');
     const classes = new Map<string, ActorClass>();

@@ -161,6 +161,8 @@ export interface LinkOptions {
 
 export class Link {
   #redis: Redis | undefined;
+  /** on its way to a connection */
+  #connecting: Redis | undefined;
   #epoch = 0;
   #closed = new AbortController();
   #waiting = new Set<() => void>();
@@ -263,6 +265,7 @@ export class Link {
     const redis = this.#redis;
     this.#redis = undefined;
     redis?.disconnect();
+    this.#connecting?.disconnect();
     for (const resolve of this.#waiting) resolve();
     this.#waiting.clear();
   }
@@ -270,6 +273,7 @@ export class Link {
   async #connect(): Promise<void> {
     const { store, name, greet } = this.options;
     const redis = store.client(name);
+    this.#connecting = redis;
     let reason: Error | undefined;
     redis.on('error', (error: Error) => {
       reason = error;
@@ -289,6 +293,7 @@ export class Link {
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new RedisError('REDIS_UNREACHABLE', `cannot connect to ${store.place}: ${why}`);
     }
+    this.#connecting = undefined;
     if (redis.status !== 'ready') throw new RedisError('REDIS_UNREACHABLE', `the connection to ${store.place} was lost at once`);
     this.#redis = redis;
     this.#epoch += 1;

@@ -6,6 +6,20 @@ export interface Logger {
   error(details: object, message: string): void;
 }
 
+/** A logger that throws must not take the system down with it. */
+export function guarded(logger: Logger): Logger {
+  const guard =
+    (level: keyof Logger) =>
+    (details: object, message: string): void => {
+      try {
+        logger[level](details, message);
+      } catch {
+        // Nobody is left to tell.
+      }
+    };
+  return { debug: guard('debug'), info: guard('info'), warn: guard('warn'), error: guard('error') };
+}
+
 const nothing = (): void => undefined;
 
 /** The default: a library says nothing by itself; what happens is in the signals. */

@@ -59,6 +59,7 @@ export class Sender {
 
   async ask(definition: MessageDefinition, input: unknown, options: SendOptions & WaitOptions): Promise<unknown> {
     const timeout = milliseconds(options.timeout ?? WAIT_MS, 'timeout');
+    options.signal?.throwIfAborted();
     await this.asks.listen();
     const { outgoing, print } = this.#compose(definition, input, { ...options, track: true }, this.asks.node);
     const { shard, messageId, correlationId } = outgoing;

@@ -3,7 +3,7 @@ import type { CommitBatch } from '../log/commit.js';
 import type { Link } from '../log/connection.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { fromFields } from '../message/envelope.js';
-import { asError, invariant } from '../message/errors.js';
+import { asError, ErrandError, invariant } from '../message/errors.js';
 import type { Committer, Gathering } from './committer.js';
 import { DueHeap } from './due-heap.js';
 import type { Held } from './held.js';
@@ -55,6 +55,7 @@ export class WaitingKeys {
   async load(): Promise<void> {
     for (const { key, due, length } of await this.options.lists.load(this.options.link)) {
       if (length > 0) this.#waits({ key, due, length, drain: undefined, left: 0 });
+      else this.options.lists.resume(this.options.committer.gather().batch, key); // its list was deleted by hand
     }
     this.#wake();
   }
@@ -163,7 +164,8 @@ export class WaitingKeys {
   async #loadPiece(waiting: WaitingKey, drain: number | undefined): Promise<void> {
     const { committer, lists, link, deliver, onFailed } = this.options;
     try {
-      for (;;) {
+      // All that the length counts has reached the list once that was flushed; what was handed over meanwhile may not have, the first time.
+      for (let tries = 1; ; tries += 1) {
         if (!(await committer.flushed()) || this.#stopped || waiting.drain !== drain) return;
         const piece = await lists.window(link, waiting.key);
         if (this.#stopped || waiting.drain !== drain) return;
@@ -174,6 +176,7 @@ export class WaitingKeys {
           deliver({ entry, envelope, fields, attempts, drain, routed: false, removed: false });
         }
         if (piece.length > 0) return;
+        if (tries > 2) throw new ErrandError('PARTITION_LOST', `the messages set aside for '${waiting.key}' are gone`);
       }
     } catch (error) {
       if (!this.#stopped) onFailed(asError(error));

@@ -74,3 +74,28 @@ onBoth(
     await system.idle();
   },
 );
+
+onBoth(
+  'a list of waiting messages that was deleted by hand is given up, and its key goes on',
+  {
+    actors: [
+      listActor((word) => {
+        if (word === 'bad') throw new Error('down');
+      }),
+    ],
+    supervisors: [{ name: 's', children: [{ actor: 'list', recoverability: { immediate: 0, delayed: ['50ms'] } }] }],
+    shards: 1,
+  },
+  async (t, { system, redis, pass }) => {
+    const delayed = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'retry-delayed')));
+    await system.tell(Append, { key: 'a', word: 'bad' });
+    await delayed;
+    const asked = system.ask(Append, { key: 'b', word: 'other' });
+    await asked; // and with it what was to be set aside
+    await redis('DEL', '{sut:0}:list:aside:a');
+    const idle = system.idle();
+    await pass('5s');
+    await idle;
+    t.deepEqual(await system.ask(Append, { key: 'a', word: 'next' }), { length: 1 });
+  },
+);
