@@ -73,10 +73,10 @@ export class Ownership {
   /** Looks for nodes that come and go; more often than it renews, so that what a stopped node released is soon worked on. */
   #watch(): void {
     this.#watching = this.deps.clock.after(this.lease / LOOKS_A_LEASE, () => {
-      const next = (): void => {
+      const looked = this.#look().catch(() => undefined); // away for now
+      void looked.then(() => {
         if (!this.#stopping) this.#watch();
-      };
-      this.#look().then(next, next);
+      });
     });
   }
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import { assert, infiniteStream, integer, property } from 'fast-check';
 import { CommitBatch } from '../../src/log/commit.js';
 import type { Gathering } from '../../src/runtime/committer.js';
 import { type Held, NOBODY } from '../../src/runtime/held.js';
@@ -22,8 +22,8 @@ function apply(stream: readonly string[], batch: CommitBatch): string[] {
 }
 
 test('each commit removes exactly what it settles, in whatever order messages are settled', (t) => {
-  fc.assert(
-    fc.property(fc.integer({ min: 1, max: 60 }), fc.infiniteStream(fc.integer({ min: 0, max: 1_000 })), (count, chance) => {
+  assert(
+    property(integer({ min: 1, max: 60 }), infiniteStream(integer({ min: 0, max: 1_000 })), (count, chance) => {
       const window = new InboxWindow('s');
       const all = Array.from({ length: count }, (_, n) => held(n + 1));
       for (const one of all) window.add(one);
