@@ -52,6 +52,10 @@ function bind(server: Server, port: number): Promise<void> {
 function attach(engine: Engine, socket: Socket): void {
   engine.connectionsSeen += 1;
   socket.setNoDelay(true);
+  if (engine.down) {
+    socket.destroy();
+    return;
+  }
   const session = new Session(engine, {
     address: `${socket.remoteAddress}:${socket.remotePort}`,
     send(chunks) {
@@ -60,9 +64,14 @@ function attach(engine: Engine, socket: Socket): void {
       for (const chunk of chunks) socket.write(chunk);
       socket.uncork();
     },
+    get backlog() {
+      return socket.writableLength;
+    },
     end: () => socket.end(),
+    destroy: () => socket.resetAndDestroy(),
   });
   socket.on('data', (chunk) => session.receive(chunk));
+  socket.on('drain', () => engine.schedule(session));
   socket.on('close', () => session.disconnected());
   // A broken connection is nobody's fault here; 'close' follows.
   socket.on('error', () => socket.destroy());

@@ -1,4 +1,8 @@
+import { getHeapStatistics } from 'node:v8';
 import { globMatches } from './glob.js';
+
+/** How much of the heap this Redis may take before it refuses writes, unless CONFIG SET maxmemory says otherwise. */
+const HEAP_SHARE = 0.5;
 
 /** What CONFIG GET shows and CONFIG SET takes. Few of them change what is done here; the others are remembered and shown. */
 const DEFAULTS: Readonly<Record<string, string>> = {
@@ -51,6 +55,11 @@ export class Settings {
   readonly #values = new Map(Object.entries(DEFAULTS));
   /** In bytes; 0 for no limit. */
   maxMemory = 0;
+
+  constructor() {
+    // Values live in the heap of the process, and a full heap ends the process. A full Redis only says OOM.
+    this.set('maxmemory', String(Math.floor(getHeapStatistics().heap_size_limit * HEAP_SHARE)));
+  }
 
   get(name: string): string | undefined {
     return this.#values.get(name.toLowerCase());

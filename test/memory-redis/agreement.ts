@@ -12,7 +12,8 @@ export async function replies(connection: RawConnection, sequence: readonly (rea
 }
 
 /** Commands whose replies have no order of their own. EXEC may hold any of them. */
-const UNORDERED = /^(KEYS|SMEMBERS|SUNION|SINTER|SDIFF|SCAN|SSCAN|HGETALL|HKEYS|HVALS|HSCAN|PUBSUB|EXEC|EVAL|EVAL_RO)$/i;
+const UNORDERED =
+  /^(KEYS|SMEMBERS|SUNION|SINTER|SDIFF|SCAN|SSCAN|HGETALL|HKEYS|HVALS|HSCAN|HRANDFIELD|ZRANDMEMBER|PUBSUB|EXEC|EVAL|EVAL_RO)$/i;
 /** Numbers this large may be times, which two servers read a little apart. */
 const MAYBE_TIME = 400;
 const CLOCKS_APART = 3000;
@@ -20,6 +21,7 @@ const CLOCKS_APART = 3000;
 function agree(words: readonly string[], ours: RawReply | undefined, theirs: RawReply | undefined): boolean {
   if (ours === undefined || theirs === undefined) return ours === theirs;
   const name = (words[0] ?? '').toUpperCase();
+  if ((name === 'HRANDFIELD' || name === 'ZRANDMEMBER') && words.length === 2) return typeof ours === typeof theirs;
   if (name === 'TIME') return Array.isArray(ours) === Array.isArray(theirs);
   if (name === 'XPENDING') return same(withoutIdle(ours), withoutIdle(theirs), false);
   if (name === 'XINFO') return same(withoutInternals(ours), withoutInternals(theirs), false);

@@ -1,6 +1,6 @@
 import type { Client } from '../client-state.js';
 import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
-import { CommandError, NULL_ARRAY, OK, type Reply } from '../reply.js';
+import { CommandError, InProtocol, NULL_ARRAY, OK, type Reply } from '../reply.js';
 
 function multi(client: Client): Reply {
   if (client.transaction !== undefined) throw new CommandError('ERR MULTI calls can not be nested');
@@ -25,17 +25,25 @@ function exec(client: Client): Reply {
   if (dirty) return NULL_ARRAY;
   const mayBlock = client.mayBlock;
   client.mayBlock = false;
-  const replies: Reply[] = [];
-  for (const { spec, args } of transaction.queue) replies.push(client.engine.run(client, spec, args));
+  let replies: Reply[] = [];
+  client.engine.atomically(() => {
+    for (const { spec, args } of transaction.queue) {
+      const { protocol } = client;
+      replies.push(client.engine.run(client, spec, args));
+      // HELLO in a transaction: what came before it is answered in the protocol that held then.
+      if (client.protocol !== protocol)
+        replies = [...replies.slice(0, -1).map((reply) => new InProtocol(reply, protocol)), ...replies.slice(-1)];
+    }
+  });
   client.mayBlock = mayBlock;
   return replies;
 }
 
 export const transactionCommands: readonly CommandSpec[] = [
-  command('multi', 1, 'noscript loading stale fast no_multi', NO_KEYS, multi),
-  command('exec', 1, 'noscript loading stale no_multi', NO_KEYS, exec),
-  command('discard', 1, 'noscript loading stale fast no_multi', NO_KEYS, discard),
-  command('watch', -2, 'noscript loading stale fast no_multi', [1, -1, 1], (client, args) => {
+  command('multi', 1, 'noscript loading stale fast allow_busy immediate', NO_KEYS, multi),
+  command('exec', 1, 'noscript loading stale skip_slowlog immediate', NO_KEYS, exec),
+  command('discard', 1, 'noscript loading stale fast allow_busy immediate', NO_KEYS, discard),
+  command('watch', -2, 'noscript loading stale fast allow_busy immediate', [1, -1, 1], (client, args) => {
     if (client.transaction !== undefined) throw new CommandError('ERR WATCH inside MULTI is not allowed');
     for (const key of args.texts(1)) {
       // A key whose time is over already does not count as changed when it goes.
@@ -46,7 +54,7 @@ export const transactionCommands: readonly CommandSpec[] = [
     }
     return OK;
   }),
-  command('unwatch', 1, 'noscript loading stale fast', NO_KEYS, (client) => {
+  command('unwatch', 1, 'noscript loading stale fast allow_busy', NO_KEYS, (client) => {
     client.unwatchAll();
     return OK;
   }),
