@@ -8,7 +8,7 @@
 import type { Clock, Timer } from '../message/clock.js';
 import { Args } from './args.js';
 import { printed } from './bytes.js';
-import type { Client } from './client-state.js';
+import { type Client, HELD_OVERHEAD_BYTES } from './client-state.js';
 import { arityFits, type CommandSpec, type CommandTable } from './command-table.js';
 import { allCommands } from './commands/index.js';
 import { Cursors } from './cursors.js';
@@ -26,12 +26,6 @@ import type { Session } from './session.js';
 import { Settings } from './settings.js';
 import { Turns } from './turns.js';
 
-/** What connections may hold. */
-interface Limits extends ParserLimits {
-  /** Bytes of requests not worked on yet, of one connection and of all together (client-query-buffer-limit). */
-  queryBytes: number;
-}
-
 const DATABASES = 16;
 /** Expired keys that nobody asks for are removed at most this often, and this many at a time. */
 const EXPIRY_INTERVAL_MS = 100;
@@ -42,7 +36,8 @@ export class Engine {
   readonly sessions = new Map<number, Session>();
   readonly table: CommandTable = allCommands();
   readonly settings = new Settings();
-  readonly limits: Limits = { bulkBytes: 512 * 1024 * 1024, queryBytes: 1024 * 1024 * 1024 };
+  /** What connections may hold, as the settings say. */
+  readonly limits: ParserLimits = this.settings;
   readonly pubsub = new PubSub();
   readonly cursors = new Cursors();
   readonly scripts: Scripts;
@@ -139,11 +134,12 @@ export class Engine {
 
   /** Whether this connection has sent so much that is no complete request yet, or all together have, that it has to go. */
   holdsTooMuch(session: Session): boolean {
-    if (session.held > this.limits.queryBytes) return true;
-    if (session.held < this.limits.queryBytes / 16) return false;
+    const most = this.settings.queryBufferLimit;
+    if (session.held > most) return true;
+    if (session.held < most / 16) return false;
     let total = 0;
     for (const { held } of this.sessions.values()) total += held;
-    return total > this.limits.queryBytes;
+    return total > most;
   }
 
   /** What was recorded reaches the log before the replies leave. When it cannot, nobody is told that it has. */
@@ -249,7 +245,11 @@ export class Engine {
     client.lastCommand = spec.name;
     const { transaction } = client;
     if (transaction !== undefined && !spec.immediate) {
-      transaction.queue.push({ spec, args: args.keep() });
+      const kept = args.keep();
+      const bytes = kept.source.length + HELD_OVERHEAD_BYTES * args.count;
+      transaction.queue.push({ spec, args: kept });
+      transaction.bytes += bytes;
+      client.charge(bytes);
       if (spec.scripts) transaction.scripts = true;
       return QUEUED;
     }
@@ -259,6 +259,7 @@ export class Engine {
   /** A request that was not even begun breaks a transaction; when it was EXEC itself, it ends it. */
   #rejected(client: Client, found: CommandSpec | undefined, error: CommandError): CommandError {
     if (found?.name === 'exec') {
+      client.heldBytes -= client.transaction?.bytes ?? 0;
       client.transaction = undefined;
       client.unwatchAll();
       return new CommandError(`EXECABORT Transaction discarded because of: ${error.message.replace(/^ERR /, '')}`);

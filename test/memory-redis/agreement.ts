@@ -28,9 +28,12 @@ function agree(words: readonly string[], ours: RawReply | undefined, theirs: Raw
   return same(withoutId(ours), withoutId(theirs), UNORDERED.test(name));
 }
 
+/** How a string is held depends on how it came about; only its looks are told here. */
+const STRING_ENCODINGS = new Set(['$int', '$embstr', '$raw']);
+
 function same(a: RawReply, b: RawReply, unordered: boolean): boolean {
   if (typeof a === 'string' || typeof b === 'string') {
-    if (a === b) return true;
+    if (a === b || (STRING_ENCODINGS.has(String(a)) && STRING_ENCODINGS.has(String(b)))) return true;
     if (typeof a !== 'string' || typeof b !== 'string' || !a.startsWith(':') || !b.startsWith(':')) return false;
     const [x, y] = [Number(a.slice(1)), Number(b.slice(1))];
     return x > MAYBE_TIME && y > MAYBE_TIME && Math.abs(x - y) < CLOCKS_APART;

@@ -4,6 +4,7 @@ import type { Client } from '../client-state.js';
 import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
 import { CommandError, MapReply, OK, PONG, type Reply, Status, wrongArity } from '../reply.js';
 import { SERVER_VERSION } from '../version.js';
+import { endTransaction } from './transactions.js';
 
 const NO_PASSWORD =
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?';
@@ -79,8 +80,7 @@ function select(client: Client, args: Args): Reply {
 }
 
 function reset(client: Client): Reply {
-  client.transaction = undefined;
-  client.unwatchAll();
+  endTransaction(client);
   client.engine.pubsub.forget(client);
   client.db = client.engine.database(0);
   client.protocol = 2;

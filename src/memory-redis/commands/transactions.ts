@@ -1,17 +1,23 @@
-import type { Client } from '../client-state.js';
+import { type Client, HELD_OVERHEAD_BYTES } from '../client-state.js';
 import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
 import { CommandError, InProtocol, NULL_ARRAY, OK, type Reply } from '../reply.js';
 
 function multi(client: Client): Reply {
   if (client.transaction !== undefined) throw new CommandError('ERR MULTI calls can not be nested');
-  client.transaction = { queue: [], broken: false, scripts: false };
+  client.transaction = { queue: [], broken: false, scripts: false, bytes: 0 };
   return OK;
+}
+
+/** Ends MULTI, and with it WATCH. */
+export function endTransaction(client: Client): void {
+  client.heldBytes -= client.transaction?.bytes ?? 0;
+  client.transaction = undefined;
+  client.unwatchAll();
 }
 
 function discard(client: Client): Reply {
   if (client.transaction === undefined) throw new CommandError('ERR DISCARD without MULTI');
-  client.transaction = undefined;
-  client.unwatchAll();
+  endTransaction(client);
   return OK;
 }
 
@@ -19,8 +25,7 @@ function exec(client: Client): Reply {
   const { transaction } = client;
   if (transaction === undefined) throw new CommandError('ERR EXEC without MULTI');
   const { dirty } = client;
-  client.transaction = undefined;
-  client.unwatchAll();
+  endTransaction(client);
   if (transaction.broken) throw new CommandError('EXECABORT Transaction discarded because of previous errors.');
   if (dirty) return NULL_ARRAY;
   const mayBlock = client.mayBlock;
@@ -50,6 +55,7 @@ export const transactionCommands: readonly CommandSpec[] = [
       client.db.get(key);
       if (client.watched.some((watched) => watched.db === client.db && watched.key === key)) continue;
       client.watched.push({ db: client.db, key });
+      client.charge(key.length + HELD_OVERHEAD_BYTES);
       client.db.watch(key, client);
     }
     return OK;
