@@ -5,12 +5,16 @@ import type { Engine } from './engine.js';
 import type { Reply } from './reply.js';
 import type { Protocol } from './resp-writer.js';
 
+/** What it costs to hold one word or name. */
+export const HELD_OVERHEAD_BYTES = 100;
+
 /** What has been queued since MULTI. */
 export interface Transaction {
   readonly queue: { readonly spec: CommandSpec; readonly args: Args }[];
   /** A request could not be queued: EXEC will refuse. */
   broken: boolean;
   scripts: boolean;
+  bytes: number;
 }
 
 export interface Blocked extends Waiter {
@@ -46,6 +50,15 @@ export abstract class Client implements Watcher {
     this.db = engine.database(0);
   }
 
+  /** What it holds beside the data: words queued after MULTI, names watched and listened to. */
+  heldBytes = 0;
+
+  /** Adds to what the client holds; a client that holds too much is disconnected. */
+  charge(bytes: number): void {
+    this.heldBytes += bytes;
+    if (this.heldBytes > this.engine.settings.queryBufferLimit) this.close();
+  }
+
   /** Sends something that is no reply to the running command: a published message, a late answer. */
   abstract deliver(reply: Reply): void;
   /** Ends the connection once what is written has been sent. */
@@ -57,6 +70,7 @@ export abstract class Client implements Watcher {
 
   unwatchAll(): void {
     for (const { db, key } of this.watched) db.unwatch(key, this);
+    for (const { key } of this.watched) this.heldBytes -= key.length + HELD_OVERHEAD_BYTES;
     this.watched = [];
     this.dirty = false;
   }

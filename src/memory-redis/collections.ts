@@ -27,6 +27,12 @@ export class HashValue {
     return true;
   }
 
+  clone(): HashValue {
+    const copy = new HashValue();
+    for (const [field, value] of this.fields) copy.set(field, value);
+    return copy;
+  }
+
   delete(field: string): boolean {
     const old = this.fields.get(field);
     if (old === undefined) return false;
@@ -48,6 +54,12 @@ export class SetValue {
     this.members.add(member);
     this.bytes += member.length + STRING_OVERHEAD_BYTES + SLOT_BYTES;
     return true;
+  }
+
+  clone(): SetValue {
+    const copy = new SetValue();
+    for (const member of this.members) copy.add(member);
+    return copy;
   }
 
   delete(member: string): boolean {
@@ -113,6 +125,12 @@ export class ListValue {
     const items: string[] = [];
     for (let index = start; index <= end; index += 1) items.push(this.at(index) as string);
     return items;
+  }
+
+  clone(): ListValue {
+    const copy = new ListValue();
+    copy.replace(this.slice(0, this.length - 1));
+    return copy;
   }
 
   /** Makes the list hold these items and no others. */

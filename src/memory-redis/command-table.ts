@@ -13,10 +13,12 @@ export type CommandFlag =
   | 'loading'
   | 'stale'
   | 'fast'
-  | 'no_multi'
   | 'no_auth'
   | 'movablekeys'
-  | 'may_replicate';
+  | 'allow_busy'
+  | 'skip_monitor'
+  | 'skip_slowlog'
+  | 'no_mandatory_keys';
 
 export type Run = (client: Client, args: Args) => Reply;
 
@@ -37,12 +39,19 @@ export interface CommandSpec {
   readonly run: Run;
   readonly subcommands: ReadonlyMap<string, CommandSpec> | undefined;
   readonly write: boolean;
+  /** Writes, or may have others write: scripts, EXEC and PUBLISH too. */
+  readonly mayWrite: boolean;
   readonly denyOom: boolean;
   /** Needs the script engine, which is loaded when first asked for. */
   readonly scripts: boolean;
+  /** Done at once even after MULTI, and not queued. */
+  readonly immediate: boolean;
 }
 
-/** Describes one command. `flags` are Redis' own words for it. */
+const MAY_REPLICATE = new Set(['eval', 'evalsha', 'publish', 'exec']);
+const OUR_WORDS = new Set(['scripts', 'immediate']);
+
+/** Describes one command. `flags` are Redis' own words for it, and `scripts` and `immediate` ours. */
 export function command(
   name: string,
   arity: number,
@@ -52,7 +61,7 @@ export function command(
   subcommands?: readonly CommandSpec[],
 ): CommandSpec {
   const words = flags.split(' ').filter((word) => word !== '');
-  const set = new Set(words.filter((word) => word !== 'scripts') as CommandFlag[]);
+  const set = new Set(words.filter((word) => !OUR_WORDS.has(word)) as CommandFlag[]);
   return {
     name,
     arity,
@@ -61,8 +70,10 @@ export function command(
     run,
     subcommands: subcommands && new Map(subcommands.map((spec) => [spec.name.slice(spec.name.indexOf('|') + 1).toUpperCase(), spec])),
     write: set.has('write'),
+    mayWrite: set.has('write') || MAY_REPLICATE.has(name),
     denyOom: set.has('denyoom'),
     scripts: words.includes('scripts'),
+    immediate: words.includes('immediate'),
   };
 }
 

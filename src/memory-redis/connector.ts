@@ -13,17 +13,28 @@ export interface SocketLike {
 /** The client's end of an in-memory connection. Whatever is written to it is answered in a later turn of the event loop. */
 export class MemoryConnection extends Duplex implements Transport, SocketLike {
   readonly #session: Session;
+  readonly #engine: Engine;
+  #stalled = false;
   readonly address: string;
   readonly remoteAddress = 'memory';
 
   constructor(engine: Engine) {
     super({ decodeStrings: false, allowHalfOpen: false });
     this.address = `memory:${(engine.connectionsSeen += 1)}`;
+    this.#engine = engine;
     this.#session = new Session(engine, this);
   }
 
   override _read(): void {
-    // Replies are pushed when there are any.
+    // Replies are pushed when there are any. Being asked for more says that those pushed so far have been taken.
+    if (this.#stalled) {
+      this.#stalled = false;
+      this.#engine.schedule(this.#session);
+    }
+  }
+
+  get backlog(): number {
+    return this.readableLength;
   }
 
   /**
@@ -57,7 +68,7 @@ export class MemoryConnection extends Duplex implements Transport, SocketLike {
   }
 
   send(chunks: readonly Buffer[]): void {
-    for (const chunk of chunks) this.push(chunk);
+    for (const chunk of chunks) if (!this.push(chunk)) this.#stalled = true;
   }
 
   setNoDelay(): this {
@@ -88,7 +99,13 @@ export function connectorFor(engine: Engine): new (options: unknown) => Abstract
       return new Promise((resolve, reject) => {
         process.nextTick(() => {
           if (!this.connecting || engine.closed) return reject(new Error('Connection is closed.'));
-          this.stream = new MemoryConnection(engine) as unknown as NetStream;
+          const connection = new MemoryConnection(engine);
+          this.stream = connection as unknown as NetStream;
+          if (engine.down) {
+            // As a socket that was refused: ioredis asks its retryStrategy.
+            this.firstError = Object.assign(new Error('connect ECONNREFUSED memory'), { code: 'ECONNREFUSED' });
+            connection.destroy();
+          }
           resolve(this.stream);
         });
       });

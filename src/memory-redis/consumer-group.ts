@@ -79,6 +79,17 @@ export class ConsumerGroup {
     public entriesRead: Int64 | undefined,
   ) {}
 
+  clone(): ConsumerGroup {
+    const copy = new ConsumerGroup(this.name, this.lastId, this.entriesRead);
+    for (const { name, seenAt } of this.consumers.values()) copy.consumers.set(name, new Consumer(name, seenAt));
+    for (const { id, consumer, deliveredAt, deliveries } of this.pending.all()) {
+      const pending: Pending = { id, consumer: copy.consumers.get(consumer.name) as Consumer, deliveredAt, deliveries };
+      copy.pending.add(pending);
+      pending.consumer.pending.add(pending);
+    }
+    return copy;
+  }
+
   /** The consumer of that name, made when it is not there. */
   consumer(name: string, now: number): Consumer {
     let consumer = this.consumers.get(name);

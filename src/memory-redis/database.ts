@@ -36,8 +36,8 @@ export interface Waiter {
 }
 
 export class Database {
-  readonly #values = new Map<string, Value>();
-  readonly #expires = new ExpiryQueue();
+  #values = new Map<string, Value>();
+  #expires = new ExpiryQueue();
   readonly #watchers = new Map<string, Set<Watcher>>();
   /** Who is blocked on a key, first come first served. */
   readonly waiters = new Map<string, Set<Waiter>>();
@@ -123,11 +123,7 @@ export class Database {
     this.shared.usedBytes += value.bytes - value.accounted;
     value.accounted = value.bytes;
     this.#touch(key);
-    if (!wake || this.waiters.size === 0 || !this.waiters.has(key)) return;
-    const { ready } = this.shared;
-    const keys = ready.get(this);
-    if (keys === undefined) ready.set(this, new Set([key]));
-    else keys.add(key);
+    if (wake && this.waiters.size > 0 && this.waiters.has(key)) this.#wake(key);
   }
 
   #release(value: Value): void {
@@ -186,6 +182,26 @@ export class Database {
       if (key === undefined) return;
       this.#expire(key);
     }
+  }
+
+  /** Exchanges the data of two databases; who watches or waits stays where he is, and sees other data. */
+  swap(other: Database): void {
+    if (other === this) return;
+    [this.#values, other.#values] = [other.#values, this.#values];
+    [this.#expires, other.#expires] = [other.#expires, this.#expires];
+    this.shared.dirty += 1;
+    for (const db of [this, other]) {
+      for (const [key, watchers] of db.#watchers) {
+        if (this.#values.has(key) || other.#values.has(key)) for (const watcher of watchers) watcher.dirty = true;
+      }
+      for (const key of db.waiters.keys()) if (db.#values.has(key)) db.#wake(key);
+    }
+  }
+
+  #wake(key: string): void {
+    const keys = this.shared.ready.get(this);
+    if (keys === undefined) this.shared.ready.set(this, new Set([key]));
+    else keys.add(key);
   }
 
   clear(): void {

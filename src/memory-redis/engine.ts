@@ -1,27 +1,30 @@
 /**
  * The in-process Redis itself: databases, connections and the order of things.
  *
- * 1. Work is done in turns of the event loop (setImmediate), never inside the call that brought it in: whoever sends
- *    commands in an endless row of awaits still lets timers and sockets have theirs.
- * 2. Connections are worked on in the order in which they had something to say; one request runs to its end before the next begins.
- * 3. Time is the injected clock's, read once for each request; there is no chance in here at all.
- * 4. After each request, clients blocked on keys that it changed are served, first come first served.
+ * 1. One request runs to its end before the next begins.
+ * 2. Time is the injected clock's, read once for each request; there is no chance in here at all.
+ * 3. After each request, clients blocked on keys that it changed are served, first come first served.
  */
 import type { Clock, Timer } from '../message/clock.js';
-import type { Args } from './args.js';
+import { Args } from './args.js';
 import { printed } from './bytes.js';
-import type { Client } from './client-state.js';
+import { type Client, HELD_OVERHEAD_BYTES } from './client-state.js';
 import { arityFits, type CommandSpec, type CommandTable } from './command-table.js';
 import { allCommands } from './commands/index.js';
 import { Cursors } from './cursors.js';
 import { Database, type Shared } from './database.js';
+import { FaultRules } from './faults.js';
+import type { Journal } from './journal.js';
+import type { LogStore } from './log-store.js';
+import { Persistence } from './persistence.js';
 import { PubSub } from './pubsub.js';
 import { CommandError, NO_REPLY, OUT_OF_MEMORY, QUEUED, type Reply, wrongArity } from './reply.js';
 import type { ParserLimits } from './resp-parser.js';
-import { ReplyWriter } from './resp-writer.js';
+import type { ReplyWriter } from './resp-writer.js';
 import { Scripts } from './scripts.js';
 import type { Session } from './session.js';
 import { Settings } from './settings.js';
+import { Turns } from './turns.js';
 
 const DATABASES = 16;
 /** Expired keys that nobody asks for are removed at most this often, and this many at a time. */
@@ -33,28 +36,46 @@ export class Engine {
   readonly sessions = new Map<number, Session>();
   readonly table: CommandTable = allCommands();
   readonly settings = new Settings();
-  readonly limits: ParserLimits = { bulkBytes: 512 * 1024 * 1024 };
+  /** What connections may hold, as the settings say. */
+  readonly limits: ParserLimits = this.settings;
   readonly pubsub = new PubSub();
   readonly cursors = new Cursors();
   readonly scripts: Scripts;
   readonly startedAt: number;
   commandsRun = 0;
   closed = false;
+  /** Crashed, and not restarted yet: no connection is taken. */
+  down = false;
+  /** Why nothing can be done at all: the log could not be read. */
+  failure: CommandError | undefined;
+  /** Why nothing can be written: the log cannot. */
+  writeFailure: CommandError | undefined;
+  /** There when writes are logged, and not while the log is being replayed. */
+  journal: Journal | undefined;
+  readonly faults = new FaultRules();
   connectionsSeen = 0;
   readonly #databases: Database[];
-  readonly #writer = new ReplyWriter();
-  #writing: Session | undefined;
-  #queue = new Set<Session>();
-  #toFlush = new Set<Session>();
-  #drainPlanned = false;
+  readonly #turns = new Turns(() => this.#beforeSending());
+  readonly #persistence: Persistence | undefined;
+  #paused: { readonly until: number; readonly all: boolean } | undefined;
   #nextId = 1;
   #nextExpiry = 0;
 
-  constructor(readonly clock: Clock) {
+  constructor(
+    readonly clock: Clock,
+    store?: LogStore,
+  ) {
     this.#databases = Array.from({ length: DATABASES }, (_, index) => new Database(index, this.shared));
     this.scripts = new Scripts(this);
     this.startedAt = clock.now();
     this.tick();
+    if (store === undefined) return;
+    this.#persistence = new Persistence(this, store);
+    this.#turns.hold();
+    this.#persistence.load((failure) => {
+      this.failure = failure;
+      this.#turns.release();
+    });
   }
 
   get now(): number {
@@ -87,62 +108,118 @@ export class Engine {
   // Connections
 
   schedule(session: Session): void {
-    this.#queue.add(session);
-    this.#plan();
+    this.#turns.schedule(session);
   }
 
   flushLater(session: Session): void {
-    this.#toFlush.add(session);
-    this.#plan();
+    this.#turns.flushLater(session);
   }
 
-  #plan(): void {
-    if (this.#drainPlanned) return;
-    this.#drainPlanned = true;
-    setImmediate(this.#drain);
+  flushNow(session: Session): void {
+    this.#beforeSending();
+    session.flush();
   }
 
-  readonly #drain = (): void => {
-    const queue = this.#queue;
-    this.#queue = new Set();
-    for (const session of queue) {
-      session.process();
-      this.#toFlush.add(session);
-    }
-    // Cleared before flushing: what a reply sets off in this very process plans the next turn.
-    this.#drainPlanned = false;
-    const toFlush = this.#toFlush;
-    this.#toFlush = new Set();
-    for (const session of toFlush) session.flush();
-    if (this.#queue.size > 0 || this.#toFlush.size > 0) this.#plan();
-  };
-
-  /** The writer, ready for this connection: what another one has written so far is put aside for it first. */
   writerFor(session: Session): ReplyWriter {
-    if (this.#writing !== session) {
-      this.#writing?.collect(this.#writer.take());
-      this.#writing = session;
-    }
-    return this.#writer;
+    return this.#turns.writerFor(session);
   }
 
   collectOutput(session: Session): void {
-    if (this.#writing !== session) return;
-    session.collect(this.#writer.take());
-    this.#writing = undefined;
+    this.#turns.collectOutput(session);
   }
+
+  get unsentBytes(): number {
+    return this.#turns.unsentBytes;
+  }
+
+  /** Whether this connection has sent so much that is no complete request yet, or all together have, that it has to go. */
+  holdsTooMuch(session: Session): boolean {
+    const most = this.settings.queryBufferLimit;
+    if (session.held > most) return true;
+    if (session.held < most / 16) return false;
+    let total = 0;
+    for (const { held } of this.sessions.values()) total += held;
+    return total > most;
+  }
+
+  /** What was recorded reaches the log before the replies leave. When it cannot, nobody is told that it has. */
+  readonly #beforeSending = (): void => {
+    if (this.journal === undefined) return;
+    try {
+      this.journal.flush();
+      this.writeFailure = undefined;
+    } catch (error) {
+      this.writeFailure = new CommandError(
+        `MISCONF Errors writing to the AOF file: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      for (const session of [...this.sessions.values()]) session.destroy();
+    }
+  };
 
   forget(session: Session): void {
     this.sessions.delete(session.id);
-    this.#queue.delete(session);
-    this.#toFlush.delete(session);
+    this.#turns.forget(session);
     this.pubsub.forget(session);
   }
 
   /** Ends all connections and takes no new ones. */
   close(): void {
+    if (this.closed) return;
     this.closed = true;
     for (const session of [...this.sessions.values()]) session.close();
+    this.#persistence?.close();
+  }
+
+  // Faults
+
+  /** Nothing is read, done or answered until `resume`. */
+  pause(): void {
+    this.#turns.hold();
+  }
+
+  resume(): void {
+    this.#turns.release();
+  }
+
+  /** Breaks off all connections and takes no new ones. Scripts are forgotten, and the last `lose` writes. */
+  crash(lose: number): void {
+    if (lose > 0 && this.journal === undefined)
+      throw new Error('losing writes needs a log: createMemoryRedis({ log: true }), or an appendOnlyFile');
+    this.down = true;
+    for (const session of [...this.sessions.values()]) session.destroy();
+    this.scripts.flush();
+    if (this.journal === undefined) return;
+    this.journal.flush();
+    this.journal = undefined;
+    this.#persistence?.loseTail(lose);
+  }
+
+  /** Takes connections again, with the data that the log holds; without a log, with all data. */
+  restart(): void {
+    if (!this.down) return;
+    if (this.#persistence !== undefined) {
+      for (const db of this.#databases) db.clear();
+      this.#persistence.reload();
+      this.tick();
+    }
+    this.down = false;
+  }
+
+  /** CLIENT PAUSE: until that moment no writes are done, or nothing at all. */
+  pauseClients(until: number, all: boolean): void {
+    this.#paused = { until: Math.max(until, this.#paused?.until ?? 0), all };
+  }
+
+  unpauseClients(): void {
+    this.#paused = undefined;
+  }
+
+  /** How long a command has to wait because of CLIENT PAUSE, in milliseconds. */
+  pauseLeft(spec: CommandSpec | undefined): number {
+    if (this.#paused === undefined) return 0;
+    const left = this.#paused.until - this.now;
+    if (left <= 0) this.#paused = undefined;
+    return this.#paused?.all || spec?.mayWrite ? Math.max(0, left) : 0;
   }
 
   // Requests
@@ -167,8 +244,12 @@ export class Engine {
     }
     client.lastCommand = spec.name;
     const { transaction } = client;
-    if (transaction !== undefined && !spec.flags.has('no_multi')) {
-      transaction.queue.push({ spec, args: args.keep() });
+    if (transaction !== undefined && !spec.immediate) {
+      const kept = args.keep();
+      const bytes = kept.source.length + HELD_OVERHEAD_BYTES * args.count;
+      transaction.queue.push({ spec, args: kept });
+      transaction.bytes += bytes;
+      client.charge(bytes);
       if (spec.scripts) transaction.scripts = true;
       return QUEUED;
     }
@@ -178,6 +259,7 @@ export class Engine {
   /** A request that was not even begun breaks a transaction; when it was EXEC itself, it ends it. */
   #rejected(client: Client, found: CommandSpec | undefined, error: CommandError): CommandError {
     if (found?.name === 'exec') {
+      client.heldBytes -= client.transaction?.bytes ?? 0;
       client.transaction = undefined;
       client.unwatchAll();
       return new CommandError(`EXECABORT Transaction discarded because of: ${error.message.replace(/^ERR /, '')}`);
@@ -188,15 +270,31 @@ export class Engine {
 
   /** Runs a command that may run. */
   run(client: Client, spec: CommandSpec, args: Args): Reply {
+    const { dirty } = this.shared;
+    let reply: Reply;
     try {
-      return spec.run(client, args);
+      reply = spec.run(client, args);
     } catch (error) {
-      return asReply(error);
+      reply = asReply(error);
+    }
+    if (this.journal !== undefined && spec.write && this.shared.dirty !== dirty) this.journal.record(this.now, client.db.index, args);
+    return reply;
+  }
+
+  /** Runs something whose writes belong together: the log holds them all or none. */
+  atomically<T>(run: () => T): T {
+    this.journal?.enter();
+    try {
+      return run();
+    } finally {
+      this.journal?.leave();
     }
   }
 
   #check(client: Client, found: CommandSpec | undefined, args: Args): CommandSpec {
+    if (this.failure !== undefined) throw this.failure;
     const spec = this.resolve(found, args);
+    if (this.writeFailure !== undefined && spec.mayWrite) throw this.writeFailure;
     if (spec.denyOom && this.outOfMemory()) throw OUT_OF_MEMORY;
     if (spec.name === 'exec' && client.transaction?.queue.some((queued) => queued.spec.denyOom) && this.outOfMemory()) throw OUT_OF_MEMORY;
     if (client.protocol === 2 && client.subscriptions > 0 && !ALLOWED_WHILE_SUBSCRIBED.has(spec.name)) {
@@ -264,12 +362,15 @@ export class Engine {
       cancel,
       end,
       serve: (key: string): boolean => {
+        const { dirty } = this.shared;
         let reply: Reply | undefined;
         try {
           reply = request.attempt(key);
         } catch (error) {
           reply = asReply(error);
         }
+        if (this.journal !== undefined && this.shared.dirty !== dirty)
+          this.journal.record(this.now, db.index, Args.of(request.served(key)));
         if (reply === undefined) return false;
         end(reply);
         return true;
@@ -290,6 +391,8 @@ export interface BlockRequest {
   /** What is answered where nothing may block, when it is not the same. */
   readonly denied?: Reply;
   attempt(key: string): Reply | undefined;
+  /** The request that does at once what serving this key did, for the log. */
+  served(key: string): readonly string[];
 }
 
 const ALLOWED_WHILE_SUBSCRIBED = new Set([

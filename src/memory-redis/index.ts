@@ -6,13 +6,45 @@ import type { Redis, RedisOptions } from 'ioredis';
 import { type Clock, systemClock } from '../message/clock.js';
 import { connectorOptions, createClient } from './client.js';
 import { Engine } from './engine.js';
+import type { Fault, RequestMatch } from './faults.js';
+import { FileLogStore, MemoryLogStore, type SyncPolicy } from './log-store.js';
 import { type Listening, listen } from './server.js';
 
+export type { Fault, RequestMatch, SeenRequest } from './faults.js';
 export type { Listening } from './server.js';
 
 export interface MemoryRedisOptions {
   /** Whose time rules: stream ids, TIME, expiry, the time-outs of blocking commands. Default: the machine's clock. */
   readonly clock?: Clock;
+  /**
+   * A file in which all writes are logged, and from which the data is rebuilt when there is any. Commands wait until that is done.
+   * What has been answered survives the end of this process; `CONFIG SET appendfsync always` makes it survive a power cut too.
+   */
+  readonly appendOnlyFile?: string;
+  /** Logs writes in memory, so that `faults.crash({ lose })` can lose some. For tests; it grows with every write. Default: false. */
+  readonly log?: boolean;
+}
+
+/** Switches for tests of what is built on Redis: each does what a network, a machine or a Redis may do. */
+export interface MemoryRedisFaults {
+  /**
+   * The next requests that match suffer the fault.
+   * @param times how many of them; default 1
+   * @returns withdraws what is left of the rule
+   */
+  inject(match: RequestMatch, fault: Fault, options?: { readonly times?: number }): () => void;
+  /** Withdraws all rules. */
+  clear(): void;
+  /** Stands still, as a stopped process: nothing is read, done or answered. */
+  pause(): void;
+  resume(): void;
+  /**
+   * Ends as a killed Redis does: connections break off and new ones are refused until `restart`; scripts are forgotten.
+   * @param options.lose how many of the last writes (commands, transactions, scripts) had not reached the disk; needs `log` or `appendOnlyFile`. Default 0
+   */
+  crash(options?: { readonly lose?: number }): void;
+  /** Comes back after `crash`, with the data that is left. */
+  restart(): void;
 }
 
 /** An in-process Redis. Clients made by `client` and connections to `listen`'s port see the same data. */
@@ -23,13 +55,29 @@ export interface MemoryRedis {
   connectorOptions(): Pick<RedisOptions, 'Connector'>;
   /** Opens a port on 127.0.0.1 for other processes and tools; 0 picks one. Resolves when it is open. */
   listen(port: number): Promise<Listening>;
+  /** For tests: loses requests and replies, stands still, crashes. */
+  readonly faults: MemoryRedisFaults;
   /** Ends all connections and the clients made by `client`, and closes all ports. Resolves when they are closed. */
   close(): Promise<void>;
 }
 
 /** Creates an empty in-process Redis; returns at once and connects to nothing. */
 export function createMemoryRedis(options: MemoryRedisOptions = {}): MemoryRedis {
-  const engine = new Engine(options.clock ?? systemClock);
+  const clock = options.clock ?? systemClock;
+  const engine: Engine = new Engine(
+    clock,
+    options.appendOnlyFile === undefined ? (options.log ? new MemoryLogStore() : undefined) : openFile(options.appendOnlyFile),
+  );
+  function openFile(path: string): FileLogStore {
+    return new FileLogStore(
+      path,
+      () => engine.settings.get('appendfsync') as SyncPolicy,
+      () => clock.monotonic(),
+    );
+  }
+  if (options.appendOnlyFile !== undefined) engine.settings.set('appendonly', 'yes');
+  let paused = false;
+
   const listening = new Set<Listening>();
   const clients = new Set<Redis>();
   return {
@@ -44,6 +92,20 @@ export function createMemoryRedis(options: MemoryRedisOptions = {}): MemoryRedis
       const opened = await listen(engine, port);
       listening.add(opened);
       return opened;
+    },
+    faults: {
+      inject: (match, fault, { times = 1 } = {}) => engine.faults.add(match, fault, times),
+      clear: () => engine.faults.clear(),
+      pause() {
+        if (!paused) engine.pause();
+        paused = true;
+      },
+      resume() {
+        if (paused) engine.resume();
+        paused = false;
+      },
+      crash: ({ lose = 0 } = {}) => engine.crash(lose),
+      restart: () => engine.restart(),
     },
     async close() {
       for (const client of clients) client.disconnect();

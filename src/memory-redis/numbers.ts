@@ -66,9 +66,12 @@ export function previousUnsigned(value: Int64): Int64 | undefined {
 
 export const LARGEST_UNSIGNED: Int64 = MAX_UINT64;
 
+/** No number worth the name is longer, and reading one takes time that grows with its square. */
+export const LONGEST_FLOAT = 320;
+
 /** Reads a float as strtod does, whole text only; undefined for anything else and for NaN. */
 export function parseFloatStrict(text: string): number | undefined {
-  if (text === '' || /^\s/.test(text)) return undefined;
+  if (text === '' || text.length > LONGEST_FLOAT || /^\s/.test(text)) return undefined;
   if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) {
     const value = Number(text);
     // strtod reports ERANGE for what is too large or too small to be held.
@@ -84,6 +87,7 @@ export function parseFloatStrict(text: string): number | undefined {
 /** As strtod alone reads it: nothing at all is 0, spaces may come first, what is too large is infinite. */
 export function parseFloatLoose(text: string): number | undefined {
   if (text === '') return 0;
+  if (text.length > LONGEST_FLOAT) return undefined;
   const trimmed = text.trimStart();
   if (/^[+-]?\d+\.?\d*e\+?\d{3,}$/i.test(trimmed)) return Number(trimmed);
   return parseFloatStrict(trimmed);

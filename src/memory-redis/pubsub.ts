@@ -1,4 +1,4 @@
-import type { Client } from './client-state.js';
+import { type Client, HELD_OVERHEAD_BYTES } from './client-state.js';
 import { globMatches } from './glob.js';
 import { Push } from './reply.js';
 
@@ -8,22 +8,24 @@ export class PubSub {
   readonly patterns = new Map<string, Set<Client>>();
 
   subscribe(client: Client, channel: string): void {
+    if (!client.channels.has(channel)) client.charge(channel.length + HELD_OVERHEAD_BYTES);
     client.channels.add(channel);
     join(this.channels, channel, client);
   }
 
   unsubscribe(client: Client, channel: string): void {
-    client.channels.delete(channel);
+    if (client.channels.delete(channel)) client.heldBytes -= channel.length + HELD_OVERHEAD_BYTES;
     leave(this.channels, channel, client);
   }
 
   subscribePattern(client: Client, pattern: string): void {
+    if (!client.patterns.has(pattern)) client.charge(pattern.length + HELD_OVERHEAD_BYTES);
     client.patterns.add(pattern);
     join(this.patterns, pattern, client);
   }
 
   unsubscribePattern(client: Client, pattern: string): void {
-    client.patterns.delete(pattern);
+    if (client.patterns.delete(pattern)) client.heldBytes -= pattern.length + HELD_OVERHEAD_BYTES;
     leave(this.patterns, pattern, client);
   }
 
@@ -45,10 +47,8 @@ export class PubSub {
   }
 
   forget(client: Client): void {
-    for (const channel of client.channels) leave(this.channels, channel, client);
-    for (const pattern of client.patterns) leave(this.patterns, pattern, client);
-    client.channels.clear();
-    client.patterns.clear();
+    for (const channel of [...client.channels]) this.unsubscribe(client, channel);
+    for (const pattern of [...client.patterns]) this.unsubscribePattern(client, pattern);
   }
 }
 

@@ -52,6 +52,14 @@ export class RawArray {
   }
 }
 
+/** A reply in another protocol than the one that holds now. */
+export class InProtocol {
+  constructor(
+    readonly reply: Reply,
+    readonly protocol: 2 | 3,
+  ) {}
+}
+
 export class NullArray {
   private readonly kind = 'null-array';
 }
@@ -72,6 +80,7 @@ export type Reply =
   | Frames
   | RawArray
   | NullArray
+  | InProtocol
   | readonly Reply[];
 
 export const OK = new Status('OK');

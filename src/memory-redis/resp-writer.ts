@@ -1,6 +1,19 @@
 import { copyBytes, writeDigits, writeLatin1 } from './bytes.js';
 import { formatDouble } from './numbers.js';
-import { CommandError, Double, Frames, MapReply, NullArray, Push, RawArray, type Reply, SetReply, Status, Verbatim } from './reply.js';
+import {
+  CommandError,
+  Double,
+  Frames,
+  InProtocol,
+  MapReply,
+  NullArray,
+  Push,
+  RawArray,
+  type Reply,
+  SetReply,
+  Status,
+  Verbatim,
+} from './reply.js';
 
 export type Protocol = 2 | 3;
 
@@ -20,11 +33,18 @@ export class ReplyWriter {
   #from = 0;
   #at = 0;
   #full: Buffer[] = [];
+  #fullBytes = 0;
+
+  /** Bytes written since `take` last handed them out. */
+  get pending(): number {
+    return this.#fullBytes + this.#at - this.#from;
+  }
 
   take(): Buffer[] {
     this.#cut();
     const chunks = this.#full;
     this.#full = [];
+    this.#fullBytes = 0;
     return chunks;
   }
 
@@ -41,6 +61,7 @@ export class ReplyWriter {
   #rare(reply: Exclude<Reply, readonly Reply[]>, protocol: Protocol): void {
     if (reply instanceof CommandError) this.#ascii(`-${reply.message.replace(/[\r\n]/g, ' ')}\r\n`);
     else if (reply instanceof NullArray) this.#ascii(protocol === 3 ? '_\r\n' : '*-1\r\n');
+    else if (reply instanceof InProtocol) this.write(reply.reply, reply.protocol);
     else if (reply instanceof Frames) for (const item of reply.items) this.write(item, protocol);
     else if (reply instanceof MapReply)
       this.#all(protocol === 3 ? 37 : 42, protocol === 3 ? reply.flat.length / 2 : reply.flat.length, reply.flat, protocol);
@@ -90,6 +111,7 @@ export class ReplyWriter {
       if (end - start >= PASS_ON_BYTES) {
         this.#cut();
         this.#full.push(bytes.subarray(start, end));
+        this.#fullBytes += end - start;
       } else {
         this.#reserve(end - start);
         this.#at = copyBytes(bytes, start, end, this.#slab, this.#at);
@@ -111,7 +133,9 @@ export class ReplyWriter {
   }
 
   #cut(): void {
-    if (this.#at > this.#from) this.#full.push(this.#slab.subarray(this.#from, this.#at));
+    if (this.#at === this.#from) return;
+    this.#full.push(this.#slab.subarray(this.#from, this.#at));
+    this.#fullBytes += this.#at - this.#from;
     this.#from = this.#at;
   }
 }

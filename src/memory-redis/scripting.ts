@@ -10,10 +10,9 @@
  * 3. A script that runs out of memory or breaks the engine ends the engine: the next script gets a new one.
  */
 import { Args } from './args.js';
-import { copyBytes, readLatin1, readUint32, writeLatin1, writeUint32 } from './bytes.js';
-import { formatDouble } from './numbers.js';
-import { CommandError, Double, MapReply, NullArray, RawArray, type Reply, SetReply, Status, Verbatim } from './reply.js';
-import { WireReader } from './stream.js';
+import { copyBytes, readUint32, writeLatin1, writeUint32 } from './bytes.js';
+import { ReplyDecoder, ReplyEncoder } from './lua-encoding.js';
+import type { Reply } from './reply.js';
 import { SERVER_VERSION } from './version.js';
 
 /** Lua instructions one script may use: some seconds' worth. Redis itself would go on and answer BUSY to others, which one thread cannot. */
@@ -56,8 +55,6 @@ interface Wasm {
 const UNEXPECTED = new Error('this version of lua-redis-wasm is built otherwise than the one expected (1.5.0)');
 
 type WasmCall = (ret: number, ptr: number, length: number) => void;
-
-const TAG = { null: 0, integer: 1, bulk: 2, array: 3, status: 4, error: 5, abort: 6, boolean: 7, double: 8, map: 9, set: 10 } as const;
 
 const MARK = '\x01';
 
@@ -229,7 +226,9 @@ export class LuaRuntime {
       wasm.free(wordsAt);
       const ptr = readUint32(memory, this.#ret);
       if (ptr !== 0 && readUint32(memory, this.#ret + 4) !== 0) {
-        reply = new ReplyDecoder(memory, ptr).top();
+        const decoder = new ReplyDecoder(memory, ptr);
+        const failure = decoder.failure();
+        reply = failure === undefined ? decoder.value() : readFailure(failure);
         wasm.free(ptr);
       }
     } catch (error) {
@@ -265,159 +264,17 @@ export class LuaRuntime {
 
 const NO_WORDS = Args.of([]);
 
+/** What `failed` in the bootstrap made of an error: where, of which kind, what. */
+function readFailure({ message, line }: { readonly message: string; readonly line: number }): ScriptFailure {
+  const [, where, kind, ...rest] = message.split(MARK);
+  return where === undefined ? new ScriptFailure(message, line, false) : new ScriptFailure(rest.join(MARK), Number(where), kind === 't');
+}
+
 function writeWords(memory: Buffer, at: number, args: Args, from: number): void {
   writeUint32(memory, args.count - from, at);
   let to = at + 4;
   for (let index = from; index < args.count; index += 1) {
     writeUint32(memory, args.length(index), to);
     to = copyBytes(args.source, args.starts[index] as number, args.ends[index] as number, memory, to + 4);
-  }
-}
-
-/** Writes replies in the engine's binary form. */
-class ReplyEncoder {
-  #buffer = Buffer.allocUnsafeSlow(64 * 1024);
-  #at = 0;
-
-  begin(): void {
-    this.#at = 0;
-    if (this.#buffer.length > 8 * 1024 * 1024) this.#buffer = Buffer.allocUnsafeSlow(64 * 1024);
-  }
-
-  bytes(): Buffer {
-    return this.#buffer.subarray(0, this.#at);
-  }
-
-  /** A reply as RESP2 has it, which is what scripts see; doubles and maps as such only after `redis.setresp(3)`, when commands answer so. */
-  reply(reply: Reply): void {
-    if (typeof reply === 'string') this.#text(TAG.bulk, reply);
-    else if (typeof reply === 'number' || typeof reply === 'bigint') this.#integer(reply);
-    else if (reply === null || reply instanceof NullArray) this.#header(TAG.null, 0);
-    else if (reply instanceof Status) this.#text(TAG.status, reply.text);
-    else if (reply instanceof CommandError) this.#text(TAG.error, reply.message);
-    else if (reply instanceof RawArray) this.#raw(reply);
-    else if (typeof reply === 'boolean') this.#integer(reply ? 1 : 0);
-    else if (reply instanceof Double) this.#text(TAG.bulk, formatDouble(reply.value));
-    else if (reply instanceof Verbatim) this.#text(TAG.bulk, reply.text);
-    else if (reply instanceof MapReply) this.#all(reply.flat);
-    else if (reply instanceof SetReply) this.#all(reply.items);
-    else if (Array.isArray(reply)) this.#all(reply as readonly Reply[]);
-    else this.#header(TAG.null, 0);
-  }
-
-  #all(items: readonly Reply[]): void {
-    this.#header(TAG.array, items.length);
-    for (const item of items) this.reply(item);
-  }
-
-  #raw(raw: RawArray): void {
-    this.#header(TAG.array, raw.count);
-    for (const { bytes, start, end } of raw.segments) {
-      const reader = new WireReader(bytes);
-      reader.at = start;
-      while (reader.at < end) this.reply(reader.value() as Reply);
-    }
-  }
-
-  #text(tag: number, text: string): void {
-    this.#header(tag, text.length);
-    this.#reserve(text.length);
-    this.#at = writeLatin1(this.#buffer, text, this.#at);
-  }
-
-  #integer(value: number | bigint): void {
-    this.#header(TAG.integer, 8);
-    this.#reserve(8);
-    if (typeof value === 'bigint') this.#buffer.writeBigInt64LE(value, this.#at);
-    else {
-      const high = Math.floor(value / 2 ** 32);
-      this.#buffer.writeUInt32LE(value - high * 2 ** 32, this.#at);
-      this.#buffer.writeInt32LE(high, this.#at + 4);
-    }
-    this.#at += 8;
-  }
-
-  #header(tag: number, length: number): void {
-    this.#reserve(5);
-    const at = this.#at;
-    this.#buffer[at] = tag;
-    writeUint32(this.#buffer, length, at + 1);
-    this.#at = at + 5;
-  }
-
-  #reserve(bytes: number): void {
-    if (this.#buffer.length - this.#at >= bytes) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#at + bytes));
-    this.#buffer.copy(grown, 0, 0, this.#at);
-    this.#buffer = grown;
-  }
-}
-
-/** Reads what a script came to. */
-class ReplyDecoder {
-  constructor(
-    private readonly memory: Buffer,
-    private at: number,
-  ) {}
-
-  top(): Reply | ScriptFailure {
-    if (this.memory[this.at] !== TAG.abort) return this.value();
-    const length = this.memory.readUInt32LE(this.at + 1);
-    const line = this.memory.readUInt32LE(this.at + 5);
-    const message = readLatin1(this.memory, this.at + 9, this.at + 5 + length).replace(/\0$/, '');
-    // What `failed` in the bootstrap makes of an error: where, of which kind, what.
-    const [, where, kind, ...rest] = message.split(MARK);
-    return where === undefined ? new ScriptFailure(message, line, false) : new ScriptFailure(rest.join(MARK), Number(where), kind === 't');
-  }
-
-  value(): Reply {
-    const { memory } = this;
-    const tag = memory[this.at];
-    const count = memory.readUInt32LE(this.at + 1);
-    this.at += 5;
-    switch (tag) {
-      case TAG.null:
-        return null;
-      case TAG.integer: {
-        const low = memory.readUInt32LE(this.at);
-        const high = memory.readInt32LE(this.at + 4);
-        const number = high * 2 ** 32 + low;
-        const exact = Number.isSafeInteger(number) ? number : memory.readBigInt64LE(this.at);
-        this.at += 8;
-        return exact;
-      }
-      case TAG.bulk:
-        return this.#text(count);
-      case TAG.status:
-        return new Status(this.#text(count));
-      case TAG.error:
-        return new CommandError(this.#text(count));
-      case TAG.array:
-        return this.#items(count);
-      case TAG.boolean:
-        this.at += 1;
-        return memory[this.at - 1] !== 0;
-      case TAG.double:
-        this.at += 8;
-        return new Double(memory.readDoubleLE(this.at - 8));
-      case TAG.map:
-        return new MapReply(this.#items(count * 2));
-      case TAG.set:
-        return new SetReply(this.#items(count));
-      default:
-        this.at += count;
-        return null;
-    }
-  }
-
-  #items(count: number): Reply[] {
-    const items: Reply[] = [];
-    for (let index = 0; index < count; index += 1) items.push(this.value());
-    return items;
-  }
-
-  #text(length: number): string {
-    this.at += length;
-    return readLatin1(this.memory, this.at - length, this.at);
   }
 }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Args } from './args.js';
-import { Client } from './client-state.js';
+import type { Client } from './client-state.js';
 import { arityFits, type CommandSpec } from './command-table.js';
 import type { Engine } from './engine.js';
+import { InternalClient } from './internal-client.js';
 import { CommandError, OUT_OF_MEMORY, type Reply } from './reply.js';
 import { FUEL, LuaRuntime, ScriptFailure, type ScriptHost } from './scripting.js';
 
@@ -122,7 +123,7 @@ export class Scripts {
     if (fault !== undefined) throw new CommandError(`ERR Error compiling script (new function): ${fault}`);
     const caller = this.#caller;
     caller.begin(client, { readOnly: readOnly || flags.noWrites, checkMemory: outOfMemory && !flags.allowOom });
-    const reply = runtime.run(script.sha, args, 3, 3 + keys, caller);
+    const reply = this.engine.atomically(() => runtime.run(script.sha, args, 3, 3 + keys, caller));
     return reply instanceof ScriptFailure ? describeFailure(reply, script.sha) : reply;
   }
 }
@@ -180,15 +181,10 @@ function describeFailure({ message, line, table }: ScriptFailure, sha: string): 
 }
 
 /** A script as a client: it talks to the same commands, with its own database and protocol, and under the script's flags. */
-class ScriptClient extends Client implements ScriptHost {
+class ScriptClient extends InternalClient implements ScriptHost {
   override readonly isScript = true;
   #readOnly = false;
   #checkMemory = false;
-
-  constructor(engine: Engine) {
-    super(engine);
-    this.mayBlock = false;
-  }
 
   begin(client: Client, { readOnly, checkMemory }: { readOnly: boolean; checkMemory: boolean }): void {
     this.db = client.db;
@@ -220,13 +216,5 @@ class ScriptClient extends Client implements ScriptHost {
 
   setProtocol(version: 2 | 3): void {
     this.protocol = version;
-  }
-
-  override deliver(): void {
-    // Nothing is delivered to a script.
-  }
-
-  override close(): void {
-    // A script has no connection.
   }
 }

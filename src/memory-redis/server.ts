@@ -51,7 +51,17 @@ function bind(server: Server, port: number): Promise<void> {
 
 function attach(engine: Engine, socket: Socket): void {
   engine.connectionsSeen += 1;
+  // A broken connection is nobody's fault here; 'close' follows.
+  socket.on('error', () => socket.destroy());
   socket.setNoDelay(true);
+  if (engine.down) {
+    socket.destroy();
+    return;
+  }
+  if (engine.sessions.size >= engine.settings.maxClients) {
+    socket.end('-ERR max number of clients reached\r\n');
+    return;
+  }
   const session = new Session(engine, {
     address: `${socket.remoteAddress}:${socket.remotePort}`,
     send(chunks) {
@@ -60,10 +70,13 @@ function attach(engine: Engine, socket: Socket): void {
       for (const chunk of chunks) socket.write(chunk);
       socket.uncork();
     },
+    get backlog() {
+      return socket.writableLength;
+    },
     end: () => socket.end(),
+    destroy: () => socket.resetAndDestroy(),
   });
   socket.on('data', (chunk) => session.receive(chunk));
+  socket.on('drain', () => engine.schedule(session));
   socket.on('close', () => session.disconnected());
-  // A broken connection is nobody's fault here; 'close' follows.
-  socket.on('error', () => socket.destroy());
 }

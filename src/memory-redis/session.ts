@@ -2,6 +2,7 @@ import type { Args } from './args.js';
 import { Client } from './client-state.js';
 import type { CommandSpec } from './command-table.js';
 import type { Engine } from './engine.js';
+import type { Fault } from './faults.js';
 import { CommandError, NO_REPLY, type Reply } from './reply.js';
 import { ProtocolError, RequestParser } from './resp-parser.js';
 
@@ -9,10 +10,21 @@ import { ProtocolError, RequestParser } from './resp-parser.js';
 export interface Transport {
   /** Who is at the other end, for CLIENT LIST. */
   readonly address: string;
+  /** Bytes sent that the other end has not taken yet. When it has taken them, the transport schedules the session. */
+  readonly backlog: number;
   send(chunks: readonly Buffer[]): void;
   /** Ends the connection once what was sent has gone out. */
   end(): void;
+  /** Breaks the connection off. */
+  destroy(): void;
 }
+
+/** A client that does not take its replies is not worked for any more until it has: the replies would fill the memory. */
+const MOST_BACKLOG_BYTES = 16 * 1024 * 1024;
+/** Published messages cannot wait: a subscriber that is this far behind is dropped (Redis: client-output-buffer-limit pubsub). */
+const MOST_PUBSUB_BACKLOG_BYTES = 32 * 1024 * 1024;
+/** Replies are handed over when there are this many bytes of them, and otherwise at the end of the turn. */
+const FLUSH_BYTES = 1024 * 1024;
 
 /**
  * One connection: bytes in, requests to the engine one after the other, replies out in the same order.
@@ -22,7 +34,9 @@ export class Session extends Client {
   readonly #parser: RequestParser;
   readonly #output: Buffer[] = [];
   #input: (Buffer | string)[] = [];
+  #inputBytes = 0;
   #waiting = false;
+  #muted = false;
   #closing = false;
   #closed = false;
   override readonly address: string;
@@ -41,22 +55,30 @@ export class Session extends Client {
     return this.#closed || this.#closing;
   }
 
+  /** Bytes that came in and have not been worked on. */
+  get held(): number {
+    return this.#inputBytes + this.#parser.held;
+  }
+
   /** Takes what came in; it is worked on in a later turn of the event loop. Texts are gathered, and made bytes of in one go. */
   receive(chunk: Buffer | string): void {
-    if (this.closed) return;
+    if (this.closed || this.#muted) return;
     const last = this.#input.length - 1;
     if (typeof chunk === 'string' && typeof this.#input[last] === 'string') this.#input[last] += chunk;
     else this.#input.push(chunk);
+    this.#inputBytes += chunk.length;
     this.engine.schedule(this);
+    if (this.engine.holdsTooMuch(this)) this.destroy();
   }
 
   /** Works on what has come in. Only the engine calls this. */
   process(): void {
-    for (;;) {
-      if (this.blocked !== undefined || this.#waiting || this.closed) return;
+    while (this.blocked === undefined && !this.#waiting && !this.#muted && !this.closed) {
+      if (this.transport.backlog > MOST_BACKLOG_BYTES) return;
       const args = this.#next();
       if (args === undefined) return;
       this.#request(args);
+      if (this.engine.unsentBytes > FLUSH_BYTES) this.engine.flushNow(this);
     }
   }
 
@@ -67,6 +89,7 @@ export class Session extends Client {
         if (args !== undefined) return args;
         const chunk = this.#input.shift();
         if (chunk === undefined) return undefined;
+        this.#inputBytes -= chunk.length;
         this.#parser.feed(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
       }
     } catch (error) {
@@ -78,6 +101,13 @@ export class Session extends Client {
   }
 
   #request(args: Args): void {
+    const { faults } = this.engine;
+    const fault = faults.active ? faults.take(this, args) : undefined;
+    if (fault === undefined) this.#perform(args);
+    else this.#suffer(fault, args);
+  }
+
+  #perform(args: Args): void {
     const { engine } = this;
     engine.tick();
     const spec = engine.table.find(args);
@@ -85,7 +115,34 @@ export class Session extends Client {
       this.#waitForScripts(spec, args.keep());
       return;
     }
-    this.#answer(engine.execute(this, spec, args));
+    const pause = engine.pauseLeft(spec);
+    if (pause > 0) this.#later(pause, args.keep());
+    else this.#answer(engine.execute(this, spec, args));
+  }
+
+  #suffer(fault: Fault, args: Args): void {
+    if (typeof fault === 'object') {
+      this.#later(fault.delay, args.keep());
+      return;
+    }
+    if (fault === 'drop-reply' || fault === 'close-after') {
+      // Replies to earlier requests are on their way already.
+      this.engine.flushNow(this);
+      this.#muted = true;
+      this.#perform(args);
+    }
+    this.#muted = true;
+    if (fault === 'close-before' || fault === 'close-after') this.destroy();
+  }
+
+  #later(ms: number, args: Args): void {
+    this.#waiting = true;
+    this.engine.clock.after(ms, () => {
+      this.#waiting = false;
+      if (this.closed) return;
+      this.#perform(args);
+      this.engine.schedule(this);
+    });
   }
 
   #answer(reply: Reply): void {
@@ -110,12 +167,16 @@ export class Session extends Client {
 
   override deliver(reply: Reply): void {
     if (this.#closed) return;
+    if (this.subscriptions > 0 && this.transport.backlog > MOST_PUBSUB_BACKLOG_BYTES) {
+      this.destroy();
+      return;
+    }
     this.write(reply);
     this.engine.flushLater(this);
   }
 
   write(reply: Reply): void {
-    this.engine.writerFor(this).write(reply, this.protocol);
+    if (!this.#muted) this.engine.writerFor(this).write(reply, this.protocol);
   }
 
   /** Keeps what the shared writer has written for this connection until it is sent. */
@@ -139,11 +200,20 @@ export class Session extends Client {
     this.engine.flushLater(this);
   }
 
+  /** Breaks the connection off; nothing more is sent. */
+  destroy(): void {
+    if (this.#closed) return;
+    this.engine.collectOutput(this);
+    this.disconnected();
+    this.transport.destroy();
+  }
+
   /** The connection is gone: whatever it waited for or held is let go. */
   disconnected(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#input = [];
+    this.#output.length = 0;
     this.blocked?.cancel();
     this.unwatchAll();
     this.transaction = undefined;

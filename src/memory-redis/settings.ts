@@ -1,4 +1,8 @@
+import { getHeapStatistics } from 'node:v8';
 import { globMatches } from './glob.js';
+
+/** How much of the heap this Redis may take before it refuses writes, unless CONFIG SET maxmemory says otherwise. */
+const HEAP_SHARE = 0.5;
 
 /** What CONFIG GET shows and CONFIG SET takes. Few of them change what is done here; the others are remembered and shown. */
 const DEFAULTS: Readonly<Record<string, string>> = {
@@ -45,12 +49,23 @@ const DEFAULTS: Readonly<Record<string, string>> = {
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1000, kb: 1024, m: 1e6, mb: 1024 ** 2, g: 1e9, gb: 1024 ** 3 };
 const MEMORY_SETTINGS = new Set(['maxmemory', 'proto-max-bulk-len', 'client-query-buffer-limit']);
+const NUMBERS = new Set(['maxclients', 'timeout', 'hz', 'maxmemory-samples']);
 const IMMUTABLE = new Set(['databases', 'cluster-enabled']);
 
 export class Settings {
   readonly #values = new Map(Object.entries(DEFAULTS));
   /** In bytes; 0 for no limit. */
   maxMemory = 0;
+  /** Largest bulk string in a request (proto-max-bulk-len). */
+  bulkBytes = Number(DEFAULTS['proto-max-bulk-len']);
+  /** Bytes a connection may hold beside the data: unfinished requests, a transaction's queue, what it watches and listens to. */
+  queryBufferLimit = Number(DEFAULTS['client-query-buffer-limit']);
+  maxClients = Number(DEFAULTS['maxclients']);
+
+  constructor() {
+    // Values live in the heap of the process, and a full heap ends the process. A full Redis only says OOM.
+    this.set('maxmemory', String(Math.floor(getHeapStatistics().heap_size_limit * HEAP_SHARE)));
+  }
 
   get(name: string): string | undefined {
     return this.#values.get(name.toLowerCase());
@@ -66,12 +81,17 @@ export class Settings {
     if (MEMORY_SETTINGS.has(name) && memory(value) === undefined) {
       return `ERR CONFIG SET failed (possibly related to argument '${name}') - argument must be a memory value`;
     }
+    if (NUMBERS.has(name) && !/^\d+$/.test(value))
+      return `ERR CONFIG SET failed (possibly related to argument '${name}') - argument couldn't be parsed into an integer`;
     return undefined;
   }
 
   set(name: string, value: string): void {
     this.#values.set(name, MEMORY_SETTINGS.has(name) ? String(memory(value)) : value);
     if (name === 'maxmemory') this.maxMemory = memory(value) ?? 0;
+    if (name === 'proto-max-bulk-len') this.bulkBytes = memory(value) ?? 0;
+    if (name === 'client-query-buffer-limit') this.queryBufferLimit = memory(value) ?? 0;
+    if (name === 'maxclients') this.maxClients = Number(value);
   }
 }
 

@@ -35,6 +35,12 @@ export class SortedSet {
     return true;
   }
 
+  clone(): SortedSet {
+    const copy = new SortedSet();
+    for (const [member, score] of this.scores) copy.set(member, score);
+    return copy;
+  }
+
   delete(member: string): boolean {
     const score = this.scores.get(member);
     if (score === undefined) return false;

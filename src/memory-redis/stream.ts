@@ -6,79 +6,23 @@
  * 3. A chunk without a live entry is dropped; one that is mostly dead is written anew: memory goes back as entries go.
  */
 import type { Args } from './args.js';
-import { copyBytes, readLatin1, writeDigits, writeLatin1 } from './bytes.js';
+import { copyBytes, writeDigits, writeLatin1 } from './bytes.js';
 import type { ConsumerGroup } from './consumer-group.js';
 import type { Int64 } from './numbers.js';
 import { RawArray } from './reply.js';
+import { Chunk } from './stream-chunk.js';
 import { compareIds, formatId, HIGHEST_ID, LOWEST_ID, type StreamId } from './stream-id.js';
 
 /** As many entries as a node of Redis' own streams takes by default (stream-node-max-entries). */
 const CHUNK_ENTRIES = 100;
 const CHUNK_BYTES = 32 * 1024;
 const SMALLEST_CHUNK_BYTES = 512;
-/** A chunk this large is not worth compacting before it is this empty. */
+/** A chunk is written anew when so few of its entries are left. */
 const COMPACT_BELOW = 1 / 4;
+const COMPACT_FROM = 8;
 /** What one entry costs beside its bytes: its id's two numbers and its offset. */
-export const ENTRY_OVERHEAD_BYTES = 24;
+const ENTRY_OVERHEAD_BYTES = 24;
 const CHUNK_OVERHEAD_BYTES = 200;
-
-class Chunk {
-  bytes: Buffer;
-  used = 0;
-  count = 0;
-  head = 0;
-  live = 0;
-  dead: Set<number> | undefined;
-  readonly ms: Int64[] = [];
-  readonly seq: Int64[] = [];
-  readonly starts: number[] = [];
-
-  constructor(bytes: number) {
-    this.bytes = Buffer.allocUnsafeSlow(bytes);
-  }
-
-  end(index: number): number {
-    return index + 1 < this.count ? (this.starts[index + 1] as number) : this.used;
-  }
-
-  id(index: number): StreamId {
-    return { ms: this.ms[index] as Int64, seq: this.seq[index] as Int64 };
-  }
-
-  isLive(index: number): boolean {
-    return index >= this.head && index < this.count && !(this.dead?.has(index) ?? false);
-  }
-
-  liveBytes(): number {
-    let size = this.used - (this.starts[this.head] as number);
-    if (this.dead !== undefined) for (const index of this.dead) size -= this.end(index) - (this.starts[index] as number);
-    return size;
-  }
-
-  /** The first index whose id is not below `id`, dead or not. */
-  search(id: StreamId): number {
-    let low = this.head;
-    let high = this.count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const ms = this.ms[middle] as Int64;
-      if (ms < id.ms || (ms === id.ms && (this.seq[middle] as Int64) < id.seq)) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  kill(index: number): void {
-    this.live -= 1;
-    if (index === this.head) {
-      this.head += 1;
-      while (this.dead?.delete(this.head)) this.head += 1;
-    } else {
-      this.dead ??= new Set();
-      this.dead.add(index);
-    }
-  }
-}
 
 export class Stream {
   lastId: StreamId = LOWEST_ID;
@@ -92,6 +36,18 @@ export class Stream {
   /** How much of `bytes` the database has added to its total. */
   accounted = 0;
   #chunks: Chunk[] = [];
+
+  clone(): Stream {
+    const copy = new Stream();
+    copy.lastId = this.lastId;
+    copy.maxDeletedId = this.maxDeletedId;
+    copy.entriesAdded = this.entriesAdded;
+    copy.length = this.length;
+    copy.bytes = this.bytes;
+    copy.groups = this.groups && new Map([...this.groups].map(([name, group]) => [name, group.clone()]));
+    copy.#chunks = this.#chunks.map((chunk) => chunk.compacted());
+    return copy;
+  }
 
   get firstId(): StreamId {
     const chunk = this.#chunks[0];
@@ -251,7 +207,7 @@ export class Stream {
     this.#forget(chunk, index);
     if (compareIds(id, this.maxDeletedId) > 0) this.maxDeletedId = id;
     if (chunk.live === 0) this.#drop(at, 1);
-    else if (chunk.live < chunk.count * COMPACT_BELOW && chunk.count > 8) this.#compact(at);
+    else if (chunk.live < chunk.count * COMPACT_BELOW && chunk.count > COMPACT_FROM) this.#chunks[at] = chunk.compacted();
     return true;
   }
 
@@ -265,20 +221,6 @@ export class Stream {
     if (at === 0 && count === 1) this.#chunks.shift();
     else this.#chunks.splice(at, count);
     this.bytes -= CHUNK_OVERHEAD_BYTES * count;
-  }
-
-  #compact(at: number): void {
-    const old = this.#chunks[at] as Chunk;
-    const chunk = new Chunk(old.liveBytes());
-    for (let index = old.head; index < old.count; index += 1) {
-      if (!old.isLive(index)) continue;
-      chunk.ms.push(old.ms[index] as Int64);
-      chunk.seq.push(old.seq[index] as Int64);
-      chunk.starts.push(chunk.used);
-      chunk.used += old.bytes.copy(chunk.bytes, chunk.used, old.starts[index], old.end(index));
-    }
-    chunk.count = chunk.live = chunk.ms.length;
-    this.#chunks[at] = chunk;
   }
 
   /**
@@ -336,35 +278,4 @@ function writeWords(bytes: Buffer, from: number, args: Args, first: number): num
     at += 2;
   }
   return at;
-}
-
-/** Walks a wire-form value: arrays, bulk strings and integers only. `at` ends up behind it. */
-export class WireReader {
-  at = 0;
-  constructor(private readonly bytes: Buffer) {}
-
-  value(): string | unknown[] {
-    const mark = this.bytes[this.at];
-    const count = this.length();
-    if (mark === 42) {
-      const items: unknown[] = [];
-      for (let index = 0; index < count; index += 1) items.push(this.value());
-      return items;
-    }
-    const text = readLatin1(this.bytes, this.at, this.at + count);
-    this.at += count + 2;
-    return text;
-  }
-
-  /** The number in a header, and past its line. */
-  length(): number {
-    let at = this.at + 1;
-    let value = 0;
-    for (let code = this.bytes[at] as number; code !== 13; code = this.bytes[at] as number) {
-      value = value * 10 + code - 48;
-      at += 1;
-    }
-    this.at = at + 2;
-    return value;
-  }
 }

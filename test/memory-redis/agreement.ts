@@ -12,7 +12,8 @@ export async function replies(connection: RawConnection, sequence: readonly (rea
 }
 
 /** Commands whose replies have no order of their own. EXEC may hold any of them. */
-const UNORDERED = /^(KEYS|SMEMBERS|SUNION|SINTER|SDIFF|SCAN|SSCAN|HGETALL|HKEYS|HVALS|HSCAN|PUBSUB|EXEC|EVAL|EVAL_RO)$/i;
+const UNORDERED =
+  /^(KEYS|SMEMBERS|SUNION|SINTER|SDIFF|SCAN|SSCAN|HGETALL|HKEYS|HVALS|HSCAN|HRANDFIELD|ZRANDMEMBER|PUBSUB|EXEC|EVAL|EVAL_RO)$/i;
 /** Numbers this large may be times, which two servers read a little apart. */
 const MAYBE_TIME = 400;
 const CLOCKS_APART = 3000;
@@ -20,15 +21,19 @@ const CLOCKS_APART = 3000;
 function agree(words: readonly string[], ours: RawReply | undefined, theirs: RawReply | undefined): boolean {
   if (ours === undefined || theirs === undefined) return ours === theirs;
   const name = (words[0] ?? '').toUpperCase();
+  if ((name === 'HRANDFIELD' || name === 'ZRANDMEMBER') && words.length === 2) return typeof ours === typeof theirs;
   if (name === 'TIME') return Array.isArray(ours) === Array.isArray(theirs);
   if (name === 'XPENDING') return same(withoutIdle(ours), withoutIdle(theirs), false);
   if (name === 'XINFO') return same(withoutInternals(ours), withoutInternals(theirs), false);
   return same(withoutId(ours), withoutId(theirs), UNORDERED.test(name));
 }
 
+/** How a string is held depends on how it came about; only its looks are told here. */
+const STRING_ENCODINGS = new Set(['$int', '$embstr', '$raw']);
+
 function same(a: RawReply, b: RawReply, unordered: boolean): boolean {
   if (typeof a === 'string' || typeof b === 'string') {
-    if (a === b) return true;
+    if (a === b || (STRING_ENCODINGS.has(String(a)) && STRING_ENCODINGS.has(String(b)))) return true;
     if (typeof a !== 'string' || typeof b !== 'string' || !a.startsWith(':') || !b.startsWith(':')) return false;
     const [x, y] = [Number(a.slice(1)), Number(b.slice(1))];
     return x > MAYBE_TIME && y > MAYBE_TIME && Math.abs(x - y) < CLOCKS_APART;

@@ -84,6 +84,16 @@ function setName(client: Client, args: Args): Reply {
   return OK;
 }
 
+function pause(client: Client, args: Args): Reply {
+  if (args.count > 4) throw new CommandError(`ERR unknown subcommand or wrong number of arguments for '${args.text(1)}'. Try CLIENT HELP.`);
+  const writes = args.is(3, 'WRITE');
+  if (args.count === 4 && !writes && !args.is(3, 'ALL')) throw new CommandError('ERR CLIENT PAUSE mode must be WRITE or ALL');
+  const timeout = args.int(2, new CommandError('ERR timeout is not an integer or out of range'));
+  if (timeout < 0) throw new CommandError('ERR timeout is negative');
+  client.engine.pauseClients(client.engine.now + timeout, !writes);
+  return OK;
+}
+
 const never = (): Reply => SYNTAX_ERROR;
 
 export const clientCommands: readonly CommandSpec[] = [
@@ -96,6 +106,11 @@ export const clientCommands: readonly CommandSpec[] = [
     command('client|list', -2, 'admin noscript loading stale', NO_KEYS, list),
     command('client|kill', -3, 'admin noscript loading stale', NO_KEYS, kill),
     command('client|unblock', -3, 'admin noscript loading stale', NO_KEYS, unblock),
+    command('client|pause', -3, 'admin noscript loading stale', NO_KEYS, pause),
+    command('client|unpause', 2, 'admin noscript loading stale', NO_KEYS, (client) => {
+      client.engine.unpauseClients();
+      return OK;
+    }),
     command('client|no-evict', 3, 'admin noscript loading stale', NO_KEYS, () => OK),
   ]),
 ];

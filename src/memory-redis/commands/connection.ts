@@ -4,6 +4,7 @@ import type { Client } from '../client-state.js';
 import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
 import { CommandError, MapReply, OK, PONG, type Reply, Status, wrongArity } from '../reply.js';
 import { SERVER_VERSION } from '../version.js';
+import { endTransaction } from './transactions.js';
 
 const NO_PASSWORD =
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?';
@@ -79,8 +80,7 @@ function select(client: Client, args: Args): Reply {
 }
 
 function reset(client: Client): Reply {
-  client.transaction = undefined;
-  client.unwatchAll();
+  endTransaction(client);
   client.engine.pubsub.forget(client);
   client.db = client.engine.database(0);
   client.protocol = 2;
@@ -93,11 +93,11 @@ const RESET = new Status('RESET');
 export const connectionCommands: readonly CommandSpec[] = [
   command('ping', -1, 'fast', NO_KEYS, ping),
   command('echo', 2, 'loading stale fast', NO_KEYS, (_, args) => args.text(1)),
-  command('hello', -1, 'noscript loading stale fast no_auth', NO_KEYS, hello),
-  command('auth', -2, 'noscript loading stale fast no_auth', NO_KEYS, auth),
+  command('hello', -1, 'noscript loading stale fast no_auth allow_busy', NO_KEYS, hello),
+  command('auth', -2, 'noscript loading stale fast no_auth allow_busy', NO_KEYS, auth),
   command('select', 2, 'loading stale fast', NO_KEYS, select),
-  command('reset', 1, 'noscript loading stale fast no_auth no_multi', NO_KEYS, reset),
-  command('quit', -1, 'noscript loading stale fast no_auth no_multi', NO_KEYS, (client) => {
+  command('reset', 1, 'noscript loading stale fast no_auth allow_busy immediate', NO_KEYS, reset),
+  command('quit', -1, 'noscript loading stale fast no_auth allow_busy immediate', NO_KEYS, (client) => {
     client.close();
     return OK;
   }),

@@ -3,7 +3,8 @@ import type { Client } from '../client-state.js';
 import { HashValue } from '../collections.js';
 import { type CommandSpec, command, ONE_KEY } from '../command-table.js';
 import { addIntegers, parseInteger } from '../numbers.js';
-import { CommandError, MapReply, OK, type Reply, wrongArity } from '../reply.js';
+import { CommandError, MapReply, OK, type Reply, SYNTAX_ERROR, wrongArity } from '../reply.js';
+import { repeats } from './repeats.js';
 import { scanElements } from './scan.js';
 
 function writable(client: Client, key: string): HashValue {
@@ -75,6 +76,22 @@ function hgetall(client: Client, args: Args): Reply {
   return new MapReply(flat);
 }
 
+/** Chance has no place here: the fields come in their order. */
+function hrandfield(client: Client, args: Args): Reply {
+  const count = args.count > 2 ? args.int(2) : undefined;
+  if (args.count > 4 || (args.count === 4 && !args.is(3, 'WITHVALUES'))) throw SYNTAX_ERROR;
+  const hash = client.db.hash(args.text(1));
+  if (hash === undefined) return count === undefined ? null : [];
+  const pairs = [...hash.fields];
+  if (count === undefined) return (pairs[0] as [string, string])[0];
+  const chosen =
+    count >= 0
+      ? pairs.slice(0, count)
+      : Array.from({ length: repeats(count) }, (_, index) => pairs[index % pairs.length] as [string, string]);
+  if (args.count === 3) return chosen.map(([field]) => field);
+  return client.protocol === 3 ? chosen : chosen.flat();
+}
+
 export const hashCommands: readonly CommandSpec[] = [
   command(
     'hset',
@@ -101,6 +118,7 @@ export const hashCommands: readonly CommandSpec[] = [
   command('hkeys', 2, 'readonly', ONE_KEY, (client, args) => [...(client.db.hash(args.text(1))?.fields.keys() ?? [])]),
   command('hvals', 2, 'readonly', ONE_KEY, (client, args) => [...(client.db.hash(args.text(1))?.fields.values() ?? [])]),
   command('hincrby', 4, 'write denyoom fast', ONE_KEY, hincrby),
+  command('hrandfield', -2, 'readonly', ONE_KEY, hrandfield),
   command('hscan', -3, 'readonly', ONE_KEY, (client, args) =>
     scanElements(
       client,

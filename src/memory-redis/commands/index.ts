@@ -1,6 +1,10 @@
 import { CommandTable } from '../command-table.js';
+import { administrationCommands } from './administration.js';
+import { bitCommands } from './bits.js';
+import { blockingCommands } from './blocking.js';
 import { clientCommands } from './client.js';
 import { connectionCommands } from './connection.js';
+import { floatCommands } from './floats.js';
 import { hashCommands } from './hashes.js';
 import { keyCommands } from './keys.js';
 import { listCommands } from './lists.js';
@@ -8,6 +12,8 @@ import { pubsubCommands } from './pubsub.js';
 import { scriptingCommands } from './scripting.js';
 import { serverCommands } from './server.js';
 import { setCommands } from './sets.js';
+import { sortedSetAlgebraCommands } from './sorted-set-algebra.js';
+import { sortedSetRangeCommands } from './sorted-set-ranges.js';
 import { sortedSetCommands } from './sorted-sets.js';
 import { streamGroupCommands } from './stream-groups.js';
 import { streamCommands } from './streams.js';
@@ -20,12 +26,18 @@ const TABLE = new CommandTable([
   ...connectionCommands,
   ...clientCommands,
   ...serverCommands,
+  ...administrationCommands,
   ...keyCommands,
   ...stringCommands,
+  ...bitCommands,
   ...hashCommands,
+  ...floatCommands,
   ...listCommands,
+  ...blockingCommands,
   ...setCommands,
   ...sortedSetCommands,
+  ...sortedSetRangeCommands,
+  ...sortedSetAlgebraCommands,
   ...streamCommands,
   ...xreadCommands,
   ...streamGroupCommands,

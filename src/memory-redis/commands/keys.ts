@@ -115,6 +115,49 @@ function rename(onlyNew: boolean) {
   };
 }
 
+function copyValue(value: Value): Value {
+  if (typeof value === 'string') return value;
+  return value.clone();
+}
+
+function copy(client: Client, args: Args): Reply {
+  let target = client.db;
+  let replace = false;
+  for (let at = 3; at < args.count; at += 1) {
+    if (args.is(at, 'REPLACE')) replace = true;
+    else if (args.is(at, 'DB') && at + 1 < args.count) {
+      at += 1;
+      target = databaseOf(client, args.int(at));
+    } else throw SYNTAX_ERROR;
+  }
+  const [from, to] = [args.text(1), args.text(2)];
+  if (target === client.db && from === to) throw new CommandError('ERR source and destination objects are the same');
+  const value = client.db.get(from);
+  if (value === undefined || (!replace && target.get(to) !== undefined)) return 0;
+  const at = client.db.expiry(from);
+  target.set(to, copyValue(value));
+  if (at !== undefined) target.setExpiry(to, at);
+  return 1;
+}
+
+function databaseOf(client: Client, index: number): Database {
+  if (index < 0 || index >= client.engine.databases.length) throw new CommandError('ERR DB index is out of range');
+  return client.engine.database(index);
+}
+
+function moveKey(client: Client, args: Args): Reply {
+  const target = databaseOf(client, args.int(2));
+  if (target === client.db) throw new CommandError('ERR source and destination objects are the same');
+  const key = args.text(1);
+  const value = client.db.get(key);
+  if (value === undefined || target.get(key) !== undefined) return 0;
+  const at = client.db.expiry(key);
+  client.db.remove(key);
+  target.set(key, value);
+  if (at !== undefined) target.setExpiry(key, at);
+  return 1;
+}
+
 function randomKey(client: Client): Reply {
   // Chance has no place here: the oldest key is as good as any.
   for (const key of client.db.keys()) if (client.db.get(key) !== undefined) return key;
@@ -169,6 +212,8 @@ export const keyCommands: readonly CommandSpec[] = [
   command('randomkey', 1, 'readonly', NO_KEYS, randomKey),
   command('rename', 3, 'write', [1, 2, 1], rename(false)),
   command('renamenx', 3, 'write fast', [1, 2, 1], rename(true)),
+  command('copy', -3, 'write denyoom', [1, 2, 1], copy),
+  command('move', 3, 'write fast', ONE_KEY, moveKey),
   command('expire', -3, 'write fast', ONE_KEY, expire('EX', 'expire')),
   command('pexpire', -3, 'write fast', ONE_KEY, expire('PX', 'pexpire')),
   command('expireat', -3, 'write fast', ONE_KEY, expire('EXAT', 'expireat')),
@@ -202,7 +247,7 @@ export const keyCommands: readonly CommandSpec[] = [
     ONE_KEY,
     timeLeft((at) => at),
   ),
-  command('object', -2, 'readonly', NO_KEYS, never, [
+  command('object', -2, '', NO_KEYS, never, [
     command('object|encoding', 3, 'readonly', [2, 2, 1], object(encodingName)),
     command('object|refcount', 3, 'readonly', [2, 2, 1], object(references)),
     command(
@@ -218,5 +263,5 @@ export const keyCommands: readonly CommandSpec[] = [
       );
     }),
   ]),
-  command('memory', -2, 'readonly', NO_KEYS, never, [command('memory|usage', -3, 'readonly', [2, 2, 1], memoryUsage)]),
+  command('memory', -2, '', NO_KEYS, never, [command('memory|usage', -3, 'readonly', [2, 2, 1], memoryUsage)]),
 ];

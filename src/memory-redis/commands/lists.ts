@@ -4,7 +4,7 @@ import { ListValue } from '../collections.js';
 import { type CommandSpec, command, ONE_KEY } from '../command-table.js';
 import { CommandError, NO_SUCH_KEY, NULL_ARRAY, OK, OUT_OF_RANGE, type Reply, SYNTAX_ERROR } from '../reply.js';
 
-type End = 'LEFT' | 'RIGHT';
+export type End = 'LEFT' | 'RIGHT';
 
 function push(end: End, onlyExisting: boolean) {
   return (client: Client, args: Args): Reply => {
@@ -23,12 +23,12 @@ function put(list: ListValue, end: End, item: string): void {
   else list.push(item);
 }
 
-function take(list: ListValue, end: End): string | undefined {
+export function take(list: ListValue, end: End): string | undefined {
   return end === 'LEFT' ? list.shift() : list.pop();
 }
 
 /** Stores a list that was changed; an empty one goes. */
-function store(client: Client, key: string, list: ListValue): void {
+export function store(client: Client, key: string, list: ListValue): void {
   if (list.length === 0) client.db.remove(key);
   else if (list.accounted === 0) client.db.set(key, list);
   else client.db.changed(key, list);
@@ -136,14 +136,14 @@ function linsert(client: Client, args: Args): Reply {
   return list.length;
 }
 
-function readEnd(args: Args, index: number): End {
+export function readEnd(args: Args, index: number): End {
   if (args.is(index, 'LEFT')) return 'LEFT';
   if (args.is(index, 'RIGHT')) return 'RIGHT';
   throw SYNTAX_ERROR;
 }
 
 /** Moves one item from an end of one list to an end of another. Undefined when there is none. */
-function move(client: Client, from: string, to: string, fromEnd: End, toEnd: End): string | undefined {
+export function move(client: Client, from: string, to: string, fromEnd: End, toEnd: End): string | undefined {
   const source = client.db.list(from);
   if (source === undefined) return undefined;
   const target = from === to ? source : (client.db.list(to) ?? new ListValue());
@@ -158,52 +158,43 @@ function lmove(client: Client, args: Args): Reply {
   return move(client, args.text(1), args.text(2), readEnd(args, 3), readEnd(args, 4)) ?? null;
 }
 
-/** Seconds, with fractions, as milliseconds. */
-export function readTimeout(args: Args, index: number): number {
-  const text = args.text(index);
-  // C reads it as a long double: what a double cannot hold is still a number, and turned into milliseconds it comes out negative.
-  const seconds = /^\+?\d+(\.\d*)?e\+?\d{3,}$/i.test(text)
-    ? Infinity
-    : args.float(index, new CommandError('ERR timeout is not a float or out of range'));
-  if (seconds < 0 || seconds * 1000 > Number.MAX_SAFE_INTEGER) throw new CommandError('ERR timeout is negative');
-  return Math.ceil(seconds * 1000);
-}
+const NEGATIVE_COUNT = new CommandError("ERR COUNT can't be negative");
+const NEGATIVE_LENGTH = new CommandError("ERR MAXLEN can't be negative");
 
-function blockingPop(end: End, name: string) {
-  return (client: Client, args: Args): Reply => {
-    const timeout = readTimeout(args, args.count - 1);
-    const keys = args.texts(1, args.count - 1);
-    const attempt = (key: string): Reply | undefined => {
-      const list = client.db.list(key);
-      const item = list === undefined ? undefined : take(list, end);
-      if (list === undefined || item === undefined) return undefined;
-      store(client, key, list);
-      return [key, item];
-    };
-    for (const key of keys) {
-      const reply = attempt(key);
-      if (reply !== undefined) return reply;
-    }
-    // A key of another type does not end the wait: only lists do.
-    const later = (key: string): Reply | undefined => (client.db.get(key) instanceof ListValue ? attempt(key) : undefined);
-    return client.engine.block(client, { command: name, keys, timeout, onTimeout: NULL_ARRAY, attempt: later });
-  };
-}
-
-function blockingMove(client: Client, args: Args, fromEnd: End, toEnd: End, name: string): Reply {
-  const timeout = readTimeout(args, args.count - 1);
-  const from = args.text(1);
-  const to = args.text(2);
-  const moved = move(client, from, to, fromEnd, toEnd);
-  if (moved !== undefined) return moved;
-  return client.engine.block(client, {
-    command: name,
-    keys: [from],
-    timeout,
-    onTimeout: NULL_ARRAY,
-    denied: null,
-    attempt: () => (client.db.get(from) instanceof ListValue ? move(client, from, to, fromEnd, toEnd) : undefined),
-  });
+function lpos(client: Client, args: Args): Reply {
+  let rank = 1;
+  let count: number | undefined;
+  let most = 0;
+  for (let at = 3; at < args.count; at += 2) {
+    if (at + 1 >= args.count) throw SYNTAX_ERROR;
+    if (args.is(at, 'RANK')) {
+      rank = args.int(at + 1);
+      if (rank === 0) {
+        throw new CommandError(
+          "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",
+        );
+      }
+    } else if (args.is(at, 'COUNT')) {
+      count = args.int(at + 1, NEGATIVE_COUNT);
+      if (count < 0) throw NEGATIVE_COUNT;
+    } else if (args.is(at, 'MAXLEN')) {
+      most = args.int(at + 1, NEGATIVE_LENGTH);
+      if (most < 0) throw NEGATIVE_LENGTH;
+    } else throw SYNTAX_ERROR;
+  }
+  const list = client.db.list(args.text(1));
+  const wanted = count === 0 ? Number.MAX_SAFE_INTEGER : (count ?? 1);
+  const found: number[] = [];
+  let skip = Math.abs(rank) - 1;
+  const length = list?.length ?? 0;
+  const steps = most === 0 ? length : Math.min(most, length);
+  for (let step = 0; step < steps && found.length < wanted; step += 1) {
+    const index = rank > 0 ? step : length - 1 - step;
+    if (list?.at(index) !== args.text(2)) continue;
+    if (skip > 0) skip -= 1;
+    else found.push(index);
+  }
+  return count === undefined ? (found[0] ?? null) : found;
 }
 
 export const listCommands: readonly CommandSpec[] = [
@@ -221,13 +212,6 @@ export const listCommands: readonly CommandSpec[] = [
   command('lrem', 4, 'write', ONE_KEY, lrem),
   command('linsert', 5, 'write denyoom', ONE_KEY, linsert),
   command('rpoplpush', 3, 'write denyoom', [1, 2, 1], (client, args) => move(client, args.text(1), args.text(2), 'RIGHT', 'LEFT') ?? null),
+  command('lpos', -3, 'readonly', ONE_KEY, lpos),
   command('lmove', 5, 'write denyoom', [1, 2, 1], lmove),
-  command('blpop', -3, 'write noscript blocking', [1, -2, 1], blockingPop('LEFT', 'blpop')),
-  command('brpop', -3, 'write noscript blocking', [1, -2, 1], blockingPop('RIGHT', 'brpop')),
-  command('brpoplpush', 4, 'write denyoom noscript blocking', [1, 2, 1], (client, args) =>
-    blockingMove(client, args, 'RIGHT', 'LEFT', 'brpoplpush'),
-  ),
-  command('blmove', 6, 'write denyoom noscript blocking', [1, 2, 1], (client, args) =>
-    blockingMove(client, args, readEnd(args, 3), readEnd(args, 4), 'blmove'),
-  ),
 ];

@@ -47,9 +47,7 @@ export const pubsubCommands: readonly CommandSpec[] = [
   command('psubscribe', -2, 'pubsub noscript loading stale', NO_KEYS, subscribe('psubscribe')),
   command('unsubscribe', -1, 'pubsub noscript loading stale', NO_KEYS, unsubscribe('unsubscribe')),
   command('punsubscribe', -1, 'pubsub noscript loading stale', NO_KEYS, unsubscribe('punsubscribe')),
-  command('publish', 3, 'pubsub loading stale fast may_replicate', NO_KEYS, (client, args) =>
-    client.engine.pubsub.publish(args.text(1), args.text(2)),
-  ),
+  command('publish', 3, 'pubsub loading stale fast', NO_KEYS, (client, args) => client.engine.pubsub.publish(args.text(1), args.text(2))),
   command('pubsub', -2, '', NO_KEYS, never, [
     command('pubsub|channels', -2, 'pubsub loading stale', NO_KEYS, channels),
     command('pubsub|numsub', -2, 'pubsub loading stale', NO_KEYS, numsub),

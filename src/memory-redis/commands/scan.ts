@@ -35,7 +35,7 @@ export function readScan(args: Args, from: number, types = false): ScanOptions {
 /** A cursor as strtoul reads it: nothing at all is 0. */
 function readCursor(args: Args, index: number): string {
   const text = args.text(index);
-  if (!/^[+-]?\d*$/.test(text) || /^[+-]$/.test(text) || BigInt(text.replace(/^[+-]/, '')) >= 2n ** 64n)
+  if (text.length > 21 || !/^[+-]?\d*$/.test(text) || /^[+-]$/.test(text) || BigInt(text.replace(/^[+-]/, '')) >= 2n ** 64n)
     throw new CommandError('ERR invalid cursor');
   return text === '' ? '0' : text;
 }

@@ -14,16 +14,16 @@ function flush(client: Client, args: Args): Reply {
 const never = (): Reply => SYNTAX_ERROR;
 
 export const scriptingCommands: readonly CommandSpec[] = [
-  command('eval', -3, 'scripts noscript stale movablekeys may_replicate', NO_KEYS, (client, args) =>
+  command('eval', -3, 'scripts noscript stale skip_monitor movablekeys no_mandatory_keys', NO_KEYS, (client, args) =>
     client.engine.scripts.eval(client, args, false),
   ),
-  command('eval_ro', -3, 'scripts noscript stale movablekeys readonly', NO_KEYS, (client, args) =>
+  command('eval_ro', -3, 'scripts noscript stale skip_monitor movablekeys no_mandatory_keys readonly', NO_KEYS, (client, args) =>
     client.engine.scripts.eval(client, args, true),
   ),
-  command('evalsha', -3, 'scripts noscript stale movablekeys may_replicate', NO_KEYS, (client, args) =>
+  command('evalsha', -3, 'scripts noscript stale skip_monitor movablekeys no_mandatory_keys', NO_KEYS, (client, args) =>
     client.engine.scripts.evalsha(client, args, false),
   ),
-  command('evalsha_ro', -3, 'scripts noscript stale movablekeys readonly', NO_KEYS, (client, args) =>
+  command('evalsha_ro', -3, 'scripts noscript stale skip_monitor movablekeys no_mandatory_keys readonly', NO_KEYS, (client, args) =>
     client.engine.scripts.evalsha(client, args, true),
   ),
   command('script', -2, 'scripts', NO_KEYS, never, [
@@ -32,7 +32,7 @@ export const scriptingCommands: readonly CommandSpec[] = [
       args.texts(2).map((sha) => (client.engine.scripts.has(sha) ? 1 : 0)),
     ),
     command('script|flush', -2, 'noscript', NO_KEYS, flush),
-    command('script|kill', 2, 'noscript', NO_KEYS, () => {
+    command('script|kill', 2, 'noscript allow_busy', NO_KEYS, () => {
       throw new CommandError('NOTBUSY No scripts in execution right now.');
     }),
   ]),

@@ -3,6 +3,7 @@ import type { Client } from '../client-state.js';
 import { SetValue } from '../collections.js';
 import { ALL_KEYS, type CommandSpec, command, ONE_KEY } from '../command-table.js';
 import { CommandError, type Reply, SetReply, wrongArity } from '../reply.js';
+import { repeats } from './repeats.js';
 import { scanElements } from './scan.js';
 
 function store(client: Client, key: string, set: SetValue): void {
@@ -105,7 +106,7 @@ function srandmember(client: Client, args: Args): Reply {
   const members = [...set.members];
   if (count === undefined) return members[0] as string;
   if (count >= 0) return members.slice(0, count);
-  return Array.from({ length: -count }, (_, index) => members[index % members.length] as string);
+  return Array.from({ length: repeats(count) }, (_, index) => members[index % members.length] as string);
 }
 
 function smismember(client: Client, args: Args): Reply {

@@ -253,14 +253,14 @@ function xautoclaim(client: Client, args: Args): Reply {
   for (let at = 6; at < args.count; at += 1) {
     if (args.is(at, 'COUNT') && at + 1 < args.count) {
       at += 1;
-      count = args.int(at, new CommandError('ERR COUNT must be > 0'));
-      if (count < 1 || count > LARGEST_AUTOCLAIM_COUNT) throw new CommandError('ERR COUNT must be > 0');
+      const wanted = args.int64(at, new CommandError('ERR COUNT must be > 0'));
+      if (wanted < 1 || wanted > LARGEST_AUTOCLAIM_COUNT) throw new CommandError('ERR COUNT must be > 0');
+      count = Number(wanted);
     } else if (args.is(at, 'JUSTID')) justId = true;
     else throw SYNTAX_ERROR;
   }
   const { stream, group } = groupOf(client, args);
   const { now } = client.engine;
-  const consumer = group.consumer(args.text(3), now);
   const candidates = group.pending.range(start, HIGHEST_ID, Math.min(Number.MAX_SAFE_INTEGER, count * ATTEMPTS_FACTOR) + 1);
   const claimed: Reply[] = [];
   const gone: Reply[] = [];
@@ -275,7 +275,7 @@ function xautoclaim(client: Client, args: Args): Reply {
       continue;
     }
     if (idle > 0 && now - pending.deliveredAt < idle) continue;
-    claim(group, pending, consumer.name, { justId, deliveredAt: now, deliveries: undefined }, now);
+    claim(group, pending, args.text(3), { justId, deliveredAt: now, deliveries: undefined }, now);
     claimed.push(justId ? formatId(pending.id) : (stream.entry(pending.id) as Reply));
   }
   client.db.changed(args.text(1), stream, false);

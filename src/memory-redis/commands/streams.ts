@@ -1,8 +1,8 @@
 import type { Args } from '../args.js';
 import type { Client } from '../client-state.js';
-import { type CommandSpec, command, NO_KEYS, ONE_KEY } from '../command-table.js';
+import { type CommandSpec, command, ONE_KEY } from '../command-table.js';
 import { type Int64, parseUnsigned } from '../numbers.js';
-import { CommandError, MapReply, NO_SUCH_KEY, NULL_ARRAY, OK, RawArray, type Reply, SYNTAX_ERROR, wrongArity } from '../reply.js';
+import { CommandError, NO_SUCH_KEY, NULL_ARRAY, OK, type Reply, SYNTAX_ERROR, wrongArity } from '../reply.js';
 import { Stream } from '../stream.js';
 import { compareIds, formatId, HIGHEST_ID, INVALID_ID, LOWEST_ID, nextId, parseBound, parseId, type StreamId } from '../stream-id.js';
 import { readTrim, type Trim, trim } from './stream-trim.js';

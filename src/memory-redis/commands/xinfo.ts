@@ -16,7 +16,7 @@ function streamOf(client: Client, args: Args): Stream {
   return stream;
 }
 
-function stream(client: Client, args: Args): Reply {
+function showStream(client: Client, args: Args): Reply {
   const found = streamOf(client, args);
   const head: Reply[] = [
     'length',
@@ -80,7 +80,7 @@ function fullGroup(found: Stream, group: ConsumerGroup, most: number): Reply {
   ]);
 }
 
-function groups(client: Client, args: Args): Reply {
+function showGroups(client: Client, args: Args): Reply {
   const found = streamOf(client, args);
   return byName(found.groups?.values() ?? []).map(
     (group) =>
@@ -101,7 +101,7 @@ function groups(client: Client, args: Args): Reply {
   );
 }
 
-function consumers(client: Client, args: Args): Reply {
+function showConsumers(client: Client, args: Args): Reply {
   const group = streamOf(client, args).groups?.get(args.text(3));
   if (group === undefined)
     throw new CommandError(`NOGROUP No such consumer group '${printed(args.text(3))}' for key name '${printed(args.text(2))}'`);
@@ -114,8 +114,8 @@ const never = (): Reply => SYNTAX_ERROR;
 
 export const xinfoCommands: readonly CommandSpec[] = [
   command('xinfo', -2, '', NO_KEYS, never, [
-    command('xinfo|stream', -3, 'readonly', [2, 2, 1], stream),
-    command('xinfo|groups', 3, 'readonly', [2, 2, 1], groups),
-    command('xinfo|consumers', 4, 'readonly', [2, 2, 1], consumers),
+    command('xinfo|stream', -3, 'readonly', [2, 2, 1], showStream),
+    command('xinfo|groups', 3, 'readonly', [2, 2, 1], showGroups),
+    command('xinfo|consumers', 4, 'readonly', [2, 2, 1], showConsumers),
   ]),
 ];

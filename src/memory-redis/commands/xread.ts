@@ -16,8 +16,7 @@ interface ReadRequest {
   readonly noAck: boolean;
   readonly most: number;
   readonly timeout: number | undefined;
-  readonly keys: readonly string[];
-  readonly from: ReadonlyMap<string, From>;
+  readonly streams: readonly { readonly key: string; readonly from: From }[];
 }
 
 /** XREAD and XREADGROUP: one grammar, one way of waiting. */
@@ -25,27 +24,38 @@ function read(name: 'XREAD' | 'XREADGROUP') {
   return (client: Client, args: Args): Reply => {
     const request = readRequest(client, args, name);
     const found: Reply[] = [];
-    for (const key of request.keys) {
-      const reply = take(client, request, key, request.from.get(key) as From);
+    for (const { key, from } of request.streams) {
+      const reply = take(client, request, key, from);
       if (reply !== undefined) found.push(key, reply);
     }
     if (found.length > 0) return streamsReply(client, found);
     if (request.timeout === undefined) return NULL_ARRAY;
+    // A key that is named twice waits for what was asked of it first.
+    const waiting = new Map([...request.streams].reverse().map(({ key, from }) => [key, from]));
     const attempt = (key: string): Reply | undefined => {
       const stream = client.db.get(key);
       if (!(stream instanceof Stream)) return undefined;
       if (request.group !== undefined && !stream.groups?.has(request.group)) {
         throw new CommandError('NOGROUP the consumer group this client was blocked on no longer exists');
       }
-      const reply = take(client, request, key, request.from.get(key) as From);
+      const reply = take(client, request, key, waiting.get(key) as From);
       return reply === undefined ? undefined : streamsReply(client, [key, reply]);
     };
+    const served = (key: string): string[] => {
+      const options = [
+        ...(request.most === Number.MAX_SAFE_INTEGER ? [] : ['COUNT', String(request.most)]),
+        ...(request.noAck ? ['NOACK'] : []),
+      ];
+      return [name, 'GROUP', request.group ?? '', request.consumer, ...options, 'STREAMS', key, '>'];
+    };
+    const keys = request.streams.map(({ key }) => key);
     return client.engine.block(client, {
       command: name.toLowerCase(),
-      keys: request.keys,
+      keys,
       timeout: request.timeout,
       onTimeout: NULL_ARRAY,
       attempt,
+      served,
     });
   };
 }
@@ -85,15 +95,12 @@ function readRequest(client: Client, args: Args, name: 'XREAD' | 'XREADGROUP'): 
     throw new CommandError("ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.");
   }
   if (grouped && group === undefined) throw new CommandError('ERR Missing GROUP option for XREADGROUP');
-  const keys: string[] = [];
-  const from = new Map<string, From>();
+  const streams: { key: string; from: From }[] = [];
   for (let index = at + 1; index <= at + count; index += 1) {
     const key = args.text(index);
-    const start = readStart(client, key, args.text(index + count), group);
-    keys.push(key);
-    if (!from.has(key)) from.set(key, start);
+    streams.push({ key, from: readStart(client, key, args.text(index + count), group) });
   }
-  return { group, consumer, noAck, most, timeout, keys, from };
+  return { group, consumer, noAck, most, timeout, streams };
 }
 
 function readStart(client: Client, key: string, text: string, group: string | undefined): From {

@@ -1,0 +1,74 @@
+import type { Args } from '../args.js';
+import type { Client } from '../client-state.js';
+import { type CommandSpec, command, ONE_KEY } from '../command-table.js';
+import { CommandError, type Reply, SYNTAX_ERROR } from '../reply.js';
+
+const BAD_OFFSET = new CommandError('ERR bit offset is not an integer or out of range');
+const BAD_BIT = new CommandError('ERR bit is not an integer or out of range');
+const LARGEST_OFFSET = 2 ** 32;
+
+function readOffset(args: Args): number {
+  const offset = args.int(2, BAD_OFFSET);
+  if (offset < 0 || offset >= LARGEST_OFFSET) throw BAD_OFFSET;
+  return offset;
+}
+
+function bitAt(text: string, offset: number): number {
+  const byte = Math.floor(offset / 8);
+  return byte >= text.length ? 0 : (text.charCodeAt(byte) >> (7 - (offset % 8))) & 1;
+}
+
+function setbit(client: Client, args: Args): Reply {
+  const offset = readOffset(args);
+  const bit = args.int(3, BAD_BIT);
+  if (bit !== 0 && bit !== 1) throw BAD_BIT;
+  const key = args.text(1);
+  const at = Math.floor(offset / 8);
+  const text = (client.db.string(key) ?? '').padEnd(at + 1, '\0');
+  const mask = 1 << (7 - (offset % 8));
+  const byte = bit === 1 ? text.charCodeAt(at) | mask : text.charCodeAt(at) & ~mask;
+  client.db.set(key, text.slice(0, at) + String.fromCharCode(byte) + text.slice(at + 1), true);
+  return bitAt(text, offset);
+}
+
+function getbit(client: Client, args: Args): Reply {
+  const offset = readOffset(args);
+  return bitAt(client.db.string(args.text(1)) ?? '', offset);
+}
+
+function bitcount(client: Client, args: Args): Reply {
+  const text = client.db.string(args.text(1));
+  if (text === undefined) return 0;
+  if (args.count !== 2 && args.count !== 4 && args.count !== 5) throw SYNTAX_ERROR;
+  const [start, end] = args.count > 2 ? [args.int(2), args.int(3)] : [0, -1];
+  if (start < 0 && end < 0 && start > end) return 0;
+  const bits = args.is(4, 'BIT');
+  if (args.count === 5 && !bits && !args.is(4, 'BYTE')) throw SYNTAX_ERROR;
+  const length = bits ? text.length * 8 : text.length;
+  if (length === 0) return 0;
+  const from = Math.max(0, start < 0 ? start + length : start);
+  const to = Math.min(length - 1, Math.max(0, end < 0 ? end + length : end));
+  if (from > to) return 0;
+  return bits ? countBits(text, from, to) : countBits(text, from * 8, to * 8 + 7);
+}
+
+/** The ones among bits `from` to `to`, both included. */
+function countBits(text: string, from: number, to: number): number {
+  let count = 0;
+  for (let at = from; at <= to; ) {
+    if (at % 8 === 0 && at + 7 <= to) {
+      for (let byte = text.charCodeAt(at / 8); byte > 0; byte &= byte - 1) count += 1;
+      at += 8;
+    } else {
+      count += bitAt(text, at);
+      at += 1;
+    }
+  }
+  return count;
+}
+
+export const bitCommands: readonly CommandSpec[] = [
+  command('setbit', 4, 'write denyoom', ONE_KEY, setbit),
+  command('getbit', 3, 'readonly fast', ONE_KEY, getbit),
+  command('bitcount', -2, 'readonly', ONE_KEY, bitcount),
+];
