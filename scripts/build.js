@@ -1,6 +1,6 @@
 // Compiles everything to dist/ and copies the files that tsc does not: the Lua scripts.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, rmSync } from 'node:fs';
 
 rmSync('dist', { recursive: true, force: true });
 for (const project of ['tsconfig.json', 'test/standard-decorators/tsconfig.json']) {
@@ -9,3 +9,4 @@ for (const project of ['tsconfig.json', 'test/standard-decorators/tsconfig.json'
 }
 mkdirSync('dist/src/log/lua', { recursive: true });
 cpSync('src/log/lua', 'dist/src/log/lua', { recursive: true });
+chmodSync('dist/src/cli/main.js', 0o755); // npx links to it and does not make it executable again

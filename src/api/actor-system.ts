@@ -33,7 +33,7 @@ export interface StartOptions {
    * or a MemoryRedis to share. Required: nobody loses data by omission.
    */
   redis: string | RedisOptions | Redis | MemoryRedis;
-  /** default 16 for a new system; fixed for its life */
+  /** default: as recorded in Redis, and 16 for a new system; fixed for the system's life, a mismatch is refused */
   shards?: number;
   /** default 10 s; how long after a crash others wait */
   lease?: Duration;
@@ -60,6 +60,7 @@ export interface Ports {
 const SHARDS = 16;
 const MOST_SHARDS = 16_384; // a Cluster has as many slots
 const LEASE_MS = 10_000;
+const SHORTEST_LEASE_MS = 500; // renewed every third of it: shorter ones are lost to an ordinary pause
 const SEND_TIMEOUT_MS = 60_000;
 const GRACE_MS = 10_000;
 
@@ -140,9 +141,10 @@ export class ActorSystem implements AsyncDisposable {
       allowEviction,
       behaviors,
       supervisors: parsed,
-      lease: positive(options.lease ?? LEASE_MS, 'lease'),
-      sendTimeout: positive(options.sendTimeout ?? SEND_TIMEOUT_MS, 'sendTimeout'),
-      shards: checkShards(options.shards ?? (behaviors.length > 0 ? undefined : 'recorded')),
+      lease: atLeast(options.lease ?? LEASE_MS, SHORTEST_LEASE_MS, 'lease'),
+      sendTimeout: atLeast(options.sendTimeout ?? SEND_TIMEOUT_MS, 1, 'sendTimeout'),
+      shards: options.shards === undefined ? undefined : checkShards(options.shards),
+      defaultShards: behaviors.length > 0 ? SHARDS : undefined,
       store: openStore(redis, ports.clock),
     });
     return new ActorSystem(name, node, classes, logger);
@@ -248,16 +250,13 @@ export class ActorSystem implements AsyncDisposable {
   }
 }
 
-function positive(value: Duration, name: string): number {
+function atLeast(value: Duration, least: number, name: string): number {
   const ms = milliseconds(value, name);
-  if (ms <= 0) throw new InvalidValueError('INVALID_DURATION', name, value, 'more than nothing');
+  if (ms < least) throw new InvalidValueError('INVALID_DURATION', name, value, `at least ${least} ms`);
   return ms;
 }
 
-/** A client that is not told takes what is recorded. */
-function checkShards(shards: number | 'recorded' | undefined): number | undefined {
-  if (shards === 'recorded') return undefined;
-  const count = shards ?? SHARDS;
+function checkShards(count: number): number {
   if (Number.isInteger(count) && count >= 1 && count <= MOST_SHARDS) return count;
   throw new InvalidValueError('INVALID_OPTION', 'shards', count, `a whole number from 1 to ${MOST_SHARDS}`);
 }

@@ -1,7 +1,7 @@
 import { fromJson } from '../message/json.js';
-import { ASIDE_WINDOW } from '../message/limits.js';
 import type { CommitBatch } from './commit.js';
 import type { Link } from './connection.js';
+import { FIRST } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
 
@@ -28,9 +28,15 @@ function pack(aside: Aside): string {
   return JSON.stringify([aside.entry, aside.attempts, aside.fields]);
 }
 
+/** What was changed by hand becomes an entry that is no message, and ends as a dead letter with its text. */
 function unpack(text: string): Aside {
-  const [entry, attempts, fields] = fromJson(text, 'a message set aside') as [string, number, string[]];
-  return { entry, attempts, fields };
+  try {
+    const [entry, attempts, fields] = fromJson(text, 'a message set aside') as [string, number, string[]];
+    if (typeof entry === 'string' && typeof attempts === 'number' && Array.isArray(fields)) return { entry, attempts, fields };
+  } catch {
+    // As below.
+  }
+  return { entry: FIRST, attempts: 0, fields: ['unreadable', text] };
 }
 
 export class AsideLists {
@@ -75,8 +81,8 @@ export class AsideLists {
   }
 
   /** The first messages of a waiting key. */
-  async window(link: Link, key: string): Promise<Aside[]> {
-    return ((await link.call('LRANGE', [this.#list(key), 0, ASIDE_WINDOW - 1])) as string[]).map(unpack);
+  async window(link: Link, key: string, count: number): Promise<Aside[]> {
+    return ((await link.call('LRANGE', [this.#list(key), 0, count - 1])) as string[]).map(unpack);
   }
 
   #list(key: string): string {

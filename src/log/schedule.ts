@@ -14,6 +14,18 @@ export interface Scheduled {
   readonly due: number;
 }
 
+/** What was changed by hand goes back as an entry that is no message, and ends as a dead letter with its text. */
+function fieldsOf(text: string | null | undefined): string[] {
+  if (typeof text !== 'string') return []; // it was deleted by hand
+  try {
+    const fields = fromJson(text, 'a scheduled message');
+    if (Array.isArray(fields) && fields.length > 0) return fields as string[];
+  } catch {
+    // As below.
+  }
+  return ['unreadable', text];
+}
+
 /** Moved back into the inbox in one commit. */
 const DUE_PIECE = 100;
 
@@ -44,10 +56,7 @@ export class Schedule {
     const ids = (await link.call('ZRANGE', [this.#times, '-inf', now, 'BYSCORE', 'LIMIT', 0, DUE_PIECE])) as string[];
     if (ids.length === 0) return [];
     const texts = (await link.call('HMGET', [this.#messages, ...ids])) as (string | null)[];
-    return ids.map((id, i) => ({
-      id,
-      fields: typeof texts[i] === 'string' ? (fromJson(texts[i], 'a scheduled message') as string[]) : [],
-    }));
+    return ids.map((id, i) => ({ id, fields: fieldsOf(texts[i]) }));
   }
 
   /** Back into the inbox. `fields` as they were, without their due time. */

@@ -31,14 +31,16 @@ export async function checkServer(link: Link, allowEviction: boolean): Promise<v
 /**
  * How many shards the system has: as recorded, or as wanted when it is new.
  * @param wanted undefined: take what is recorded
+ * @param fallback for a new system when nothing is wanted; undefined for a client, which makes none
  * @throws InvalidValueError `SHARDS_MISMATCH`; RedisError `SYSTEM_UNKNOWN` when nothing is recorded and nothing wanted
  */
-export async function recordShards(link: Link, name: string, wanted: number | undefined): Promise<number> {
+export async function recordShards(link: Link, name: string, wanted: number | undefined, fallback: number | undefined): Promise<number> {
   const key = `${name}:system`;
   const read = (): Promise<unknown> => link.call('HGET', [key, 'shards']);
   let recorded = await read();
-  if (recorded === null && wanted !== undefined) {
-    await link.call('HSETNX', [key, 'shards', wanted]);
+  const first = wanted ?? fallback;
+  if (recorded === null && first !== undefined) {
+    await link.call('HSETNX', [key, 'shards', first]);
     recorded = await read();
   }
   if (recorded === null) throw new RedisError('SYSTEM_UNKNOWN', `no system named ${name} has been started on this Redis; give shards`);

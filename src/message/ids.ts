@@ -25,7 +25,7 @@ export class Ids {
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 27);
 
-/** The same id for the same (type, key, idempotencyKey), wherever and whenever it is made. */
+/** The same id for the same (type, key, idempotencyKey), wherever and whenever it is made. @param type tells one kind of message from all others */
 export function derivedId(shard: number, type: string, key: string, idempotencyKey: string): string {
   return `${shard}.k${digest(JSON.stringify([type, key, idempotencyKey]))}`;
 }

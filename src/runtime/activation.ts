@@ -3,6 +3,7 @@ import { positionAt } from '../log/position.js';
 import type { StoredState } from '../log/state.js';
 import type { Clock, Timer } from '../message/clock.js';
 import type { MessageDefinition } from '../message/definition.js';
+import type { Envelope } from '../message/envelope.js';
 import { asError, ErrandError, SchemaError } from '../message/errors.js';
 import { checkSize, fromJson, toJson } from '../message/json.js';
 import { Attempt } from './attempt.js';
@@ -53,6 +54,14 @@ export class AttemptTimeout extends ErrandError {
   constructor(ms: number) {
     super('ATTEMPT_TIMEOUT', `the handler did not settle within ${ms} ms`);
   }
+}
+
+function hasExpired({ expires }: Envelope, now: number): boolean {
+  return expires !== undefined && expires <= now;
+}
+
+function expiry({ expires }: Envelope): string {
+  return `not handled before ${new Date(expires ?? Number.NaN).toISOString()}`;
 }
 
 /** The attempt's outcome counts for nothing: the partition was lost, or the node stopped. */
@@ -111,14 +120,13 @@ export class Activation {
   async #handle(held: Held): Promise<Gathering | undefined> {
     const { around } = this;
     const { envelope } = held;
+    if (held.fault !== undefined) return around.deadLetter(held, 'NO_ENVELOPE', new ErrandError('NO_ENVELOPE', held.fault));
     const decode = this.#decoder(held);
     if (decode instanceof Error) return around.deadLetter(held, 'UNKNOWN_MESSAGE', decode);
     if (!this.#loaded && around.behavior.stateful) this.#stored = await around.loadState(this.key);
     this.#loaded = true;
     for (;;) {
-      if (envelope.expires !== undefined && envelope.expires <= around.clock.now()) {
-        return around.failed(held, 'EXPIRED', `not handled before ${new Date(envelope.expires).toISOString()}`);
-      }
+      if (hasExpired(envelope, around.clock.now())) return around.failed(held, 'EXPIRED', expiry(envelope));
       let data: unknown;
       try {
         data = decode();
@@ -133,6 +141,7 @@ export class Activation {
       this.#instance = undefined; // A3
       around.attemptFailed(held, ended);
       const decision = decide(around.settings.recoverability, held.attempts, ended);
+      if (decision.kind !== 'fail' && hasExpired(envelope, around.clock.now())) return around.failed(held, 'EXPIRED', expiry(envelope));
       switch (decision.kind) {
         case 'fail':
           return around.failed(held, codeOf(ended), ended.message);
@@ -232,7 +241,8 @@ export class Activation {
   }
 
   #withDeadline(returned: PromiseLike<unknown>, attempt: Attempt): Promise<unknown> {
-    const { clock, settings } = this.around;
+    const { clock } = this.around;
+    const began = clock.now();
     return new Promise((resolve, reject) => {
       let timer: Timer | undefined;
       const give = (reason: Error): void => {
@@ -240,7 +250,7 @@ export class Activation {
         attempt.abort(reason);
         reject(reason);
       };
-      timer = clock.after(Math.max(0, attempt.deadline - clock.now()), () => give(new AttemptTimeout(settings.attemptTimeout)));
+      timer = clock.after(Math.max(0, attempt.deadline - clock.now()), () => give(new AttemptTimeout(attempt.deadline - began)));
       attempt.onAbandon = () => give(new Abandoned('ABANDONED', 'the partition was lost, or the node is stopping'));
       // What a handler does after its time is up is its own affair; a late rejection is taken here too.
       returned.then(

@@ -2,9 +2,10 @@ import type { CommitBatch } from '../log/commit.js';
 import type { Keys } from '../log/keys.js';
 import { encodeOutcome, type Outcome, writeOutcome } from '../log/outcome.js';
 import { shardOf } from '../log/shard.js';
-import { type Envelope, toFields } from '../message/envelope.js';
+import { type Envelope, fieldOf, toFields } from '../message/envelope.js';
 import { ERROR_CHARACTERS, RESULTS_PER_PARTITION } from '../message/limits.js';
-import { isName, keyFault } from '../message/names.js';
+import { idFault, isName, keyFault } from '../message/names.js';
+import { NOBODY } from './held.js';
 
 /** How a command ended, before it has a time and a correlation. */
 export type Ending =
@@ -62,4 +63,25 @@ function parseAddress(address: string | undefined): { type: string; key: string 
   const key = address.slice(slash + 1);
   // A type with a colon would reach another kind of key, and WRONGTYPE in a commit costs the partition.
   return isName(type) && keyFault(key) === undefined ? { type, key } : undefined;
+}
+
+/** An entry that is no message may still have a sender who waits: where there is an id and a type, there is a result. */
+export function answerUnreadable(
+  batch: CommitBatch,
+  keys: Keys,
+  type: string,
+  shard: number,
+  fields: readonly string[],
+  message: string,
+  now: number,
+): void {
+  const [id, name, kind, correlationId] = ['id', 'type', 'kind', 'correlationid'].map((field) => fieldOf(fields, field));
+  if (id === undefined || idFault(id) !== undefined || !isName(name) || (kind !== undefined && kind !== 'command')) return;
+  const envelope = {
+    ...NOBODY,
+    id,
+    type: name,
+    correlationId: correlationId === undefined || idFault(correlationId) !== undefined ? id : correlationId,
+  };
+  answer(batch, keys, type, shard, envelope, { status: 'failed', code: 'DEAD_LETTERED', message }, now);
 }

@@ -24,6 +24,7 @@ interface Waiter {
 
 export class Asks {
   readonly #waiters = new Map<string, Set<Waiter>>();
+  readonly #looked = new Set<string>();
   #poll: Timer | undefined;
   #subscribed: Promise<void> | undefined;
   #heard = false;
@@ -125,28 +126,34 @@ export class Asks {
       waiters.add(waiter);
       this.#waiters.set(messageId, waiters);
       cancel = waiter.reject;
-      if (attached) this.look();
+      if (attached) this.look(messageId);
       else this.#armPoll(FIRST_POLL_MS);
     });
     return { outcome, cancel };
   }
 
-  /** Reads the records of all that is waited for, now. */
-  look(): void {
-    void this.#look();
+  /** Reads one record soon: those of one turn together. */
+  look(messageId: string): void {
+    this.#looked.add(messageId);
+    if (this.#looked.size > 1) return;
+    setImmediate(() => {
+      const messageIds = [...this.#looked];
+      this.#looked.clear();
+      void this.#look(messageIds);
+    });
   }
 
   #armPoll(ms: number): void {
     if (this.#poll !== undefined || this.#stopped) return;
     this.#poll = this.clock.after(ms, () => {
       this.#poll = undefined;
-      void this.#look();
+      void this.#look([...this.#waiters.keys()]);
     });
   }
 
-  async #look(): Promise<void> {
-    const wanted = [...this.#waiters].flatMap(([messageId, waiters]) =>
-      [...waiters].slice(0, 1).map(({ shard }) => ({ shard, messageId })),
+  async #look(messageIds: readonly string[]): Promise<void> {
+    const wanted = messageIds.flatMap((messageId) =>
+      [...(this.#waiters.get(messageId) ?? [])].slice(0, 1).map(({ shard }) => ({ shard, messageId })),
     );
     if (wanted.length === 0) return;
     try {

@@ -6,6 +6,8 @@ export interface Held {
   readonly entry: string;
   readonly envelope: Envelope;
   readonly fields: readonly string[];
+  /** why it is no message after all; only of one that was set aside and changed there by hand */
+  readonly fault?: string;
   /** attempts made so far */
   attempts: number;
   /** which draining of its key's aside list brought it; undefined for one that stands in the inbox */

@@ -32,6 +32,10 @@ export interface Deps {
   readonly logger: Logger;
 }
 
+/** With less than this share of `prefetch` free nothing more is read; it is read again from that share on. */
+const STARVED_BELOW = 8;
+const FED_FROM = 4;
+
 /** One actor type on one node: what its partitions here share. */
 export class Host {
   readonly partitions = new Map<number, Partition>();
@@ -54,18 +58,24 @@ export class Host {
     return this.behavior.type;
   }
 
+  /** How many more messages this node may hold of this type. */
+  get free(): number {
+    return this.settings.prefetch - this.#held;
+  }
+
   /** How many entries one more read may bring for each partition. */
   room(): number {
-    const free = this.settings.prefetch - this.#held;
-    this.#starved = free <= 0;
-    return free <= 0 ? 0 : Math.max(1, Math.floor(free / Math.max(1, this.partitions.size)));
+    const { free } = this;
+    // A source with little room would make one read small for all: it is left out until a fair piece is free.
+    this.#starved = free <= 0 || free * STARVED_BELOW < this.settings.prefetch;
+    return this.#starved ? 0 : Math.max(1, Math.floor(free / Math.max(1, this.partitions.size)));
   }
 
   /** So many more messages are in memory. */
   held(more: number): void {
     this.#held += more;
     // Asked for again only once a fair piece is free: a read for each single message would cost more than it brings.
-    if (!this.#starved || (this.settings.prefetch - this.#held) * 4 < this.settings.prefetch) return;
+    if (!this.#starved || this.free * FED_FROM < this.settings.prefetch) return;
     this.#starved = false;
     for (const partition of this.partitions.values()) this.deps.reader.nudge(partition);
   }

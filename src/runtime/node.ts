@@ -35,8 +35,10 @@ export interface NodeOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** undefined for a client that takes what is recorded */
+  /** undefined: as recorded */
   readonly shards: number | undefined;
+  /** how many a new system gets when nobody says; undefined for a client */
+  readonly defaultShards: number | undefined;
   readonly lease: number; // ms
   readonly sendTimeout: number; // ms
   readonly allowEviction: boolean;
@@ -86,7 +88,7 @@ export class Node {
       await control.open();
       await checkServer(control, options.allowEviction);
       fit = true;
-      const shards = await recordShards(control, name, options.shards);
+      const shards = await recordShards(control, name, options.shards, options.defaultShards);
       const parts = assemble(options, node, signals, control, new Keys(name, shards), link);
       const started = new Node(options, { ...parts, links });
       await started.#begin();

@@ -36,6 +36,8 @@ export class Ownership {
   /** for each partition, the nonces under which Redis may know this node as its owner, newest last */
   readonly #nonces = new Map<string, readonly string[]>();
   readonly #acquiring = new Map<string, Promise<void>>();
+  /** whose leases are waited for, so that it is said once */
+  readonly #awaited = new Map<string, string>();
   /** on their way to another node */
   readonly #leaving = new Set<Partition>();
   /** the other nodes that live */
@@ -210,7 +212,7 @@ export class Ownership {
 
   /** Invariant O1. Never rejects. */
   async #acquire(host: Host, shard: number, name: string): Promise<void> {
-    const { link, keys, node, clock, random, reader, signals } = this.deps;
+    const { link, keys, node, clock, random, reader, signals, logger } = this.deps;
     try {
       const { epoch } = link;
       const asked = clock.monotonic();
@@ -220,6 +222,14 @@ export class Ownership {
       const reply = await acquire(link, keys, { type: host.type, shard }, { nonce, node, lease: this.lease, previous });
       if (reply.kind === 'held') {
         this.#nonces.delete(name);
+        if (!this.#others.some((other) => other.node === reply.node) && this.#awaited.get(name) !== reply.node) {
+          this.#awaited.set(name, reply.node);
+          const seconds = Math.ceil((reply.until - reply.now) / 1000);
+          logger.info(
+            { actor: host.type, shard, node: reply.node },
+            `waiting for ${name}: node ${reply.node} did not release it, its lease ends in ${seconds} s`,
+          );
+        }
         this.#askAgain(Math.max(AGAIN_MS, Math.min(reply.until - reply.now, this.lease / LOOKS_A_LEASE)));
         return;
       }

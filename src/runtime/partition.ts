@@ -7,7 +7,7 @@ import { deleteState, type StoredState, writeState } from '../log/state.js';
 import { fromFields } from '../message/envelope.js';
 import { ErrandError, RedisError } from '../message/errors.js';
 import { Activation, type Surroundings } from './activation.js';
-import { answer, type Ending } from './answers.js';
+import { answer, answerUnreadable, type Ending } from './answers.js';
 import type { Attempt } from './attempt.js';
 import { Committer, type Gathering } from './committer.js';
 import { type Held, NOBODY } from './held.js';
@@ -72,6 +72,7 @@ export class Partition implements Surroundings, Source {
       committer,
       link,
       clock,
+      room: () => host.free,
       deliver: (held) => {
         this.#hold(held);
         this.#route(held);
@@ -258,12 +259,13 @@ export class Partition implements Surroundings, Source {
       asks.wake(gathering.batch, envelope.replyNode, envelope.id, outcome);
   }
 
-  /** An entry that is no message at all: nobody can be answered. */
+  /** An entry that is no message. */
   #refuse(entry: string, fields: readonly string[], code: string, fault: string): void {
     const gathering = this.committer.gather();
     const held: Held = { entry, fields, envelope: NOBODY, attempts: 0, drain: undefined, routed: false, removed: false };
     this.#hold(held);
     this.#condemn(gathering, held, code, new ErrandError(code, fault));
+    answerUnreadable(gathering.batch, this.host.deps.keys, this.host.type, this.shard, fields, `${code}: ${fault}`, this.clock.now());
     this.#settle(held, gathering);
   }
 

@@ -13,7 +13,7 @@ import type { Composer, Outgoing, StageOptions } from './outgoing.js';
 
 /** How a message is sent from outside the actors. */
 export interface SendOptions extends StageOptions {
-  /** the same key with the same data is accepted once: the message id is derived from (type, key, idempotencyKey) */
+  /** the same key with the same data is accepted once, until a day after it was settled (a fact: after it was published): the message id is derived from (type, key, idempotencyKey) */
   idempotencyKey?: string;
   /** what ties everything that follows together; default the message id */
   correlationId?: string;
@@ -65,7 +65,7 @@ export class Sender {
     const { shard, messageId, correlationId } = outgoing;
     const { outcome, cancel } = this.asks.wait(shard, messageId, correlationId, { timeout, signal: options.signal, attached: false });
     this.#append(definition, outgoing, print).then(
-      ({ duplicate }) => duplicate && this.asks.look(),
+      ({ duplicate }) => duplicate && this.asks.look(messageId),
       (thrown: unknown) => cancel(asError(thrown)),
     );
     return valueOf(definition, messageId, await outcome);
@@ -99,7 +99,7 @@ export class Sender {
     let print: string | undefined;
     if (idempotencyKey !== undefined) {
       checkId(idempotencyKey, `idempotencyKey of ${place}`, 'INVALID_OPTION');
-      id = derivedId(this.composer.shardOf(key), definition.name, key, idempotencyKey);
+      id = derivedId(this.composer.shardOf(key), `${definition.kind}:${definition.to ?? ''}:${definition.name}`, key, idempotencyKey);
       print = fingerprint(input);
     } else if (track === true) print = '-';
     // A fact has no outcome: its record only keeps duplicates away.

@@ -4,9 +4,10 @@ import type { Link } from '../log/connection.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { fromFields } from '../message/envelope.js';
 import { asError, ErrandError, invariant } from '../message/errors.js';
+import { ASIDE_WINDOW } from '../message/limits.js';
 import type { Committer, Gathering } from './committer.js';
 import { DueHeap } from './due-heap.js';
-import type { Held } from './held.js';
+import { type Held, NOBODY } from './held.js';
 
 /**
  * A partition's keys that wait, each with its messages in an aside list.
@@ -34,6 +35,8 @@ export interface WaitingKeysOptions {
   readonly committer: Committer;
   readonly link: Link;
   readonly clock: Clock;
+  /** how many more messages may be held in memory */
+  readonly room: () => number;
   /** takes a message that was loaded from a list */
   readonly deliver: (held: Held) => void;
   readonly onFailed: (error: Error) => void;
@@ -138,11 +141,15 @@ export class WaitingKeys {
     for (let first = this.#dues.first; first !== undefined && first.due <= now; first = this.#dues.first) {
       const { due, item: waiting } = first;
       const waits = this.#keys.get(waiting.key) === waiting && waiting.drain === undefined && waiting.due === due;
-      if (waits && this.#draining >= DRAINING_AT_ONCE) return; // looked at again when one of them is done
+      if (waits && this.#crowded) return; // looked at again when one of them is done
       this.#dues.take();
       if (waits) this.#drain(waiting);
     }
     this.#arm(this.#dues.first?.due ?? PARKED);
+  }
+
+  get #crowded(): boolean {
+    return this.#draining >= DRAINING_AT_ONCE || (this.#draining > 0 && this.options.room() <= 0);
   }
 
   #drain(waiting: WaitingKey): void {
@@ -157,23 +164,26 @@ export class WaitingKeys {
     waiting.drain = undefined;
     this.#draining -= 1;
     // Others may wait for nothing but their turn.
-    if (this.#draining === DRAINING_AT_ONCE - 1) this.#arm(this.options.clock.now());
+    if (this.#dues.first !== undefined) this.#arm(Math.max(this.#dues.first.due, this.options.clock.now()));
   }
 
   /** W3 */
   async #loadPiece(waiting: WaitingKey, drain: number | undefined): Promise<void> {
-    const { committer, lists, link, deliver, onFailed } = this.options;
+    const { committer, lists, link, room, deliver, onFailed } = this.options;
     try {
       // All that the length counts has reached the list once that was flushed; what was handed over meanwhile may not have, the first time.
       for (let tries = 1; ; tries += 1) {
         if (!(await committer.flushed()) || this.#stopped || waiting.drain !== drain) return;
-        const piece = await lists.window(link, waiting.key);
+        const piece = await lists.window(link, waiting.key, Math.min(Math.max(1, room()), ASIDE_WINDOW));
         if (this.#stopped || waiting.drain !== drain) return;
         waiting.left = piece.length;
         for (const { entry, fields, attempts } of piece) {
           const envelope = fromFields(fields);
-          invariant(!('fault' in envelope), 'what was set aside is a message');
-          deliver({ entry, envelope, fields, attempts, drain, routed: false, removed: false });
+          const held = { entry, fields, attempts, drain, routed: false, removed: false };
+          // One that cannot be read takes its turn like the others: a list is popped in its order.
+          if ('fault' in envelope)
+            deliver({ ...held, envelope: { ...NOBODY, kind: 'event', subject: waiting.key }, fault: envelope.fault });
+          else deliver({ ...held, envelope });
         }
         if (piece.length > 0) return;
         if (tries > 2) throw new ErrandError('PARTITION_LOST', `the messages set aside for '${waiting.key}' are gone`);

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { filter, firstValueFrom } from 'rxjs';
-import { type IdleTimeoutError } from '../../src/index.js';
+import { z } from 'zod';
+import { command, event, type IdleTimeoutError } from '../../src/index.js';
 import { startTestSystem } from '../../src/testing.js';
 import { Append, Appended, countActor, listActor } from '../support/shop.js';
 import { onBoth } from '../support/stores.js';
@@ -131,3 +132,30 @@ test('activations in memory are bounded, however many keys there are', async (t)
   t.deepEqual(await system.ask(Append, { key: 'k0', word: 'two' }), { length: 2 }, 'and those that left come back with their state');
   await stop();
 });
+
+onBoth(
+  'a node that is not told how many shards there are takes what is recorded',
+  { actors: [listActor()], shards: 2 },
+  async (t, { start }) => {
+    const second = await start({ actors: [countActor()], shards: undefined } as never);
+    t.is(second.shards, 2);
+  },
+);
+
+onBoth(
+  'an idempotency key belongs to one kind of message: the same one elsewhere is another message',
+  { actors: [], shards: 1 },
+  async (t, { system }) => {
+    const data = z.object({ id: z.string() });
+    const key = (d: { id: string }): string => d.id;
+    const messages = [command('cancel', { to: 'a', key, data }), command('cancel', { to: 'b', key, data })] as const;
+    const sent = [];
+    for (const message of messages) sent.push(await system.tell(message, { id: 'x' }, { idempotencyKey: 'k' }));
+    sent.push(await system.publish(event('cancel', { key, data }), { id: 'x' }, { idempotencyKey: 'k' }));
+    t.deepEqual(
+      sent.map(({ duplicate }) => duplicate),
+      [false, false, false],
+    );
+    t.is(new Set(sent.map(({ messageId }) => messageId)).size, 3);
+  },
+);

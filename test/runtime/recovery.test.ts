@@ -243,3 +243,46 @@ onBoth(
     t.is(new Set((await results).map(({ messageId }) => messageId)).size, 100, 'one result each');
   },
 );
+
+onBoth(
+  'a message that expires while its handler runs ends as EXPIRED, whatever the policy would do',
+  () => ({
+    actors: [
+      listActor((word, ctx) =>
+        word === 'slow' ? new Promise((_resolve, reject) => ctx.signal.addEventListener('abort', reject)) : undefined,
+      ),
+    ],
+    supervisors: policy([], 'park'),
+  }),
+  async (t, { system, pass }) => {
+    const asked = system.ask(Append, { key: 'a', word: 'slow' }, { expiresIn: '50ms' });
+    await system.tell(Append, { key: 'a', word: 'next' });
+    const failed = t.throwsAsync(asked, { code: 'EXPIRED' });
+    await pass('60ms');
+    await failed;
+    await system.idle();
+    t.deepEqual(await system.state(listActor(), 'a'), { words: ['next'] });
+    t.deepEqual((await system.deadLetters.list()).items, []);
+  },
+);
+
+onBoth(
+  'what was changed by hand in a list of waiting messages becomes a dead letter in its turn, and the rest goes on in order',
+  () => ({
+    actors: [listActor((word, ctx) => (word === 'bad' && ctx.attempt === 1 ? Promise.reject(new Error('down')) : undefined))],
+    supervisors: policy(['1500ms']),
+    shards: 1,
+  }),
+  async (t, { system, redis, pass }) => {
+    const delayed = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'retry-delayed')));
+    for (const word of ['bad', 'two', 'three']) await system.tell(Append, { key: 'a', word });
+    await delayed;
+    await system.ask(Append, { key: 'b', word: 'other' });
+    await redis('LSET', '{sut:0}:list:aside:a', 1, 'no JSON');
+    const idle = system.idle();
+    await pass('2s');
+    await idle;
+    t.deepEqual(await system.state(listActor(), 'a'), { words: ['bad', 'three'] });
+    t.like((await system.deadLetters.list()).items, [{ reason: 'NO_ENVELOPE' }]);
+  },
+);
