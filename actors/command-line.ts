@@ -24,7 +24,7 @@ export const HELP = `Runs the shop over some orders, to the end.
   --help           print this
 
 E-mails and texts are written to ./outbox; OUTBOX names another folder, and SMTP_URL (smtp://…) a mail server for the e-mails.
-Orders that a Redis has seen before are known by their orderId and not carried out again.
+An order is carried out once: for a day, a Redis knows an order that it has seen by its orderId.
 
 Exit codes: 0 all orders were carried out; 1 some line was refused or some order not carried out (see standard error);
 2 wrong use, or a file that cannot be read; 3 Redis cannot be used; 130 interrupted.

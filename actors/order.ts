@@ -32,8 +32,8 @@ export type Order = z.output<typeof Order>;
 export const OrderPlaced = event('order-placed', { key: (order) => String(order.orderId), data: Order });
 
 /**
- * The [BUY] button: records the fact, and that is all. Pressing it again for the same order changes nothing (`duplicate` in the receipt),
- * because the order's number is the idempotency key.
+ * The [BUY] button: records the fact, and that is all. Pressing it again for the same order changes nothing for a day (`duplicate` in the
+ * receipt), because the order's number is the idempotency key.
  * @param correlationId what the results of all reactions will carry
  */
 export function buy(system: ActorSystem, order: InputOf<typeof OrderPlaced>, correlationId: string): Promise<Receipt<typeof OrderPlaced>> {

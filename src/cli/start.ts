@@ -56,6 +56,7 @@ async function start(file: string, flags: StartFlags, command: Command): Promise
     process.stdout.write(`${announcement(config, system, listening?.url)}\n`);
     if ((await Promise.race([told, ended])) === 'ended')
       throw new ErrandError('SYSTEM_STOPPED', `${config.name} stopped by itself; the log says why`);
+    log.info({ grace: flags.grace }, 'stopping: what is in hand may finish; a second signal stops at once');
     await system.stop({ grace: flags.grace });
   } finally {
     await memory?.close();

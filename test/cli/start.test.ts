@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -122,8 +122,7 @@ test('a second signal stops at once', async (t) => {
   await redis.call('XADD', '{stuck:0}:stuck:commands', '*', 'id', 'm-1', 'type', 'hang', 'subject', 'a', 'data', '{}');
   while (!errand.out.includes('hanging')) await once(errand.child.stdout as NodeJS.ReadableStream, 'data');
   errand.child.kill('SIGTERM');
-  // The drain has begun once nobody listens to the log any more: the runtime says so before it waits.
-  await new Promise((done) => setTimeout(done, 300));
+  while (!errand.err.includes('stopping')) await once(errand.child.stderr as NodeJS.ReadableStream, 'data');
   t.is(errand.child.exitCode, null, 'the drain waits for the handler');
   errand.child.kill('SIGTERM');
   t.is(await errand.ended, 143);
@@ -170,3 +169,8 @@ test(
   4,
   /^REDIS_UNREACHABLE: (?!.*secret)/m,
 );
+
+test('the executable of the package can be executed', (t) => {
+  accessSync('dist/src/cli/main.js', constants.X_OK);
+  t.pass();
+});
