@@ -195,14 +195,15 @@ export class Activation {
     const { around } = this;
     const { envelope } = held;
     const { clock, settings } = around;
-    const timeout = clock.now() + settings.attemptTimeout;
+    const began = clock.now();
+    const timeout = began + settings.attemptTimeout;
     const deadline = envelope.expires === undefined ? timeout : Math.min(timeout, envelope.expires);
     const attempt = new Attempt(envelope, held.attempts, timeOf(held.entry), deadline, around.behavior, around.composer);
     around.running.add(attempt);
     try {
       const instance = this.#instance ?? this.#revive();
       let returned = instance.handle(envelope, data, attempt);
-      if (isThenable(returned)) returned = await this.#withDeadline(returned, attempt);
+      if (isThenable(returned)) returned = await this.#withDeadline(returned, attempt, deadline - began);
       attempt.end();
       if (around.closing && attempt.aborted) return new Abandoned('ABANDONED', 'the partition was given up');
       const resultJson = envelope.kind === 'command' ? (around.behavior.commands.get(envelope.type)?.encodeResult(returned) ?? '') : '';
@@ -240,9 +241,8 @@ export class Activation {
     return { version: (this.#stored?.version ?? 0) + 1, json };
   }
 
-  #withDeadline(returned: PromiseLike<unknown>, attempt: Attempt): Promise<unknown> {
+  #withDeadline(returned: PromiseLike<unknown>, attempt: Attempt, limit: number): Promise<unknown> {
     const { clock } = this.around;
-    const began = clock.now();
     return new Promise((resolve, reject) => {
       let timer: Timer | undefined;
       const give = (reason: Error): void => {
@@ -250,7 +250,7 @@ export class Activation {
         attempt.abort(reason);
         reject(reason);
       };
-      timer = clock.after(Math.max(0, attempt.deadline - clock.now()), () => give(new AttemptTimeout(attempt.deadline - began)));
+      timer = clock.after(Math.max(0, attempt.deadline - clock.now()), () => give(new AttemptTimeout(limit)));
       attempt.onAbandon = () => give(new Abandoned('ABANDONED', 'the partition was lost, or the node is stopping'));
       // What a handler does after its time is up is its own affair; a late rejection is taken here too.
       returned.then(

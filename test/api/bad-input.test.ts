@@ -581,7 +581,7 @@ const starts: readonly [what: string, options: object, code: string, message: Re
   ['no shards', { shards: 0 }, 'INVALID_OPTION', /^shards: found 0, expected a whole number from 1/],
   ['half a shard', { shards: 1.5 }, 'INVALID_OPTION', /^shards: found 1\.5/],
   ['shards as a text', { shards: '4' }, 'INVALID_OPTION', /^shards: found '4'/],
-  ['no lease', { lease: 0 }, 'INVALID_DURATION', /^lease: found 0, expected more than nothing/],
+  ['no lease', { lease: 0 }, 'INVALID_DURATION', /^lease: found 0, expected at least 500 ms/],
   ['a send timeout that is none', { sendTimeout: '1 min' }, 'INVALID_DURATION', /^sendTimeout: found '1 min'/],
 ];
 for (const [what, given, code, message] of starts) {
