@@ -112,7 +112,8 @@ if (redisServerOnPath()) {
   test("redis-cli and redis-benchmark work against the port, and so does another process' client", async (t) => {
     const redis = createMemoryRedis();
     const { port, url } = await redis.listen(0);
-    const run = async (command: string, ...args: readonly string[]): Promise<string> => (await execute(command, args, { encoding: 'utf8' })).stdout;
+    const run = async (command: string, ...args: readonly string[]): Promise<string> =>
+      (await execute(command, args, { encoding: 'utf8' })).stdout;
     t.is(await run('redis-cli', '-p', String(port), 'SET', 'a', 'b c'), 'OK\n');
     t.is(await run('redis-cli', '-u', url, '-3', 'HSET', 'h', 'f', 'v'), '1\n');
     t.is(await run('redis-cli', '-u', url, 'EVAL', 'return {KEYS[1], redis.call("GET", "a")}', '1', 'k'), 'k\nb c\n');
