@@ -115,6 +115,7 @@ export class Database {
     if (typeof value === 'string') {
       this.shared.usedBytes += value.length;
       this.#touch(key);
+      if (this.waiters.size > 0 && this.waiters.has(key)) this.#wake(key);
     } else this.changed(key, value);
   }
 
@@ -149,6 +150,8 @@ export class Database {
     if (this.#expires.size > 0) this.#expires.delete(key);
     this.#release(value);
     this.shared.usedBytes -= KEY_OVERHEAD_BYTES + key.length;
+    // Readers of a consumer group are told that it is gone; the others find nothing and go on waiting.
+    if (this.waiters.size > 0 && this.waiters.has(key)) this.#wake(key);
   }
 
   #touch(key: string): void {
@@ -194,7 +197,7 @@ export class Database {
       for (const [key, watchers] of db.#watchers) {
         if (this.#values.has(key) || other.#values.has(key)) for (const watcher of watchers) watcher.dirty = true;
       }
-      for (const key of db.waiters.keys()) if (db.#values.has(key)) db.#wake(key);
+      for (const key of db.waiters.keys()) db.#wake(key);
     }
   }
 

@@ -34,7 +34,10 @@ function read(name: 'XREAD' | 'XREADGROUP') {
     const waiting = new Map([...request.streams].reverse().map(({ key, from }) => [key, from]));
     const attempt = (key: string): Reply | undefined => {
       const stream = client.db.get(key);
-      if (!(stream instanceof Stream)) return undefined;
+      if (!(stream instanceof Stream)) {
+        if (request.group !== undefined) throw new CommandError('UNBLOCKED the stream key no longer exists');
+        return undefined;
+      }
       if (request.group !== undefined && !stream.groups?.has(request.group)) {
         throw new CommandError('NOGROUP the consumer group this client was blocked on no longer exists');
       }
