@@ -11,6 +11,10 @@ export interface RunningRedis {
   /** Its working directory, removed by `stop`. */
   readonly dir: string;
   readonly pid: number;
+  /** kill -9; the folder stays. */
+  crash(): Promise<void>;
+  /** After a crash: on the same port and folder, and with the same settings. Resolves when it answers. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -32,13 +36,9 @@ export async function startRedisServer({ args = [] }: { args?: readonly string[]
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
     const dir = mkdtempSync(join(tmpdir(), 'errand-redis-'));
-    const child = spawn(
-      'redis-server',
-      ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no', ...args],
-      {
-        stdio: 'ignore',
-      },
-    );
+    const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no', ...args];
+    const run = (): ChildProcess => spawn('redis-server', settings, { stdio: 'ignore' });
+    let child = run();
     const killAtExit = (): void => {
       child.kill('SIGKILL');
       rmSync(dir, { recursive: true, force: true });
@@ -50,7 +50,25 @@ export async function startRedisServer({ args = [] }: { args?: readonly string[]
       rmSync(dir, { recursive: true, force: true });
     };
     // The port may have been taken in the meantime: redis-server ends, and another port is tried.
-    if (await answers(child, port)) return { port, url: `redis://127.0.0.1:${port}`, dir, pid: child.pid as number, stop };
+    const crash = (): Promise<void> => ended(child);
+    const restart = async (): Promise<void> => {
+      child = run();
+      if (!(await answers(child, port))) throw new Error(`redis-server did not start again on port ${port}`);
+    };
+    if (await answers(child, port)) {
+      const url = `redis://127.0.0.1:${port}`;
+      return {
+        port,
+        url,
+        dir,
+        crash,
+        restart,
+        stop,
+        get pid() {
+          return child.pid as number;
+        },
+      };
+    }
     await stop();
     if (attempt === STARTS) throw new Error(`redis-server did not start in ${STARTS} attempts`);
   }

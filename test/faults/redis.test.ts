@@ -1,0 +1,76 @@
+/** What can happen to Redis itself: killed and started again, full, busy, paused, without its scripts, cutting connections. */
+import { AppendRejected } from '../../src/index.js';
+import { faultTest, LEASE_MS } from '../support/fault-world.js';
+import { pause, until } from '../support/fleet.js';
+import { Word } from '../support/words.js';
+
+faultTest('Redis is killed with -9 and starts again on its log: nothing is lost or done twice', 60_000, async (world) => {
+  await world.startWorkers(2);
+  await world.startClient();
+  const telling = world.tell({ keys: 12, words: 50, during: 5_000 });
+  telling.catch(() => undefined);
+  for (let i = 0; i < 3; i += 1) {
+    const { settled } = world;
+    await until('words are being settled', 20_000, () => world.settled > settled + 20);
+    await pause(world.below(300)); // where in its work it dies is chance
+    await world.server.crash();
+    await pause(world.below(400));
+    await world.server.restart();
+  }
+  await telling;
+  await world.check();
+});
+
+faultTest('a full Redis is drained by its owners; tells wait or are refused, and go on once there is room', 60_000, async (world) => {
+  const { t, workers } = world;
+  await world.startWorkers(2);
+  await world.startClient();
+  const hasty = await world.startClient({ sendTimeout: 300 });
+  for (const worker of workers) worker.freeze();
+  await world.tell({ keys: 8, words: 40, during: 0 });
+  t.is(await world.backlog(), 320, 'nobody has worked yet');
+  await world.redis('CONFIG', 'SET', 'maxmemory', '1mb');
+  const refused = await t.throwsAsync(hasty.tell(Word, { key: 'none', word: 'none', work: 0 }), { instanceOf: AppendRejected });
+  t.is(refused?.code, 'REDIS_OUT_OF_MEMORY');
+  const waiting = world.tell({ keys: 4, words: 5, during: 0 }, world.client, 'late');
+  waiting.catch(() => undefined);
+  for (const worker of workers) worker.thaw();
+  await until('the owners have drained the full Redis', 30_000, () => world.settled === 320);
+  t.is(world.told, 320, 'what was told meanwhile still waits');
+  t.is(await world.backlog(), 0);
+  await world.redis('CONFIG', 'SET', 'maxmemory', '0');
+  await waiting;
+  await world.check();
+});
+
+faultTest('connections killed, Redis paused, busy for longer than the lease, its scripts gone', 60_000, async (world) => {
+  await world.startWorkers(2);
+  await world.startClient();
+  const telling = world.tell({ keys: 12, words: 60, during: 7_000 });
+  telling.catch(() => undefined);
+  const killSome = async (): Promise<void> => {
+    const lines = String(await world.redis('CLIENT', 'LIST')).split('\n');
+    for (const line of lines) {
+      const id = /\bid=(\d+)/.exec(line)?.[1];
+      if (line.includes('name=errand:') && id !== undefined && world.below(2) === 0) await world.redis('CLIENT', 'KILL', 'ID', id);
+    }
+  };
+  const faults = [
+    killSome,
+    () => world.redis('SCRIPT', 'FLUSH'),
+    killSome,
+    () => world.redis('CLIENT', 'PAUSE', 400 + world.below(400), 'WRITE'),
+    () => world.redis('CLIENT', 'PAUSE', LEASE_MS + 300, 'ALL'),
+    () => world.redis('SCRIPT', 'FLUSH'),
+    () => world.redis('DEBUG', 'SLEEP', (LEASE_MS + 300) / 1_000),
+    killSome,
+  ];
+  for (const fault of faults) {
+    const { settled } = world;
+    await until('words are being settled', 20_000, () => world.settled > settled + 10 || world.settled === 720);
+    await pause(world.below(150));
+    await fault();
+  }
+  await telling;
+  await world.check();
+});
