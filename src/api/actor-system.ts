@@ -8,6 +8,7 @@ import { type Clock, systemClock } from '../message/clock.js';
 import { type Command, definitionAt, type Event, type InputOf, type ResultOf } from '../message/definition.js';
 import { type Duration, milliseconds } from '../message/duration.js';
 import { DefinitionError, InvalidValueError } from '../message/errors.js';
+import { MOST_SHARDS } from '../message/limits.js';
 import { checkKey, checkName } from '../message/names.js';
 import { type Random, systemRandom } from '../message/random.js';
 import type { DeadLetters } from '../runtime/dead-letters.js';
@@ -58,7 +59,6 @@ export interface Ports {
 }
 
 const SHARDS = 16;
-const MOST_SHARDS = 16_384; // a Cluster has as many slots
 const LEASE_MS = 10_000;
 const SHORTEST_LEASE_MS = 500; // renewed every third of it: shorter ones are lost to an ordinary pause
 const SEND_TIMEOUT_MS = 60_000;

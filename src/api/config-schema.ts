@@ -7,7 +7,7 @@
  */
 import { z } from 'zod';
 import { type Duration, milliseconds } from '../message/duration.js';
-import { NAME_LENGTH } from '../message/limits.js';
+import { MOST_SHARDS, NAME_LENGTH } from '../message/limits.js';
 import { checkActorType, checkName } from '../message/names.js';
 import { type ChildSettings, DEFAULT_SUPERVISOR, defaultChildSettings, type SupervisorSettings } from '../runtime/supervision-settings.js';
 
@@ -39,7 +39,6 @@ export interface ConfigData {
 
 const SECOND = 1_000;
 const DAY = 86_400_000;
-const MOST_SHARDS = 16_384; // the slots of a Redis Cluster: more shards than slots would share them anyway
 
 const ENV_REFERENCE = '\\$\\{.+\\}';
 const DURATION_PATTERN = `^\\d+(\\.\\d+)?(ms|s|m|h|d)$|${ENV_REFERENCE}`;

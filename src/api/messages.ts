@@ -1,24 +1,14 @@
-import type { Position } from '../log/position.js';
 import type { Command, DataOf, Event, ResultOf } from '../message/definition.js';
-
-interface Meta {
-  readonly messageId: string;
-  readonly correlationId: string;
-  readonly causationId?: string | undefined;
-  readonly key: string;
-  readonly at: Date;
-  /** give it as `from` to go on after this message */
-  readonly position: Position;
-}
+import type { ObservedMeta } from '../runtime/observe.js';
 
 /** The answer to a command; `messageId` is the answered command's. */
-export type ResultMessage<C extends Command = Command> = Meta & { readonly type: C['name'] } & (
+export type ResultMessage<C extends Command = Command> = ObservedMeta & { readonly type: C['name'] } & (
     | { readonly status: 'completed'; readonly value: ResultOf<C> }
     | { readonly status: 'failed'; readonly error: { readonly code: string; readonly message: string } }
   );
 
 /** A fact, as an observer sees it. */
-export interface EventMessage<E extends Event = Event> extends Meta {
+export interface EventMessage<E extends Event = Event> extends ObservedMeta {
   readonly type: E['name'];
   readonly data: DataOf<E>;
 }

@@ -6,6 +6,7 @@ import { loadConfig, type SystemConfig } from '../api/config.js';
 import { createMemoryRedis } from '../memory-redis/index.js';
 import { type Duration, isDurationText } from '../message/duration.js';
 import { ErrandError } from '../message/errors.js';
+import { MOST_SHARDS } from '../message/limits.js';
 import type { SupervisorView } from '../runtime/supervisor.js';
 import { EXIT_CODES } from './failure.js';
 import { logSignal } from './signal-log.js';
@@ -26,7 +27,7 @@ export function addStart(program: Command): void {
     .description("host a config's actors until SIGTERM or SIGINT, which let them finish what is in hand; a second signal stops at once")
     .argument('<config>', 'a YAML or JSON file')
     .option('--redis <url>', "memory:, redis://… or rediss://…, in the place of the config's")
-    .addOption(new Option('--shards <n>', "in the place of the config's").argParser(wholeNumber(1, 16_384)))
+    .addOption(new Option('--shards <n>', "in the place of the config's").argParser(wholeNumber(1, MOST_SHARDS)))
     .addOption(
       new Option('--listen <port>', 'open an in-process Redis (memory:) to other processes on this machine; 0 picks a port').argParser(
         wholeNumber(0, 65_535),

@@ -61,8 +61,10 @@ function isMemoryRedis(target: object): target is MemoryRedis {
 
 /** An address that cannot be read may still hold a password. */
 function withoutPassword(address: string): string {
-  const at = address.lastIndexOf('@');
-  return at < 0 ? address : `…${address.slice(at)}`;
+  const query = address.indexOf('?');
+  const plain = query < 0 ? address : `${address.slice(0, query)}?…`;
+  const at = plain.lastIndexOf('@');
+  return at < 0 ? plain : `…${plain.slice(at)}`;
 }
 
 /**
@@ -125,6 +127,11 @@ const CODES: readonly (readonly [string, string, string])[] = [
   ['CROSSSLOT', 'REDIS_CLUSTER', 'this is a Redis Cluster'],
   ['CLUSTERDOWN', 'REDIS_CLUSTER', 'this is a Redis Cluster'],
 ];
+
+/** Redis is not there: nothing is said about the request itself. */
+export function isAway(error: unknown): boolean {
+  return error instanceof RedisError && (error.code === 'REDIS_NOT_CONNECTED' || error.code === 'REDIS_CONNECTION_LOST');
+}
 
 /** Redis says these while it cannot take work for now; the same request may well be taken later. */
 export const PASSING_CODES: ReadonlySet<string> = new Set([

@@ -207,3 +207,8 @@ export function asError(thrown: unknown): Error {
   if (typeof thrown.message === 'string') return thrown;
   return new Error(`thrown value: ${describe(thrown)} with the message ${describe(thrown.message)}`, { cause: thrown });
 }
+
+/** The stable code of what was thrown; `fallback` for an error that is not errand's. */
+export function codeOf(error: Error, fallback: string): string {
+  return error instanceof ErrandError ? error.code : fallback;
+}

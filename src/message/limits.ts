@@ -1,5 +1,7 @@
 /** Every bound of the system, with its unit and its reason. Sizes are bytes of UTF-8 unless said otherwise. */
 
+export const MOST_SHARDS = 16_384; // the slots of a Redis Cluster: more shards than slots would share them anyway
+
 export const NAME_LENGTH = 100; // characters; names of systems, actor types and messages stand in Redis keys
 export const KEY_BYTES = 512; // an actor's key stands in Redis keys and in every envelope
 export const ID_BYTES = 200; // foreign message and correlation ids are taken as they are, up to this

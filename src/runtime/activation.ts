@@ -4,7 +4,7 @@ import type { StoredState } from '../log/state.js';
 import type { Clock, Timer } from '../message/clock.js';
 import type { MessageDefinition } from '../message/definition.js';
 import type { Envelope } from '../message/envelope.js';
-import { asError, ErrandError, SchemaError } from '../message/errors.js';
+import { asError, codeOf, ErrandError, SchemaError } from '../message/errors.js';
 import { checkSize, fromJson, toJson } from '../message/json.js';
 import { Attempt } from './attempt.js';
 import type { Behavior, Instance } from './behavior.js';
@@ -66,8 +66,6 @@ function expiry({ expires }: Envelope): string {
 
 /** The attempt's outcome counts for nothing: the partition was lost, or the node stopped. */
 class Abandoned extends ErrandError {}
-
-const codeOf = (error: Error): string => (error instanceof ErrandError ? error.code : 'HANDLER_FAILED');
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return value !== null && typeof value === 'object' && typeof (value as { then?: unknown }).then === 'function';
@@ -132,7 +130,7 @@ export class Activation {
         data = decode();
       } catch (thrown) {
         const error = asError(thrown);
-        return around.deadLetter(held, error instanceof ErrandError ? error.code : 'INVALID_DATA', error);
+        return around.deadLetter(held, codeOf(error, 'INVALID_DATA'), error);
       }
       held.attempts += 1;
       const ended = await this.#attempt(held, data);
@@ -144,9 +142,9 @@ export class Activation {
       if (decision.kind !== 'fail' && hasExpired(envelope, around.clock.now())) return around.failed(held, 'EXPIRED', expiry(envelope));
       switch (decision.kind) {
         case 'fail':
-          return around.failed(held, codeOf(ended), ended.message);
+          return around.failed(held, codeOf(ended, 'HANDLER_FAILED'), ended.message);
         case 'dead-letter':
-          return around.deadLetter(held, codeOf(ended), ended);
+          return around.deadLetter(held, codeOf(ended, 'HANDLER_FAILED'), ended);
         case 'wait':
           return around.wait(held, around.clock.now() + decision.delay, ended);
         case 'park':

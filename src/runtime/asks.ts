@@ -11,7 +11,7 @@ import { AskTimeoutError, asError, ErrandError } from '../message/errors.js';
  */
 
 const POLL_MS = 500;
-/** The first look, and each after a wake-up that never came, is soon. */
+/** The first look is soon: the answer may have come before anybody listened. */
 const FIRST_POLL_MS = 50;
 
 interface Waiter {

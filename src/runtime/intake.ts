@@ -3,7 +3,7 @@ import { FIRST } from '../log/entry.js';
 import type { Source } from '../log/reader.js';
 import { shardOf } from '../log/shard.js';
 import { fieldOf, TOO_MANY_FIELDS } from '../message/envelope.js';
-import { asError, ErrandError } from '../message/errors.js';
+import { asError, codeOf, ErrandError } from '../message/errors.js';
 import { ENTRY_VALUES } from '../message/limits.js';
 import { checkKey } from '../message/names.js';
 import type { Subscription } from './behavior.js';
@@ -104,7 +104,7 @@ export class Intake implements Source {
       subject = checkKey(key(event.decode(fieldOf(entry.fields, 'data') ?? '')), `key of ${event.name} for ${host.type}`);
     } catch (thrown) {
       const error = asError(thrown);
-      return this.partition.refuseFact(gathering, entry, error instanceof ErrandError ? error.code : 'KEY_FAILED', error);
+      return this.partition.refuseFact(gathering, entry, codeOf(error, 'KEY_FAILED'), error);
     }
     const inbox = keys.inbox(host.type, shardOf(subject, keys.shards)); // T2
     gathering.batch.append(inbox, [...entry.fields, 'kind', 'event', 'subject', subject]);

@@ -1,5 +1,5 @@
 import { Appender } from '../log/appender.js';
-import { Link, type Store } from '../log/connection.js';
+import { isAway, Link, type Store } from '../log/connection.js';
 import { Keys } from '../log/keys.js';
 import { Reader } from '../log/reader.js';
 import { loadScripts } from '../log/scripts.js';
@@ -8,7 +8,7 @@ import { recordedSubscriptions, recordSubscription } from '../log/subscriptions.
 import { checkServer, hostedTypes, recordActorTypes, recordedActorTypes, recordShards } from '../log/system-record.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { type Duration, milliseconds } from '../message/duration.js';
-import { asError, ErrandError, IdleTimeoutError, invariant, RedisError, type Unsettled } from '../message/errors.js';
+import { asError, codeOf, ErrandError, IdleTimeoutError, invariant, RedisError, type Unsettled } from '../message/errors.js';
 import { Ids } from '../message/ids.js';
 import { type Random, token } from '../message/random.js';
 import { Asks } from './asks.js';
@@ -49,8 +49,6 @@ export interface NodeOptions {
 /** Between looks at whether everything is settled, when nothing else says that it is time. */
 const IDLE_POLL_MS = 100;
 const IDLE_MS = 30_000;
-/** Redis is away for now. */
-const AWAY: ReadonlySet<string> = new Set(['REDIS_NOT_CONNECTED', 'REDIS_CONNECTION_LOST', 'REDIS_OUT_OF_MEMORY']);
 
 /**
  * One running system on one process: its connections, its actors, and what users do with it.
@@ -167,7 +165,7 @@ export class Node {
         subscribers ??= await this.#subscribers();
         return await unsettled(deps.link, deps.keys, clock, subscribers, own);
       } catch (error) {
-        if (over || !(error instanceof RedisError && AWAY.has(error.code))) throw error;
+        if (over || !(isAway(error) || (error instanceof RedisError && error.code === 'REDIS_OUT_OF_MEMORY'))) throw error;
         return undefined; // waited out, like everywhere else
       }
     };
@@ -267,7 +265,7 @@ type MakeLink = (purpose: string, greet?: (redis: Parameters<typeof loadScripts>
 function assemble(options: NodeOptions, node: string, signals: Signals, control: Link, keys: Keys, link: MakeLink): Omit<Parts, 'links'> {
   const { clock, random, logger, name, sendTimeout, lease, behaviors, supervisors } = options;
   const fault = (where: string, error: Error): void =>
-    signals.emit({ kind: 'fault', where, code: error instanceof ErrandError ? error.code : 'FAULT', message: error.message });
+    signals.emit({ kind: 'fault', where, code: codeOf(error, 'FAULT'), message: error.message });
   const composer = new Composer(clock, new Ids(clock, random), keys);
   const append = link('append', loadScripts);
   const appender = new Appender({ link: append, keys, clock, producer: token(random), sendTimeout });
@@ -278,7 +276,7 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
   });
   reader = new Reader(read, control, clock, (error) => fault('reader', error));
   const asks = new Asks(node, keys, clock, control, link('wake'));
-  const observatory = new Observatory(keys, control, control, clock, (greet) => link('observe', greet), fault);
+  const observatory = new Observatory(keys, control, clock, (greet) => link('observe', greet), fault);
   const deps: Deps = { node, keys, clock, random, composer, link: control, reader, asks, signals, logger, pulse: new Pulse() };
   const root = Branch.root(`${name}-${node}`);
   const supervisor = Supervisor.spawn(root, deps, behaviors, supervisors);

@@ -1,24 +1,25 @@
 import { Observable } from 'rxjs';
-import type { Link } from '../log/connection.js';
+import { isAway, type Link } from '../log/connection.js';
 import { type Entry, FIRST, timeOf } from '../log/entry.js';
 import type { Keys } from '../log/keys.js';
 import { encodePosition, type From, type Position, startingIds } from '../log/position.js';
 import { Reader, type Source } from '../log/reader.js';
 import { newestIds } from '../log/system-record.js';
-import type { Clock } from '../message/clock.js';
+import { type Clock, sleep } from '../message/clock.js';
 import type { MessageDefinition } from '../message/definition.js';
 import { type Envelope, fromFields } from '../message/envelope.js';
-import { asError, ErrandError } from '../message/errors.js';
+import { asError, ErrandError, RedisError } from '../message/errors.js';
 import { fromJson } from '../message/json.js';
 import { READ_ENTRIES } from '../message/limits.js';
 
-/** What an observer is given beside the message's own content. */
+/** What results and facts have in common. */
 export interface ObservedMeta {
   readonly messageId: string;
   readonly correlationId: string;
   readonly causationId?: string | undefined;
   readonly key: string;
   readonly at: Date;
+  /** give it as `from` to go on after this message */
   readonly position: Position;
 }
 
@@ -28,6 +29,10 @@ export type ObservedResult = ObservedMeta & { readonly type: string } & (
   );
 
 export type ObservedEvent = ObservedMeta & { readonly type: string; readonly data: unknown };
+
+/** How long an observer that begins waits for a Redis that is away. */
+const PATIENCE_MS = 60_000;
+const PAUSE_MS = 100;
 
 /**
  * What users watch: results and facts, as rxjs Observables, read from the log on a connection of their own.
@@ -45,9 +50,8 @@ export class Observatory {
 
   constructor(
     private readonly keys: Keys,
-    private readonly link: Link,
     private readonly control: Link,
-    clock: Clock,
+    private readonly clock: Clock,
     readerLink: (greet: Reader['greeting']) => Link,
     private readonly onFault: (where: string, error: Error) => void,
   ) {
@@ -161,10 +165,22 @@ export class Observatory {
     this.#positioned ??= new Promise((resolve) => {
       this.#release = resolve;
     });
+    const { clock, control } = this;
+    const end = clock.monotonic() + PATIENCE_MS;
     try {
-      this.#opened ??= this.#open();
-      await this.#opened;
-      return known ?? (await newestIds(this.link, streams));
+      for (;;) {
+        try {
+          this.#opened ??= this.#open();
+          await this.#opened;
+          return known ?? (await newestIds(control, streams));
+        } catch (error) {
+          const left = end - clock.monotonic();
+          const away = isAway(error) || (error instanceof RedisError && error.code === 'REDIS_UNREACHABLE');
+          if (!away || left <= 0 || this.#stopped) throw error;
+          await sleep(clock, PAUSE_MS); // a lost connection is waited out here as everywhere
+          await control.untilUp(left);
+        }
+      }
     } finally {
       this.#positioning -= 1;
       if (this.#positioning === 0) {

@@ -1,7 +1,8 @@
+import { isAway } from '../log/connection.js';
 import { acquire, type Held, release, renew } from '../log/lease.js';
 import { heartbeat, liveNodes, removeNode } from '../log/system-record.js';
 import type { Timer } from '../message/clock.js';
-import { asError, ErrandError, RedisError } from '../message/errors.js';
+import { asError, codeOf, ErrandError, RedisError } from '../message/errors.js';
 import { token } from '../message/random.js';
 import { fairOwner, type LiveNode } from './fair-share.js';
 import type { Deps, Host } from './host.js';
@@ -23,8 +24,6 @@ const AGAIN_MS = 100;
 const LOOKS_A_LEASE = 20;
 /** A handler that takes longer is given up by the old owner and done again by the new one. */
 const HAND_OVER_MS = 10_000;
-/** Redis is not there; that says nothing about a partition. */
-const AWAY: ReadonlySet<string> = new Set(['REDIS_NOT_CONNECTED', 'REDIS_CONNECTION_LOST']);
 /** At most, when Redis refuses something about a partition again and again. */
 const REFUSED_MS = 30_000;
 /** An acquisition whose answer was lost may have happened; so many of them are remembered. */
@@ -165,12 +164,12 @@ export class Ownership {
       }
     } catch (thrown) {
       const error = asError(thrown);
-      const expected = error instanceof RedisError && AWAY.has(error.code);
+      const expected = isAway(error);
       if (!expected)
         signals.emit({
           kind: 'fault',
           where: 'ownership',
-          code: error instanceof ErrandError ? error.code : 'FAULT',
+          code: codeOf(error, 'FAULT'),
           message: error.message,
         });
     } finally {
@@ -247,7 +246,7 @@ export class Ownership {
     } catch (thrown) {
       if (link.up) {
         const error = asError(thrown);
-        signals.emit({ kind: 'fault', where: name, code: error instanceof ErrandError ? error.code : 'FAULT', message: error.message });
+        signals.emit({ kind: 'fault', where: name, code: codeOf(error, 'FAULT'), message: error.message });
         this.#askAgain(this.lease / 3);
       }
     }
@@ -280,7 +279,7 @@ export class Ownership {
       `partition ${host.type}/${shard} lost: ${reason}`,
     );
     signals.emit({ kind: 'partition-lost', actor: host.type, shard, reason: error === undefined ? reason : `${reason}: ${error.message}` });
-    const refused = error instanceof RedisError && !AWAY.has(error.code) && !partition.committer.progressed;
+    const refused = error instanceof RedisError && !isAway(error) && !partition.committer.progressed;
     const refusals = refused ? (this.#refusals.get(name)?.count ?? 0) + 1 : 0;
     const wait = Math.min(AGAIN_MS * 2 ** refusals, REFUSED_MS);
     if (refused) this.#refusals.set(name, { count: refusals, until: this.deps.clock.monotonic() + wait });

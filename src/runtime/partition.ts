@@ -5,7 +5,7 @@ import { trimOld } from '../log/retention.js';
 import { Schedule } from '../log/schedule.js';
 import { deleteState, type StoredState, writeState } from '../log/state.js';
 import { fromFields } from '../message/envelope.js';
-import { ErrandError, RedisError } from '../message/errors.js';
+import { codeOf, ErrandError, RedisError } from '../message/errors.js';
 import { Activation, type Surroundings } from './activation.js';
 import { answer, answerUnreadable, type Ending } from './answers.js';
 import type { Attempt } from './attempt.js';
@@ -282,7 +282,7 @@ export class Partition implements Surroundings, Source {
   }
 
   attemptFailed(held: Held, error: Error): void {
-    const code = error instanceof ErrandError ? error.code : 'HANDLER_FAILED';
+    const code = codeOf(error, 'HANDLER_FAILED');
     this.host.signal('attempt-failed', held, { attempt: held.attempts, code, message: error.message });
     const { type, id, subject } = held.envelope;
     const text = `attempt ${held.attempts} at ${type} for ${this.host.type}/${subject} failed`;
@@ -311,7 +311,7 @@ export class Partition implements Surroundings, Source {
     if (held.drain === undefined) gathering.removed.push(held);
     gathering.after(() => this.#forget(held));
     if (until === 'parked') {
-      const code = error instanceof ErrandError ? error.code : 'HANDLER_FAILED';
+      const code = codeOf(error, 'HANDLER_FAILED');
       this.#condemn(gathering, held, `PARKED_${code}`, error);
       this.host.signal('parked', held, { attempt: held.attempts });
     } else this.host.signal('retry-delayed', held, { attempt: held.attempts, until: new Date(until) });

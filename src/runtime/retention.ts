@@ -1,7 +1,7 @@
 import { trimFacts } from '../log/retention.js';
 import { recordedSubscriptions } from '../log/subscriptions.js';
 import type { Timer } from '../message/clock.js';
-import { asError, ErrandError } from '../message/errors.js';
+import { asError, codeOf } from '../message/errors.js';
 import { RETENTION_SWEEP_MS } from '../message/limits.js';
 import type { Deps, Host } from './host.js';
 import { cursorField } from './intake.js';
@@ -40,7 +40,7 @@ export class Retention {
       signals.emit({
         kind: 'fault',
         where: 'retention',
-        code: error instanceof ErrandError ? error.code : 'FAULT',
+        code: codeOf(error, 'FAULT'),
         message: error.message,
       });
     } finally {
