@@ -11,7 +11,7 @@ import { Word } from './words.js';
  * that tells words key by key, and a check that takes the store as the only witness.
  */
 
-const SHARDS = 4;
+const SHARDS = 16;
 export const LEASE_MS = 2_000;
 /** Section 5 of the design: a dead node's partitions are worked on again within this. */
 export const TAKEN_OVER_MS = LEASE_MS + 1_000;
