@@ -129,8 +129,18 @@ export class FaultWorld {
   }
 
   /** Messages that stand in the inboxes. */
-  async backlog(): Promise<number> {
-    const lengths = await Promise.all(Array.from({ length: SHARDS }, (_, shard) => this.redis('XLEN', `{${NAME}:${shard}}:list:commands`)));
+  backlog(): Promise<number> {
+    return this.#lengths('commands');
+  }
+
+  /** Results that stand in Redis, whether or not the client has seen them. */
+  results(): Promise<number> {
+    return this.#lengths('results');
+  }
+
+  async #lengths(stream: string): Promise<number> {
+    const keys = Array.from({ length: SHARDS }, (_, shard) => `{${NAME}:${shard}}:list:${stream}`);
+    const lengths = await Promise.all(keys.map((key) => this.redis('XLEN', key)));
     return lengths.reduce((sum: number, length) => sum + Number(length), 0);
   }
 
