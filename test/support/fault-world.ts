@@ -11,7 +11,7 @@ import { Word } from './words.js';
  * that tells words key by key, and a check that takes the store as the only witness.
  */
 
-const SHARDS = 4;
+const SHARDS = 16;
 export const LEASE_MS = 2_000;
 /** Section 5 of the design: a dead node's partitions are worked on again within this. */
 export const TAKEN_OVER_MS = LEASE_MS + 1_000;
@@ -129,8 +129,18 @@ export class FaultWorld {
   }
 
   /** Messages that stand in the inboxes. */
-  async backlog(): Promise<number> {
-    const lengths = await Promise.all(Array.from({ length: SHARDS }, (_, shard) => this.redis('XLEN', `{${NAME}:${shard}}:list:commands`)));
+  backlog(): Promise<number> {
+    return this.#lengths('commands');
+  }
+
+  /** Results that stand in Redis, whether or not the client has seen them. */
+  results(): Promise<number> {
+    return this.#lengths('results');
+  }
+
+  async #lengths(stream: string): Promise<number> {
+    const keys = Array.from({ length: SHARDS }, (_, shard) => `{${NAME}:${shard}}:list:${stream}`);
+    const lengths = await Promise.all(keys.map((key) => this.redis('XLEN', key)));
     return lengths.reduce((sum: number, length) => sum + Number(length), 0);
   }
 
