@@ -3,7 +3,7 @@
  *
  * 1. Scripts are compiled once. The package itself compiles at each call, which costs a script of a hundred lines 200 µs. So a small
  *    Lua program holds the compiled functions and calls them; it is kept in the metatable of the globals, where no script looks.
- *    That table is read-only, as all globals are, and is made writable for the one moment in which the program is put there.
+ *    All globals are read-only; the few that it changes are made writable for the one moment in which it is put there.
  * 2. Words and replies are read and written in the engine's own memory, in the package's documented binary form. The package's
  *    conversions copy each word and build each reply out of small buffers, which costs more than the commands themselves.
  *    For this its two internal handles (`exports`, `handlers`) are used; they are checked, and the version is pinned.
@@ -15,8 +15,8 @@ import { ReplyDecoder, ReplyEncoder } from './lua-encoding.js';
 import type { Reply } from './reply.js';
 import { SERVER_VERSION } from './version.js';
 
-/** Lua instructions one script may use: some seconds' worth. Redis itself would go on and answer BUSY to others, which one thread cannot. */
-export const FUEL = 500_000_000;
+/** Lua instructions one script may use: about a second's worth. Redis itself would go on and answer BUSY to others, which one thread cannot. */
+export const FUEL = 250_000_000;
 /** Compiled scripts kept in the engine; beyond this all are let go, and compiled again when they come. */
 const MOST_COMPILED = 2000;
 
@@ -57,16 +57,46 @@ const UNEXPECTED = new Error('this version of lua-redis-wasm is built otherwise 
 type WasmCall = (ret: number, ptr: number, length: number) => void;
 
 const MARK = '\x01';
+/** What the package says when the instructions are used up. */
+export const FUEL_MESSAGE = 'Script killed by fuel limit';
+/** How deep a script's reply may be nested; the engine's own stack allows little more. */
+const MOST_NESTED = 100;
 
 /** Where a Lua table's read-only mark lies in it (Lua 5.1 with Redis' patch, 32 bits). */
 const READ_ONLY_OFFSET = 8;
 
 /**
- * Runs once. What a script throws is caught by `failed`, which finds the line and keeps what the package would drop: the message of an
- * error thrown as a table. It passes both on in one text, its parts set apart by a mark.
+ * Runs once.
+ *
+ * - What a script throws is caught by `failed`, which finds the line and keeps what the package would drop: the message of an error
+ *   thrown as a table. It passes both on in one text, its parts set apart by a mark.
+ * - A script that has used up its instructions cannot go on by catching that error: pcall, xpcall and coroutine.resume pass it on.
+ * - A reply that is nested too deeply, or holds itself, is refused here: the engine would never come to its end.
  */
 const BOOTSTRAP = `
-local compiled, compile, raise, pcall, xpcall, tonumber, find = {}, loadstring, error, pcall, xpcall, tonumber, string.find
+local compiled, compile, raise, tostring, tonumber, type, find = {}, loadstring, error, tostring, tonumber, type, string.find
+local pcall, xpcall, resume = pcall, xpcall, coroutine.resume
+local function relay(fine, thrown, ...)
+  if not fine and type(thrown) == 'string' and find(thrown, '${FUEL_MESSAGE}', 1, true) then raise(thrown, 0) end
+  return fine, thrown, ...
+end
+_G.pcall = function(...) return relay(pcall(...)) end
+_G.xpcall = function(run, handle)
+  local spent
+  local function guard(thrown)
+    if type(thrown) == 'string' and find(thrown, '${FUEL_MESSAGE}', 1, true) then
+      spent = thrown
+      return thrown
+    end
+    return handle(thrown)
+  end
+  local function finish(...)
+    if spent then raise(spent, 0) end
+    return ...
+  end
+  return finish(xpcall(run, guard))
+end
+coroutine.resume = function(...) return relay(resume(...)) end
 local function failed(thrown)
   local line = 0
   for level = 3, 30 do
@@ -80,11 +110,20 @@ local function failed(thrown)
   if type(thrown) == 'table' and type(thrown.err) == 'string' then return '\\1' .. line .. '\\1t\\1' .. thrown.err end
   return '\\1' .. line .. '\\1s\\1' .. tostring(thrown)
 end
+local function too_deep(reply, left)
+  if left == 0 then return true end
+  for index = 1, #reply do
+    local item = reply[index]
+    if type(item) == 'table' and too_deep(item, left - 1) then return true end
+  end
+  return false
+end
 local hidden = getmetatable(_G)
 hidden.run = function(id)
   local fine, result = xpcall(compiled[id], failed)
-  if fine then return result end
-  raise(result, 0)
+  if not fine then raise(result, 0) end
+  if type(result) == 'table' and too_deep(result, ${MOST_NESTED}) then return { err = 'ERR reached lua stack limit' } end
+  return result
 end
 hidden.compile = function()
   local script, fault = compile(ARGV[2], '@user_script')
@@ -155,13 +194,16 @@ export class LuaRuntime {
     const { HEAPU8: bytes, _eval_with_args: evaluate, _alloc: allocate, _free_mem: free } = handles.exports ?? ({} as Partial<WasmExports>);
     if (bytes === undefined || evaluate === undefined || allocate === undefined || free === undefined) throw UNEXPECTED;
     if (typeof handles.handlers?.call !== 'function') throw UNEXPECTED;
-    const shown = engine.eval('return tostring(getmetatable(_G))');
-    const globals = /^table: 0x([0-9a-f]+)$/.exec(Buffer.isBuffer(shown) ? shown.toString('latin1') : '');
-    const mark = Number.parseInt(globals?.[1] ?? '', 16) + READ_ONLY_OFFSET;
-    if (bytes[mark] !== 1) throw UNEXPECTED;
-    bytes[mark] = 0;
-    const taken = engine.eval(BOOTSTRAP);
-    bytes[mark] = 1;
+    const shown = engine.eval("return table.concat({ tostring(getmetatable(_G)), tostring(_G), tostring(coroutine) }, ' ')");
+    const tables = /^table: 0x([0-9a-f]+) table: 0x([0-9a-f]+) table: 0x([0-9a-f]+)$/.exec(
+      Buffer.isBuffer(shown) ? shown.toString('latin1') : '',
+    );
+    if (tables === null) throw UNEXPECTED;
+    const marks = tables.slice(1).map((address) => Number.parseInt(address, 16) + READ_ONLY_OFFSET);
+    if (!marks.every((mark) => bytes[mark] === 1)) throw UNEXPECTED;
+    for (const mark of marks) bytes[mark] = 0;
+    const taken = engine.evalWithArgs("return loadstring(ARGV[1], '=errand')()", [], [Buffer.from(BOOTSTRAP)]);
+    for (const mark of marks) bytes[mark] = 1;
     if (taken !== 1) throw UNEXPECTED;
     runtime.instance = new LuaRuntime({ bytes, evaluate, allocate, free }, handles.handlers);
     return runtime.instance;
@@ -234,7 +276,7 @@ export class LuaRuntime {
     } catch (error) {
       // Out of memory, most likely. The engine cannot be used any more; the next script loads another.
       if (LuaRuntime.#loaded === this) LuaRuntime.#loaded = LuaRuntime.#loading = undefined;
-      return new ScriptFailure(`ERR the script engine gave up: ${error instanceof Error ? error.message : String(error)}`, 0, false);
+      return new ScriptFailure(`ERR the script engine gave up: ${error instanceof Error ? error.message : 'its stack is full'}`, 0, false);
     }
     return reply;
   }

@@ -5,7 +5,7 @@ import { arityFits, type CommandSpec } from './command-table.js';
 import type { Engine } from './engine.js';
 import { InternalClient } from './internal-client.js';
 import { CommandError, OUT_OF_MEMORY, type Reply } from './reply.js';
-import { FUEL, LuaRuntime, ScriptFailure, type ScriptHost } from './scripting.js';
+import { FUEL, FUEL_MESSAGE, LuaRuntime, ScriptFailure, type ScriptHost } from './scripting.js';
 
 /** What the first line of a script says about it. */
 interface ScriptFlags {
@@ -23,6 +23,8 @@ interface Script {
 
 const KNOWN_FLAGS = new Set(['no-writes', 'allow-oom', 'allow-stale', 'no-cluster', 'allow-cross-slot-keys']);
 const DIGEST_LENGTH = 40;
+/** Scripts kept, by their size all together. */
+const MOST_SCRIPT_BYTES = 64 * 1024 * 1024;
 const NO_SCRIPT = new CommandError('NOSCRIPT No matching script. Please use EVAL.');
 const NO_WORDS = new CommandError('ERR Please specify at least one argument for this redis lib call');
 const UNKNOWN = new CommandError('ERR Unknown Redis command called from script');
@@ -38,6 +40,7 @@ const MARKED = /__RLUA_E__:([a-z-]+)(?::(.*))?$/s;
 /** The scripts that a Redis knows, and how they are run. */
 export class Scripts {
   readonly #known = new Map<string, Script>();
+  #bytes = 0;
   readonly #caller: ScriptClient;
 
   constructor(private readonly engine: Engine) {
@@ -71,6 +74,7 @@ export class Scripts {
 
   flush(): void {
     this.#known.clear();
+    this.#bytes = 0;
   }
 
   /** Takes a script in; returns its digest. Throws when it cannot be compiled. */
@@ -85,8 +89,19 @@ export class Scripts {
     const script = { sha, ...readHeader(source) };
     const fault = this.#runtime().compile(sha, script.source);
     if (fault !== undefined) throw new CommandError(`ERR Error compiling script (new function): ${fault}`);
-    this.#known.set(sha, script);
+    this.#remember(script);
     return script;
+  }
+
+  #remember(script: Script): void {
+    this.#bytes += script.source.length;
+    // The oldest is forgotten; whoever asks for it is told NOSCRIPT, as after a restart.
+    for (const [sha, { source }] of this.#known) {
+      if (this.#bytes <= MOST_SCRIPT_BYTES) break;
+      this.#known.delete(sha);
+      this.#bytes -= source.length;
+    }
+    this.#known.set(script.sha, script);
   }
 
   #runtime(): LuaRuntime {
@@ -172,7 +187,7 @@ function describeFailure({ message, line, table }: ScriptFailure, sha: string): 
     }
     if (kind === 'command-arg-type') return new CommandError(`ERR Lua redis lib command arguments must be strings or integers${where}`);
   }
-  if (message.includes('Script killed by fuel limit')) {
+  if (message.includes(FUEL_MESSAGE)) {
     return new CommandError(`ERR the script ran too long: more than ${FUEL} Lua instructions${where}`);
   }
   if (table) return new CommandError(message + where);
