@@ -99,7 +99,7 @@ function run(test) {
     const child = spawn('ava', ['--timeout=20s', test], { stdio: 'ignore', detached: true });
     const end = () => {
       try {
-        process.kill(-child.pid, 'SIGKILL');
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
       } catch {
         // It has ended by itself.
       }

@@ -73,21 +73,21 @@ export class Args {
   }
 
   /** Word `index` as a signed 64-bit integer; throws Redis' error for anything else. */
-  int64(index: number, error: CommandError = NOT_AN_INTEGER): Int64 {
+  int64(index: number, error: CommandError | string = NOT_AN_INTEGER): Int64 {
     const value = parseInteger(this.text(index));
-    if (value === undefined) throw error;
+    if (value === undefined) throw typeof error === 'string' ? new CommandError(error) : error;
     return value;
   }
 
   /** Word `index` as an integer that a double holds exactly: for counts, positions and times. Larger ones are cut off there. */
-  int(index: number, error: CommandError = NOT_AN_INTEGER): number {
+  int(index: number, error: CommandError | string = NOT_AN_INTEGER): number {
     const value = this.int64(index, error);
     return typeof value === 'number' ? value : value < 0 ? Number.MIN_SAFE_INTEGER : Number.MAX_SAFE_INTEGER;
   }
 
-  float(index: number, error: CommandError = NOT_A_FLOAT): number {
+  float(index: number, error: CommandError | string = NOT_A_FLOAT): number {
     const value = parseFloatStrict(this.text(index));
-    if (value === undefined) throw error;
+    if (value === undefined) throw typeof error === 'string' ? new CommandError(error) : error;
     return value;
   }
 

@@ -109,7 +109,7 @@ export class Database {
   set(key: string, value: Value, keepExpiry = false): void {
     const old = this.#values.get(key);
     if (old === undefined) this.shared.usedBytes += KEY_OVERHEAD_BYTES + key.length;
-    else if (old !== value) this.#release(old);
+    else if (old !== value || typeof old === 'string') this.#release(old);
     this.#values.set(key, value);
     if (!keepExpiry && this.#expires.size > 0) this.#expires.delete(key);
     if (typeof value === 'string') {

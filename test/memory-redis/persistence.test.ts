@@ -2,9 +2,11 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import anyTest, { type TestFn } from 'ava';
+import { sample } from 'fast-check';
 import type { Redis } from 'ioredis';
 import { createMemoryRedis } from '../../src/memory-redis/index.js';
 import { VirtualClock } from '../../src/message/virtual-clock.js';
+import { sequences } from './requests.js';
 
 const test = anyTest as TestFn<{ dir: string; file: string }>;
 
@@ -121,6 +123,28 @@ test('one file belongs to one Redis at a time', async (t) => {
   t.throws(() => createMemoryRedis({ appendOnlyFile: t.context.file }), { message: /is in use by process/ });
   await redis.close();
   await createMemoryRedis({ appendOnlyFile: t.context.file }).close();
+});
+
+test('whatever was done, the log makes the same data of it', async (t) => {
+  const clock = new VirtualClock();
+  const redis = createMemoryRedis({ clock, log: true });
+  const client = redis.client({ protocol: 2, retryStrategy: () => 1 });
+  client.on('error', () => undefined);
+  for (const row of sample(sequences(40), { numRuns: 60, seed: 7 })) {
+    for (const words of row) {
+      // Waiting would need somebody who moves the clock, subscribing another client.
+      if (/^(HELLO|SELECT|.*SUBSCRIBE|WATCH|RESET|B.*|SCRIPT|EVALSHA.*)$/i.test(words[0] ?? '') || words.includes('BLOCK')) continue;
+      await client.call(words[0] ?? '', ...words.slice(1)).catch(() => undefined);
+    }
+    await client.discard().catch(() => undefined);
+    const before = await snapshot(client);
+    redis.faults.crash();
+    redis.faults.restart();
+    t.deepEqual(await snapshot(client), before, JSON.stringify(row));
+    if (row.length % 3 === 0) await client.flushall();
+    await clock.advance(500);
+  }
+  await redis.close();
 });
 
 test('a waiting client that was served is served again from the log', async (t) => {

@@ -81,7 +81,7 @@ const CONVERSATIONS: Readonly<Record<string, readonly (string | Buffer)[]>> = {
     'HELLO 3 SETNAME me\r\nCLIENT GETNAME\r\nHSET h a 1\r\nHGETALL h\r\nGET none\r\nZADD z 1.5 m\r\nZSCORE z m\r\nSADD s 1\r\nSMEMBERS s\r\nLPOP none 2\r\n',
   ],
   'a protocol that there is not': ['HELLO 4\r\nHELLO\r\nHELLO 3 AUTH a b\r\nHELLO 2 FOO\r\n'],
-  'a channel listened to in RESP2': ['SUBSCRIBE a b\r\nPING\r\nPING hi\r\nGET a\r\nUNSUBSCRIBE a b\r\nPING\r\n'],
+  'a channel listened to in RESP2': ['SUBSCRIBE a b\r\nPING\r\nPING hi\r\nGET a\r\nUNSUBSCRIBE a\r\nUNSUBSCRIBE\r\nPING\r\n'],
   'a channel listened to in RESP3': ['HELLO 3\r\nSUBSCRIBE a\r\nPUBLISH a hello\r\nGET x\r\nUNSUBSCRIBE\r\n'],
   'QUIT with requests behind it': ['PING\r\nQUIT\r\nPING\r\n'],
   RESET: ['MULTI\r\nSELECT 3\r\nRESET\r\nPING\r\n'],

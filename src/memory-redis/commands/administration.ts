@@ -6,8 +6,8 @@ import { CommandError, OK, type Reply, Status, SYNTAX_ERROR } from '../reply.js'
 
 function swapdb(client: Client, args: Args): Reply {
   const { engine } = client;
-  const first = args.int(1, new CommandError('ERR invalid first DB index'));
-  const second = args.int(2, new CommandError('ERR invalid second DB index'));
+  const first = args.int(1, 'ERR invalid first DB index');
+  const second = args.int(2, 'ERR invalid second DB index');
   for (const index of [first, second]) {
     if (index < 0 || index >= engine.databases.length) throw new CommandError('ERR DB index is out of range');
   }

@@ -15,7 +15,7 @@ export function readTimeout(args: Args, index: number): number {
   const seconds =
     text.length <= LONGEST_FLOAT && /^\+?\d+(\.\d*)?e\+?\d{3,}$/i.test(text)
       ? Infinity
-      : args.float(index, new CommandError('ERR timeout is not a float or out of range'));
+      : args.float(index, 'ERR timeout is not a float or out of range');
   if (seconds < 0 || seconds * 1000 > Number.MAX_SAFE_INTEGER) throw new CommandError('ERR timeout is negative');
   return Math.ceil(seconds * 1000);
 }

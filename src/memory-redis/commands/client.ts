@@ -25,7 +25,7 @@ function list(client: Client, args: Args): Reply {
         throw new CommandError(`ERR Unknown client type '${args.text(3)}'`);
       shown = shown.filter((other) => type === (other.subscriptions > 0 ? 'pubsub' : 'normal'));
     } else if (args.is(2, 'ID') && args.count > 3) {
-      const ids = args.texts(3).map((_, index) => args.int(3 + index, new CommandError('ERR Invalid client ID')));
+      const ids = args.texts(3).map((_, index) => args.int(3 + index, 'ERR Invalid client ID'));
       shown = ids.flatMap((id) => client.engine.sessions.get(id) ?? []);
     } else throw SYNTAX_ERROR;
   }
@@ -46,7 +46,7 @@ function kill(client: Client, args: Args): Reply {
     if (at + 1 >= args.count) throw SYNTAX_ERROR;
     const value = args.text(at + 1);
     if (args.is(at, 'ID')) {
-      const id = args.int(at + 1, new CommandError('ERR client-id should be greater than 0'));
+      const id = args.int(at + 1, 'ERR client-id should be greater than 0');
       if (id < 1) throw new CommandError('ERR client-id should be greater than 0');
       tests.push((session) => session.id === id);
     } else if (args.is(at, 'ADDR')) tests.push((session) => session.address === value);
@@ -88,7 +88,7 @@ function pause(client: Client, args: Args): Reply {
   if (args.count > 4) throw new CommandError(`ERR unknown subcommand or wrong number of arguments for '${args.text(1)}'. Try CLIENT HELP.`);
   const writes = args.is(3, 'WRITE');
   if (args.count === 4 && !writes && !args.is(3, 'ALL')) throw new CommandError('ERR CLIENT PAUSE mode must be WRITE or ALL');
-  const timeout = args.int(2, new CommandError('ERR timeout is not an integer or out of range'));
+  const timeout = args.int(2, 'ERR timeout is not an integer or out of range');
   if (timeout < 0) throw new CommandError('ERR timeout is negative');
   client.engine.pauseClients(client.engine.now + timeout, !writes);
   return OK;

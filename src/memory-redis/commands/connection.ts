@@ -32,7 +32,7 @@ function hello(client: Client, args: Args): Reply {
   let protocol = client.protocol;
   let at = 1;
   if (args.count > 1) {
-    const version = args.int(1, new CommandError('ERR Protocol version is not an integer or out of range'));
+    const version = args.int(1, 'ERR Protocol version is not an integer or out of range');
     if (version !== 2 && version !== 3) throw new CommandError('NOPROTO unsupported protocol version');
     protocol = version;
     at = 2;

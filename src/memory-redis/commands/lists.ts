@@ -45,7 +45,7 @@ function pop(end: End) {
       store(client, key, list);
       return item;
     }
-    const count = args.int(2, new CommandError('ERR value is out of range, must be positive'));
+    const count = args.int(2, 'ERR value is out of range, must be positive');
     if (count < 0) throw new CommandError('ERR value is out of range, must be positive');
     const list = client.db.list(key);
     if (list === undefined) return NULL_ARRAY;

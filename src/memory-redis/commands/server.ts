@@ -70,7 +70,7 @@ function commandDocs(client: Client, args: Args): Reply {
 
 function wait(_: Client, args: Args): Reply {
   args.int(1);
-  if (args.int(2, new CommandError('ERR timeout is not an integer or out of range')) < 0) throw new CommandError('ERR timeout is negative');
+  if (args.int(2, 'ERR timeout is not an integer or out of range') < 0) throw new CommandError('ERR timeout is negative');
   // There are no replicas, and there never will be: waiting for them would change nothing.
   return 0;
 }

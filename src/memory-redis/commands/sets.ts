@@ -88,7 +88,7 @@ function combineInto(how: Combine) {
 function spop(client: Client, args: Args): Reply {
   const key = args.text(1);
   if (args.count > 3) throw wrongArity('spop');
-  const count = args.count === 3 ? args.int(2, new CommandError('ERR value is out of range, must be positive')) : 1;
+  const count = args.count === 3 ? args.int(2, 'ERR value is out of range, must be positive') : 1;
   if (count < 0) throw new CommandError('ERR value is out of range, must be positive');
   const set = client.db.members(key);
   if (set === undefined) return args.count === 3 ? new SetReply([]) : null;

@@ -31,7 +31,7 @@ function readRequest(client: Client, args: Args, from: number, operation: Operat
     const left = args.count - at - 1;
     if (operation !== 'diff' && args.is(at, 'WEIGHTS') && left >= count) {
       const first = at + 1;
-      weights = sets.map((_, index) => args.float(first + index, new CommandError('ERR weight value is not a float')));
+      weights = sets.map((_, index) => args.float(first + index, 'ERR weight value is not a float'));
       at += count;
     } else if (operation !== 'diff' && args.is(at, 'AGGREGATE') && left >= 1) {
       at += 1;

@@ -108,7 +108,7 @@ function pop(end: 'min' | 'max') {
   return (client: Client, args: Args): Reply => {
     if (args.count > 3) throw SYNTAX_ERROR;
     const single = args.count === 2;
-    const wanted = single ? 1 : args.int(2, new CommandError('ERR value is out of range, must be positive'));
+    const wanted = single ? 1 : args.int(2, 'ERR value is out of range, must be positive');
     if (wanted < 0) throw new CommandError('ERR value is out of range, must be positive');
     const items = popScored(client, args.text(1), end, wanted);
     // One popped member is flat in RESP3 too, several are pairs.

@@ -189,12 +189,10 @@ function readClaimOptions(client: Client, args: Args, from: number): ClaimOption
     const more = at + 1 < args.count;
     if (args.is(at, 'FORCE')) options.force = true;
     else if (args.is(at, 'JUSTID')) options.justId = true;
-    else if (args.is(at, 'IDLE') && more)
-      options.deliveredAt = now - args.int((at += 1), new CommandError('ERR Invalid IDLE option argument for XCLAIM'));
-    else if (args.is(at, 'TIME') && more)
-      options.deliveredAt = args.int((at += 1), new CommandError('ERR Invalid TIME option argument for XCLAIM'));
+    else if (args.is(at, 'IDLE') && more) options.deliveredAt = now - args.int((at += 1), 'ERR Invalid IDLE option argument for XCLAIM');
+    else if (args.is(at, 'TIME') && more) options.deliveredAt = args.int((at += 1), 'ERR Invalid TIME option argument for XCLAIM');
     else if (args.is(at, 'RETRYCOUNT') && more) {
-      const count = args.int64((at += 1), new CommandError('ERR Invalid RETRYCOUNT option argument for XCLAIM'));
+      const count = args.int64((at += 1), 'ERR Invalid RETRYCOUNT option argument for XCLAIM');
       options.deliveries = count < 0 ? undefined : count;
     } else if (args.is(at, 'LASTID') && more) options.lastId = parseId(args.text((at += 1)), 0);
     else throw new CommandError(`ERR Unrecognized XCLAIM option '${printed(args.text(at))}'`);
@@ -206,7 +204,7 @@ function readClaimOptions(client: Client, args: Args, from: number): ClaimOption
 
 function xclaim(client: Client, args: Args): Reply {
   const { stream, group } = groupOf(client, args);
-  const idle = Math.max(0, args.int(4, new CommandError('ERR Invalid min-idle-time argument for XCLAIM')));
+  const idle = Math.max(0, args.int(4, 'ERR Invalid min-idle-time argument for XCLAIM'));
   const ids: StreamId[] = [];
   let at = 5;
   for (; at < args.count; at += 1) {
@@ -246,14 +244,14 @@ function claim(group: ConsumerGroup, pending: Pending, name: string, options: Om
 }
 
 function xautoclaim(client: Client, args: Args): Reply {
-  const idle = Math.max(0, args.int(4, new CommandError('ERR Invalid min-idle-time argument for XAUTOCLAIM')));
+  const idle = Math.max(0, args.int(4, 'ERR Invalid min-idle-time argument for XAUTOCLAIM'));
   const start = parseBound(args.text(5), 'start');
   let count = 100;
   let justId = false;
   for (let at = 6; at < args.count; at += 1) {
     if (args.is(at, 'COUNT') && at + 1 < args.count) {
       at += 1;
-      const wanted = args.int64(at, new CommandError('ERR COUNT must be > 0'));
+      const wanted = args.int64(at, 'ERR COUNT must be > 0');
       if (wanted < 1 || wanted > LARGEST_AUTOCLAIM_COUNT) throw new CommandError('ERR COUNT must be > 0');
       count = Number(wanted);
     } else if (args.is(at, 'JUSTID')) justId = true;

@@ -127,7 +127,7 @@ function readStart(client: Client, key: string, text: string, group: string | un
 }
 
 export function readBlock(args: Args, index: number): number {
-  const timeout = args.int(index, new CommandError('ERR timeout is not an integer or out of range'));
+  const timeout = args.int(index, 'ERR timeout is not an integer or out of range');
   if (timeout < 0) throw new CommandError('ERR timeout is negative');
   return timeout;
 }
