@@ -43,7 +43,7 @@ const MUTANTS = [
   {
     name: 'a lease that keeps nobody out',
     file: 'dist/src/log/lua/acquire.lua',
-    from: 'held[1] ~= ARGV[4] and tonumber(held[3]) > now',
+    from: 'held[1] and not ours and tonumber(held[3]) > now',
     to: 'false',
     caughtBy: 'dist/test/log/scripts.test.js',
   },
