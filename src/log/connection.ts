@@ -155,6 +155,8 @@ function translate(thrown: unknown, command: string): RedisError {
 }
 
 export type Argument = string | number;
+/** What a command is given: texts, numbers, and what was packed. */
+export type CommandArgument = Argument | Buffer;
 
 export interface LinkOptions {
   readonly store: Store;
@@ -227,10 +229,10 @@ export class Link {
    * One command, written at most once.
    * @throws RedisError `REDIS_NOT_CONNECTED` (not written), `REDIS_CONNECTION_LOST` (nobody knows), or what Redis said
    */
-  call(command: string, args: readonly Argument[] = []): Promise<unknown> {
+  call(command: string, args: readonly CommandArgument[] = []): Promise<unknown> {
     const redis = this.#redis;
     if (redis === undefined) return Promise.reject(new RedisError('REDIS_NOT_CONNECTED', `not connected to ${this.options.store.place}`));
-    return redis.call(command, args as Argument[]).catch((thrown: unknown) => {
+    return redis.call(command, args as CommandArgument[]).catch((thrown: unknown) => {
       throw translate(thrown, command);
     });
   }
