@@ -4,6 +4,7 @@ import { type Clock, sleep, type Timer } from '../message/clock.js';
 import { InvalidValueError, RedisError } from '../message/errors.js';
 import { READ_BLOCK_IN_PROCESS_MS, READ_BLOCK_MS, SOCKET_TIMEOUT_MS } from '../message/limits.js';
 import { fraction, type Random } from '../message/random.js';
+import { ReplyTap } from './reply-tap.js';
 
 /**
  * ioredis' only door. A `Link` is one purpose's way to Redis: at most one physical connection at a time, made anew on `Clock`'s
@@ -170,6 +171,8 @@ export interface LinkOptions {
 
 export class Link {
   #redis: Redis | undefined;
+  /** of the connection there is, once somebody wants bytes from it */
+  #tap: ReplyTap | undefined;
   /** on its way to a connection */
   #connecting: Redis | undefined;
   #epoch = 0;
@@ -235,6 +238,21 @@ export class Link {
     return redis.call(command, args as CommandArgument[]).catch((thrown: unknown) => {
       throw translate(thrown, command);
     });
+  }
+
+  /**
+   * As `call`, for a command that answers an array (or nothing), on a link on which nothing else is under way: the reply's bytes.
+   * @returns undefined when Redis answered nothing
+   */
+  async bytes(command: string, args: readonly Argument[]): Promise<Buffer | undefined> {
+    const redis = this.#redis;
+    if (redis !== undefined) {
+      this.#tap ??= new ReplyTap(redis.stream);
+      this.#tap.expect();
+    }
+    const tap = this.#tap;
+    await this.call(command, args);
+    return tap?.taken();
   }
 
   /** Several commands in one write, answered one by one; an error takes the place of its reply. */
@@ -305,6 +323,7 @@ export class Link {
     this.#connecting = undefined;
     if (redis.status !== 'ready') throw new RedisError('REDIS_UNREACHABLE', `the connection to ${store.place} was lost at once`);
     this.#redis = redis;
+    this.#tap = undefined;
     this.#epoch += 1;
     redis.on('message', (channel: string, text: string) => {
       for (const listener of this.#onMessage) listener(channel, text);
