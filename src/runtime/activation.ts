@@ -1,14 +1,17 @@
 import { timeOf } from '../log/entry.js';
 import { positionAt } from '../log/position.js';
 import type { StoredState } from '../log/state.js';
+import type { Suspect } from '../log/suspects.js';
 import type { Clock, Timer } from '../message/clock.js';
 import type { MessageDefinition } from '../message/definition.js';
 import type { Envelope } from '../message/envelope.js';
 import { asError, codeOf, ErrandError, SchemaError } from '../message/errors.js';
 import { checkSize, fromJson, toJson } from '../message/json.js';
+import { KILLS_TO_CONDEMN } from '../message/limits.js';
 import { Attempt } from './attempt.js';
 import type { Behavior, Instance } from './behavior.js';
 import type { Gathering } from './committer.js';
+import type { Gate } from './gate.js';
 import type { Held } from './held.js';
 import type { Inbox } from './inbox.js';
 import type { Composer } from './outgoing.js';
@@ -30,6 +33,7 @@ export interface Surroundings {
   readonly behavior: Behavior;
   readonly settings: ChildSettings;
   readonly slots: Slots;
+  readonly gate: Gate;
   readonly clock: Clock;
   readonly composer: Composer;
   readonly shards: number;
@@ -48,6 +52,10 @@ export interface Surroundings {
   wait(held: Held, due: number | 'parked', error: Error): Gathering;
   attemptFailed(held: Held, error: Error): void;
   flushed(): Promise<boolean>;
+  /** set when this message must run alone: it may have killed its process */
+  suspect(held: Held): Suspect | undefined;
+  /** Writes down that it begins. False: the partition is no longer ours. */
+  beginAlone(held: Held, suspect: Suspect): Promise<boolean>;
 }
 
 export class AttemptTimeout extends ErrandError {
@@ -109,10 +117,37 @@ export class Activation {
     const { slots } = this.around;
     if (!slots.tryTake()) await slots.turn();
     try {
-      return this.around.closing ? undefined : await this.#handle(held);
+      const suspect = this.around.suspect(held);
+      return suspect === undefined ? await this.#amongOthers(held) : await this.#alone(held, suspect);
     } finally {
       slots.give();
     }
+  }
+
+  async #amongOthers(held: Held): Promise<Gathering | undefined> {
+    const { around } = this;
+    if (!around.gate.tryEnter()) await around.gate.enter();
+    try {
+      return around.closing ? undefined : await this.#handle(held);
+    } finally {
+      around.gate.leave();
+    }
+  }
+
+  /** It may have killed its process: nothing else runs on this node until it is settled, so that nobody else is blamed. */
+  async #alone(held: Held, suspect: Suspect): Promise<Gathering | undefined> {
+    const { around } = this;
+    if (around.closing) return undefined;
+    if (suspect.kills >= KILLS_TO_CONDEMN) {
+      const text = `its process ended without a word each of the ${suspect.kills} times that it ran alone`;
+      return around.deadLetter(held, 'POISON', new ErrandError('POISON', text));
+    }
+    return around.gate.alone(async () => {
+      if (around.closing || !(await around.beginAlone(held, suspect)) || around.closing) return undefined;
+      const gathering = await this.#handle(held);
+      await gathering?.done;
+      return gathering;
+    });
   }
 
   async #handle(held: Held): Promise<Gathering | undefined> {
