@@ -44,8 +44,6 @@ export interface Surroundings {
   begin(): void;
   end(): void;
   loadState(key: string): Promise<StoredState | undefined>;
-  /** Must this message wait behind others of its key? If so, it has been dealt with. */
-  divert(held: Held): boolean;
   completed(held: Held, attempt: Attempt, resultJson: string, state: StoredState | undefined): Gathering;
   failed(held: Held, code: string, message: string): Gathering;
   deadLetter(held: Held, code: string, error: Error): Gathering;
@@ -83,6 +81,10 @@ export class Activation {
   inbox: Inbox<Held> | undefined;
   /** messages sent to the inbox and not yet dealt with */
   outstanding = 0;
+  /** those of them that are not begun, in order */
+  readonly queued: Held[] = [];
+  /** the last one that was begun */
+  current: Held | undefined;
   lastUsed = 0; // monotonic ms
   #instance: Instance | undefined;
   /** as of the last message that finished; committed, or pipelined and on its way */
@@ -97,7 +99,10 @@ export class Activation {
   /** The inbox's receiver; never rejects. */
   readonly receive = async (held: Held): Promise<void> => {
     const { around } = this;
-    if (around.closing || around.divert(held)) return;
+    if (around.closing || held.stage === 'over') return; // it went aside meanwhile
+    this.queued.shift();
+    this.current = held;
+    held.stage = 'begun';
     around.begin();
     try {
       const gathering = await this.#inTurn(held);

@@ -159,7 +159,7 @@ export class Partition implements Surroundings, Source {
   #take({ id, fields }: Entry): void {
     const envelope = fromFields(fields);
     if ('fault' in envelope) return this.#refuse(id, fields, 'NO_ENVELOPE', envelope.fault);
-    const held: Held = { entry: id, envelope, fields, attempts: 0, drain: undefined, routed: false, removed: false };
+    const held: Held = { entry: id, envelope, fields, attempts: 0, drain: undefined, stage: 'read', removed: false };
     this.#hold(held);
     const { deps } = this.host;
     const shard = deps.composer.shardOf(envelope.subject);
@@ -180,9 +180,12 @@ export class Partition implements Surroundings, Source {
   }
 
   #route(held: Held): void {
-    const activation = this.#activation(held.envelope.subject);
-    held.routed = true;
+    const key = held.envelope.subject;
+    if (held.drain === undefined && this.#waiting.has(key)) return this.#follow(held);
+    const activation = this.#activation(key);
+    held.stage = 'routed';
     activation.outstanding += 1;
+    activation.queued.push(held);
     activation.inbox?.send(held);
   }
 
@@ -225,16 +228,24 @@ export class Partition implements Surroundings, Source {
     if (held.drain === undefined) gathering.removed.push(held);
     else this.#waiting.pop(held, gathering.batch);
     this.#suspects.settled(gathering, held.entry);
-    gathering.after(() => this.#forget(held));
+    this.#leave(held, gathering);
     return gathering;
   }
 
-  #forget(held: Held): void {
+  /** What becomes of the message is handed over; once that is committed it leaves memory. */
+  #leave(held: Held, gathering: Gathering): void {
+    const counted = held.stage !== 'read';
+    held.stage = 'over';
+    gathering.after(() => this.#forget(held, counted));
+  }
+
+  /** @param counted by its key's activation */
+  #forget(held: Held, counted: boolean): void {
     if (this.#dropped) return;
     this.#held -= 1;
     this.host.held(-1);
     const key = held.envelope.subject;
-    const activation = held.routed ? this.#activations.get(key) : undefined;
+    const activation = counted ? this.#activations.get(key) : undefined;
     if (activation !== undefined) {
       activation.outstanding -= 1;
       activation.lastUsed = this.clock.monotonic();
@@ -283,7 +294,7 @@ export class Partition implements Surroundings, Source {
   /** An entry that is no message. */
   #refuse(entry: string, fields: readonly string[], code: string, fault: string): void {
     const gathering = this.committer.gather();
-    const held: Held = { entry, fields, envelope: NOBODY, attempts: 0, drain: undefined, routed: false, removed: false };
+    const held: Held = { entry, fields, envelope: NOBODY, attempts: 0, drain: undefined, stage: 'read', removed: false };
     this.#hold(held);
     this.#condemn(gathering, held, code, new ErrandError(code, fault));
     answerUnreadable(gathering.batch, this.host.deps.keys, this.host.type, this.shard, fields, `${code}: ${fault}`, this.clock.now());
@@ -326,14 +337,44 @@ export class Partition implements Surroundings, Source {
 
   // ---- waiting ---------------------------------------------------------------------------------------------------------------------
 
-  divert(held: Held): boolean {
-    const place = this.#waiting.placeOf(held);
-    if (place === 'stale') this.#forget(held); // its key waits again; it still stands in the list
-    if (place !== 'follow') return place === 'stale';
+  /** From the inbox to the end of its waiting key's list. */
+  #follow(held: Held): void {
     const gathering = this.committer.gather();
     this.#waiting.follow(held, gathering);
     this.#settle(held, gathering);
-    return true;
+  }
+
+  /** All that is queued in memory behind a key that waits from now on. What came from its list still stands there. */
+  #clearQueue({ queued }: Activation): void {
+    for (const held of queued.splice(0)) {
+      if (held.drain === undefined) this.#follow(held);
+      else {
+        held.stage = 'over';
+        this.#forget(held, true);
+      }
+    }
+  }
+
+  /** Keys of which several messages are held in memory, and how many are queued. */
+  crowds(): { key: string; queued: number }[] {
+    const crowds: { key: string; queued: number }[] = [];
+    if (this.closing) return crowds;
+    for (const { key, queued, outstanding } of this.#activations.values()) {
+      if (queued.length > 0 && outstanding > 1 && !this.#waiting.has(key)) crowds.push({ key, queued: queued.length });
+    }
+    return crowds;
+  }
+
+  /** A key with more than its share of memory goes on from its aside list. */
+  crowd(key: string): void {
+    const activation = this.#activations.get(key);
+    if (activation === undefined || this.closing || this.#waiting.has(key)) return;
+    const { current } = activation;
+    const begun = current?.stage === 'begun' ? current : undefined;
+    const gathering = this.committer.gather();
+    this.#waiting.crowd(key, begun, gathering);
+    if (begun !== undefined) gathering.removed.push(begun);
+    this.#clearQueue(activation);
   }
 
   wait(held: Held, until: number | 'parked', error: Error): Gathering {
@@ -341,7 +382,9 @@ export class Partition implements Surroundings, Source {
     this.#waiting.wait(held, gathering, until === 'parked' ? PARKED : until);
     if (held.drain === undefined) gathering.removed.push(held);
     this.#suspects.waits(gathering, held.entry);
-    gathering.after(() => this.#forget(held));
+    this.#leave(held, gathering);
+    const activation = this.#activations.get(held.envelope.subject);
+    if (activation !== undefined) this.#clearQueue(activation);
     if (until === 'parked') {
       const code = codeOf(error, 'HANDLER_FAILED');
       this.#condemn(gathering, held, `PARKED_${code}`, error);
