@@ -233,7 +233,11 @@ export class Ownership {
         return;
       }
       this.#nonces.set(name, [nonce]);
-      const partition = new Partition(host, shard, nonce, reply.fields, (lost, reason, error) => this.#lost(lost, reason, error));
+      const last = reply.fields.get('nonce');
+      const unclean = last !== undefined && !previous.includes(last);
+      const partition = new Partition(host, shard, { nonce, unclean, fields: reply.fields }, (lost, reason, error) =>
+        this.#lost(lost, reason, error),
+      );
       await partition.load();
       if (link.epoch !== epoch || this.#stopping || partition.dropped) {
         this.#askAgain(AGAIN_MS);

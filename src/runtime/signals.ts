@@ -22,6 +22,7 @@ export type SignalBody =
   | ({ readonly kind: 'attempt-failed'; readonly attempt: number; readonly code: string; readonly message: string } & OfMessage)
   | ({ readonly kind: 'retry-delayed'; readonly attempt: number; readonly until: Date } & OfMessage)
   | ({ readonly kind: 'parked'; readonly attempt: number } & OfMessage)
+  | ({ readonly kind: 'running-alone'; readonly kills: number } & OfMessage)
   | ({ readonly kind: 'message-failed'; readonly code: string; readonly message: string } & OfMessage)
   | {
       readonly kind: 'dead-letter';
