@@ -7,6 +7,7 @@ import { token } from '../message/random.js';
 import { fairOwner, type LiveNode } from './fair-share.js';
 import type { Deps, Host } from './host.js';
 import { Partition } from './partition.js';
+import type { Registration } from './registration.js';
 
 /**
  * Which partitions this node owns.
@@ -58,6 +59,7 @@ export class Ownership {
     private readonly deps: Deps,
     private readonly hosts: readonly Host[],
     private readonly lease: number,
+    private readonly registration: Registration,
   ) {}
 
   /** Takes what is free; goes on renewing it, and asking for what is not. */
@@ -158,7 +160,10 @@ export class Ownership {
       // A full Redis takes no heartbeat, but its owners can still drain it: the one must not stand in the other's way.
       const asking = this.#acquireMissing();
       try {
-        if (!this.#stopping) await heartbeat(link, keys, node, this.types, this.lease);
+        if (!this.#stopping) {
+          await this.registration.check();
+          await heartbeat(link, keys, node, this.types, this.lease);
+        }
       } finally {
         await asking;
       }
