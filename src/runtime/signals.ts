@@ -14,6 +14,8 @@ interface OfMessage {
 export type SignalBody =
   | { readonly kind: 'started'; readonly node: string; readonly actors: readonly string[] }
   | { readonly kind: 'stopped'; readonly node: string }
+  /** the system's data is gone, or is other data: somebody wiped or restored it */
+  | { readonly kind: 'wiped' }
   | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected' }
   | { readonly kind: 'partition-acquired'; readonly actor: string; readonly shard: number }
