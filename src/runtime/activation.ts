@@ -73,6 +73,9 @@ function expiry({ expires }: Envelope): string {
 /** The attempt's outcome counts for nothing: the partition was lost, or the node stopped. */
 class Abandoned extends ErrandError {}
 
+/** What handling a message came to: the commit that its effects went into, or nothing; at once, or later. */
+type Handled = Gathering | undefined | Promise<Gathering | undefined>;
+
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return value !== null && typeof value === 'object' && typeof (value as { then?: unknown }).then === 'function';
 }
@@ -96,7 +99,10 @@ export class Activation {
     private readonly around: Surroundings,
   ) {}
 
-  /** The inbox's receiver; never rejects. */
+  /**
+   * The inbox's receiver; never rejects. One function and few promises: a message whose slot is free, whose state is in memory and whose
+   * handler answers at once waits for nothing but its commit.
+   */
   readonly receive = async (held: Held): Promise<void> => {
     const { around } = this;
     if (around.closing || held.stage === 'over') return; // it went aside meanwhile
@@ -105,8 +111,17 @@ export class Activation {
     held.stage = 'begun';
     around.begin();
     try {
-      const gathering = await this.#inTurn(held);
-      if (gathering !== undefined && !around.behavior.pipelined) await gathering.done; // A1
+      const { slots } = around;
+      if (!slots.tryTake()) await slots.turn();
+      let handled: Handled;
+      try {
+        const suspect = around.suspect(held);
+        handled = suspect === undefined ? this.#amongOthers(held) : this.#alone(held, suspect);
+        if (handled instanceof Promise) handled = await handled;
+      } finally {
+        slots.give();
+      }
+      if (handled !== undefined && !around.behavior.pipelined) await handled.done; // A1
     } catch (thrown) {
       // Only what goes wrong around the handler comes here. When the state cannot be loaded, the partition is being dropped; all else is a
       // fault in errand, and the message must not stand in its key's way for ever.
@@ -118,25 +133,24 @@ export class Activation {
     }
   };
 
-  async #inTurn(held: Held): Promise<Gathering | undefined> {
-    const { slots } = this.around;
-    if (!slots.tryTake()) await slots.turn();
-    try {
-      const suspect = this.around.suspect(held);
-      return suspect === undefined ? await this.#amongOthers(held) : await this.#alone(held, suspect);
-    } finally {
-      slots.give();
-    }
+  #amongOthers(held: Held): Handled {
+    const { gate } = this.around;
+    return gate.tryEnter() ? this.#inside(held) : gate.enter().then(() => this.#inside(held));
   }
 
-  async #amongOthers(held: Held): Promise<Gathering | undefined> {
-    const { around } = this;
-    if (!around.gate.tryEnter()) await around.gate.enter();
+  /** Handles it, and leaves the gate however that ends. */
+  #inside(held: Held): Handled {
+    const { gate, closing } = this.around;
+    let handled: Handled;
     try {
-      return around.closing ? undefined : await this.#handle(held);
-    } finally {
-      around.gate.leave();
+      handled = closing ? undefined : this.#handle(held);
+    } catch (thrown) {
+      gate.leave();
+      throw thrown;
     }
+    if (handled instanceof Promise) return handled.finally(() => gate.leave());
+    gate.leave();
+    return handled;
   }
 
   /** It may have killed its process: nothing else runs on this node until it is settled, so that nobody else is blamed. */
@@ -155,46 +169,63 @@ export class Activation {
     });
   }
 
-  async #handle(held: Held): Promise<Gathering | undefined> {
+  #handle(held: Held): Handled {
     const { around } = this;
-    const { envelope } = held;
     if (held.fault !== undefined) return around.deadLetter(held, 'NO_ENVELOPE', new ErrandError('NO_ENVELOPE', held.fault));
     const decode = this.#decoder(held);
     if (decode instanceof Error) return around.deadLetter(held, 'UNKNOWN_MESSAGE', decode);
-    if (!this.#loaded && around.behavior.stateful) this.#stored = await around.loadState(this.key);
-    this.#loaded = true;
-    for (;;) {
-      if (hasExpired(envelope, around.clock.now())) return around.failed(held, 'EXPIRED', expiry(envelope));
-      let data: unknown;
-      try {
-        data = decode();
-      } catch (thrown) {
-        const error = asError(thrown);
-        return around.deadLetter(held, codeOf(error, 'INVALID_DATA'), error);
-      }
-      held.attempts += 1;
-      const ended = await this.#attempt(held, data);
-      if (around.closing && ended instanceof Abandoned) return undefined;
-      if (!(ended instanceof Error)) return ended;
-      this.#instance = undefined; // A3
-      around.attemptFailed(held, ended);
-      const decision = decide(around.settings.recoverability, held.attempts, ended);
-      if (decision.kind !== 'fail' && hasExpired(envelope, around.clock.now())) return around.failed(held, 'EXPIRED', expiry(envelope));
-      switch (decision.kind) {
-        case 'fail':
-          return around.failed(held, codeOf(ended, 'HANDLER_FAILED'), ended.message);
-        case 'dead-letter':
-          return around.deadLetter(held, codeOf(ended, 'HANDLER_FAILED'), ended);
-        case 'wait':
-          return around.wait(held, around.clock.now() + decision.delay, ended);
-        case 'park':
-          return around.wait(held, 'parked', ended);
-        case 'retry':
-          // What a pipelined key staged before this message is committed first: the retry runs on committed state.
-          if (around.behavior.pipelined && !(await around.flushed())) return undefined;
-          if (around.closing) return undefined;
-      }
+    if (this.#loaded || !around.behavior.stateful) return this.#try(held, decode);
+    return around.loadState(this.key).then((stored) => {
+      this.#stored = stored;
+      this.#loaded = true;
+      return this.#try(held, decode);
+    });
+  }
+
+  #try(held: Held, decode: () => unknown): Handled {
+    const { around } = this;
+    const { envelope } = held;
+    if (hasExpired(envelope, around.clock.now())) return around.failed(held, 'EXPIRED', expiry(envelope));
+    let data: unknown;
+    try {
+      data = decode();
+    } catch (thrown) {
+      const error = asError(thrown);
+      return around.deadLetter(held, codeOf(error, 'INVALID_DATA'), error);
     }
+    held.attempts += 1;
+    const ended = this.#attempt(held, data);
+    return ended instanceof Promise ? ended.then((late) => this.#decide(held, decode, late)) : this.#decide(held, decode, ended);
+  }
+
+  #decide(held: Held, decode: () => unknown, ended: Gathering | Error): Handled {
+    const { around } = this;
+    const { envelope } = held;
+    if (around.closing && ended instanceof Abandoned) return undefined;
+    if (!(ended instanceof Error)) return ended;
+    this.#instance = undefined; // A3
+    around.attemptFailed(held, ended);
+    const decision = decide(around.settings.recoverability, held.attempts, ended);
+    if (decision.kind !== 'fail' && hasExpired(envelope, around.clock.now())) return around.failed(held, 'EXPIRED', expiry(envelope));
+    switch (decision.kind) {
+      case 'fail':
+        return around.failed(held, codeOf(ended, 'HANDLER_FAILED'), ended.message);
+      case 'dead-letter':
+        return around.deadLetter(held, codeOf(ended, 'HANDLER_FAILED'), ended);
+      case 'wait':
+        return around.wait(held, around.clock.now() + decision.delay, ended);
+      case 'park':
+        return around.wait(held, 'parked', ended);
+      case 'retry':
+        return this.#again(held, decode);
+    }
+  }
+
+  async #again(held: Held, decode: () => unknown): Promise<Gathering | undefined> {
+    const { around } = this;
+    // What a pipelined key staged before this message is committed first: the retry runs on committed state.
+    if (around.behavior.pipelined && !(await around.flushed())) return undefined;
+    return around.closing ? undefined : this.#try(held, decode);
   }
 
   /** How this message's data is read, or why it cannot be. */
@@ -229,7 +260,7 @@ export class Activation {
   }
 
   /** One attempt. An error says that it failed; it never throws. */
-  async #attempt(held: Held, data: unknown): Promise<Gathering | Error> {
+  #attempt(held: Held, data: unknown): Gathering | Error | Promise<Gathering | Error> {
     const { around } = this;
     const { envelope } = held;
     const { clock, settings } = around;
@@ -238,24 +269,36 @@ export class Activation {
     const deadline = envelope.expires === undefined ? timeout : Math.min(timeout, envelope.expires);
     const attempt = new Attempt(envelope, held.attempts, timeOf(held.entry), deadline, around.behavior, around.composer);
     around.running.add(attempt);
+    const failed = (thrown: unknown): Error => {
+      this.#ended(attempt);
+      return asError(thrown);
+    };
     try {
       const instance = this.#instance ?? this.#revive();
-      let returned = instance.handle(envelope, data, attempt);
-      if (isThenable(returned)) returned = await this.#withDeadline(returned, attempt, deadline - began);
-      attempt.end();
-      if (around.closing && attempt.aborted) return new Abandoned('ABANDONED', 'the partition was given up');
-      const resultJson = envelope.kind === 'command' ? (around.behavior.commands.get(envelope.type)?.encodeResult(returned) ?? '') : '';
-      const stored = this.#encodeState(instance, attempt);
-      this.#instance = instance;
-      this.#stored = stored;
-      if (attempt.forgotten) this.#instance = undefined;
-      return around.completed(held, attempt, resultJson, stored);
+      const returned = instance.handle(envelope, data, attempt);
+      if (!isThenable(returned)) return this.#finish(held, attempt, instance, returned);
+      const settled = this.#withDeadline(returned, attempt, deadline - began);
+      return settled.then((value) => this.#finish(held, attempt, instance, value)).catch(failed);
     } catch (thrown) {
-      return asError(thrown);
-    } finally {
-      attempt.end();
-      around.running.delete(attempt);
+      return failed(thrown);
     }
+  }
+
+  #finish(held: Held, attempt: Attempt, instance: Instance, returned: unknown): Gathering | Error {
+    const { around } = this;
+    const { envelope } = held;
+    this.#ended(attempt);
+    if (around.closing && attempt.aborted) return new Abandoned('ABANDONED', 'the partition was given up');
+    const resultJson = envelope.kind === 'command' ? (around.behavior.commands.get(envelope.type)?.encodeResult(returned) ?? '') : '';
+    const stored = this.#encodeState(instance, attempt);
+    this.#instance = attempt.forgotten ? undefined : instance;
+    this.#stored = stored;
+    return around.completed(held, attempt, resultJson, stored);
+  }
+
+  #ended(attempt: Attempt): void {
+    attempt.end();
+    this.around.running.delete(attempt);
   }
 
   #revive(): Instance {
