@@ -71,6 +71,7 @@ export class Partition implements Surroundings, Source {
       complete: (commit) => this.#window.remove(commit),
       onLost: (reason, error) => this.onLost(this, reason, error),
       onRest: () => host.deps.pulse.beat(),
+      alone: () => this.#held === 1,
     });
     this.committer = committer;
     const unread = (what: string) => (error: Error) => this.onLost(this, `${what} unread`, error);
