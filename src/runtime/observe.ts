@@ -1,4 +1,4 @@
-import { Observable } from 'rxjs';
+import { Observable } from 'rxjs/internal/Observable';
 import { isAway, type Link } from '../log/connection.js';
 import { type Entry, FIRST, timeOf } from '../log/entry.js';
 import type { Keys } from '../log/keys.js';
