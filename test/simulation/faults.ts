@@ -18,6 +18,7 @@ export class Faults {
     const kinds = Object.entries(this.#kinds);
     // Few kinds at a time: what happens often together finds what needs the two.
     const favoured = Array.from({ length: chance.between(1, 5) }, () => chance.oneOf(kinds));
+    if (this.simulation.torn) favoured.push(...kinds.filter(([name]) => name.startsWith('Redis is killed')));
     const count = chance.oneOf([0, 2, 4, 8, 16]);
     for (let i = 0; i < count; i += 1) {
       clock.after(chance.below(span), () => {
@@ -41,7 +42,7 @@ export class Faults {
     }
     store.command('CONFIG', 'SET', 'maxmemory', '0');
     store.command('CLIENT', 'UNPAUSE');
-    store.refusesUntil = 0;
+    store.refuses = { until: 0, share: 1 };
     // Its owner sees it with the next fact.
     if (this.#rewound) this.simulation.tellers.publishEverywhere();
     if (!nodes.some((node) => node.hosts && !node.dead && !node.draining)) this.simulation.add(true);
@@ -151,7 +152,11 @@ export class Faults {
     },
     'writes are refused': () => {
       const { store, clock, chance } = this.simulation;
-      store.refusesUntil = clock.monotonic() + chance.oneOf([1, 2, 5, 50, 500]);
+      store.refuses = { until: clock.monotonic() + chance.oneOf([2, 20, 200, 500]), share: 1 };
+    },
+    'some writes are refused': () => {
+      const { store, clock, chance } = this.simulation;
+      store.refuses = { until: clock.monotonic() + chance.oneOf([20, 200, 500]), share: chance.oneOf([0.1, 0.5]) };
     },
     'somebody takes a partition': () => {
       const { store, clock, chance } = this.simulation;

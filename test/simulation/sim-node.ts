@@ -1,11 +1,11 @@
-import { type ActorClass, ActorSystem, type StartOptions } from '../../src/index.js';
+import { type Actor, type ActorClass, ActorSystem, type StartOptions } from '../../src/index.js';
 import { type Clock, sleep } from '../../src/message/clock.js';
 import { seededRandom } from '../../src/message/random.js';
 import type { History } from './history.js';
 import { NodeClock } from './node-clock.js';
 import type { SimulatedStore } from './store.js';
 import type { NearEnd } from './wire.js';
-import { actorsOn } from './workload.js';
+import { ACTORS } from './workload.js';
 import { NAME } from './world.js';
 
 export interface NodeSettings {
@@ -48,10 +48,11 @@ export class SimNode implements NearEnd {
     const { options, pipelined } = this.settings;
     for (let attempt = 0; !this.dead && !this.draining; attempt += 1) {
       try {
-        const actors: ActorClass[] = this.hosts ? [...actorsOn(this.clock, pipelined)] : [];
+        const actors: ActorClass[] = this.hosts ? [...(pipelined ? ACTORS.pipelined : ACTORS.plain)] : [];
+        const resolve = (Target: ActorClass) => new (Target as new (clock: NodeClock) => Actor<unknown>)(this.clock);
         const random = seededRandom(this.seed * 100 + attempt);
         const ports = { clock: this.clock, random };
-        const system = await ActorSystem.startWith({ name: NAME, ...options, actors, redis: this.store.seenBy(this) }, ports);
+        const system = await ActorSystem.startWith({ name: NAME, ...options, actors, resolve, redis: this.store.seenBy(this) }, ports);
         system.signals.subscribe((signal) => this.history.note(this.name, `signals ${signal.kind} ${JSON.stringify(signal)}`));
         this.system = system;
         this.history.note(this.name, 'has started');

@@ -34,8 +34,8 @@ export class SimulatedStore implements WireWorld {
   readonly engine: Engine;
   readonly wires = new Set<Wire>();
   observer: Observer | undefined;
-  /** until when (monotonic ms) every write is refused: stands for a disk that is full */
-  refusesUntil = 0;
+  /** until when (monotonic ms) writes are refused, and how many of them: all (its disk is full), or some (it is busy now and then) */
+  refuses = { until: 0, share: 1 };
   /** nodes that cannot be reached, and cannot reach anybody */
   readonly unreachable = new Set<NearEnd>();
   /** nodes whose network is slow for now: by how much, ms */
@@ -74,8 +74,11 @@ export class SimulatedStore implements WireWorld {
     engine.execute = (client: Client, spec: CommandSpec | undefined, args: Args): Reply => {
       const words = args.texts(0);
       const label = this.#labels.get(client.id) ?? 'hand';
-      if (spec?.mayWrite === true && this.refusesUntil > this.clock.monotonic()) {
-        const refusal = new CommandError('MISCONF Errors writing to the AOF file: No space left on device');
+      const { until, share } = this.refuses;
+      if (spec?.mayWrite === true && client !== this.#hand && until > this.clock.monotonic() && this.chance.yes(share)) {
+        const refusal = new CommandError(
+          share === 1 ? 'MISCONF Errors writing to the AOF file: No space left on device' : 'BUSY Redis is busy running a script.',
+        );
         this.history.note(label, `${this.#shown(words)} → ${shown(refusal)}`);
         return refusal;
       }

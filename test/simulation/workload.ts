@@ -47,14 +47,18 @@ interface Ids {
   ids: string[];
 }
 
-/** The actors as one node runs them, on its own clock. */
-export function actorsOn(clock: Clock, pipelined: boolean): readonly ActorClass[] {
-  abstract class Listed extends Actor<Ids> {
-    override initialState(): Ids {
-      return { ids: [] };
-    }
+/** Made by its node, which gives it its clock. */
+abstract class Listed extends Actor<Ids> {
+  constructor(protected readonly clock: Clock) {
+    super();
   }
 
+  override initialState(): Ids {
+    return { ids: [] };
+  }
+}
+
+function define(pipelined: boolean): readonly ActorClass[] {
   @actor('list', { pipelined })
   class List extends Listed {
     @handles(Append)
@@ -65,7 +69,7 @@ export function actorsOn(clock: Clock, pipelined: boolean): readonly ActorClass[
         const { key, fails } = data;
         ctx.tell(Echo, { key: `echo of ${key}`, word: data.word, fails: fails > 3 ? 1 : 0 }, data.echo > 0 ? { delay: data.echo } : {});
       }
-      if (data.takes > 0) await sleep(clock, data.takes);
+      if (data.takes > 0) await sleep(this.clock, data.takes);
       if (ctx.attempt <= data.fails) throw new Error(`attempt ${ctx.attempt} fails`);
       if (data.ends === 'declined') throw new TerminalError('declined', { code: 'DECLINED' });
       if (data.ends === 'forgets') ctx.forget();
@@ -106,3 +110,6 @@ export function actorsOn(clock: Clock, pipelined: boolean): readonly ActorClass[
 
   return [List, Echoes, Ear, Tally];
 }
+
+/** The actor classes; `pipelined`: whether the lists are. */
+export const ACTORS = { pipelined: define(true), plain: define(false) };
