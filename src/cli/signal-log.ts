@@ -15,6 +15,8 @@ const LEVEL: Readonly<Partial<Record<Signal['kind'], Level>>> = {
   parked: 'warn',
   'message-failed': 'warn',
   'dead-letter': 'error',
+  'running-alone': 'warn',
+  wiped: 'error',
   unhosted: 'warn',
   fault: 'error',
 };

@@ -1,14 +1,17 @@
 import { timeOf } from '../log/entry.js';
 import { positionAt } from '../log/position.js';
 import type { StoredState } from '../log/state.js';
+import type { Suspect } from '../log/suspects.js';
 import type { Clock, Timer } from '../message/clock.js';
 import type { MessageDefinition } from '../message/definition.js';
 import type { Envelope } from '../message/envelope.js';
 import { asError, codeOf, ErrandError, SchemaError } from '../message/errors.js';
 import { checkSize, fromJson, toJson } from '../message/json.js';
+import { KILLS_TO_CONDEMN } from '../message/limits.js';
 import { Attempt } from './attempt.js';
 import type { Behavior, Instance } from './behavior.js';
 import type { Gathering } from './committer.js';
+import type { Gate } from './gate.js';
 import type { Held } from './held.js';
 import type { Inbox } from './inbox.js';
 import type { Composer } from './outgoing.js';
@@ -30,6 +33,7 @@ export interface Surroundings {
   readonly behavior: Behavior;
   readonly settings: ChildSettings;
   readonly slots: Slots;
+  readonly gate: Gate;
   readonly clock: Clock;
   readonly composer: Composer;
   readonly shards: number;
@@ -40,14 +44,16 @@ export interface Surroundings {
   begin(): void;
   end(): void;
   loadState(key: string): Promise<StoredState | undefined>;
-  /** Must this message wait behind others of its key? If so, it has been dealt with. */
-  divert(held: Held): boolean;
   completed(held: Held, attempt: Attempt, resultJson: string, state: StoredState | undefined): Gathering;
   failed(held: Held, code: string, message: string): Gathering;
   deadLetter(held: Held, code: string, error: Error): Gathering;
   wait(held: Held, due: number | 'parked', error: Error): Gathering;
   attemptFailed(held: Held, error: Error): void;
   flushed(): Promise<boolean>;
+  /** set when this message must run alone: it may have killed its process */
+  suspect(held: Held): Suspect | undefined;
+  /** Writes down that it begins. False: the partition is no longer ours. */
+  beginAlone(held: Held, suspect: Suspect): Promise<boolean>;
 }
 
 export class AttemptTimeout extends ErrandError {
@@ -75,6 +81,10 @@ export class Activation {
   inbox: Inbox<Held> | undefined;
   /** messages sent to the inbox and not yet dealt with */
   outstanding = 0;
+  /** those of them that are not begun, in order */
+  readonly queued: Held[] = [];
+  /** the last one that was begun */
+  current: Held | undefined;
   lastUsed = 0; // monotonic ms
   #instance: Instance | undefined;
   /** as of the last message that finished; committed, or pipelined and on its way */
@@ -89,7 +99,10 @@ export class Activation {
   /** The inbox's receiver; never rejects. */
   readonly receive = async (held: Held): Promise<void> => {
     const { around } = this;
-    if (around.closing || around.divert(held)) return;
+    if (around.closing || held.stage === 'over') return; // it went aside meanwhile
+    this.queued.shift();
+    this.current = held;
+    held.stage = 'begun';
     around.begin();
     try {
       const gathering = await this.#inTurn(held);
@@ -109,10 +122,37 @@ export class Activation {
     const { slots } = this.around;
     if (!slots.tryTake()) await slots.turn();
     try {
-      return this.around.closing ? undefined : await this.#handle(held);
+      const suspect = this.around.suspect(held);
+      return suspect === undefined ? await this.#amongOthers(held) : await this.#alone(held, suspect);
     } finally {
       slots.give();
     }
+  }
+
+  async #amongOthers(held: Held): Promise<Gathering | undefined> {
+    const { around } = this;
+    if (!around.gate.tryEnter()) await around.gate.enter();
+    try {
+      return around.closing ? undefined : await this.#handle(held);
+    } finally {
+      around.gate.leave();
+    }
+  }
+
+  /** It may have killed its process: nothing else runs on this node until it is settled, so that nobody else is blamed. */
+  async #alone(held: Held, suspect: Suspect): Promise<Gathering | undefined> {
+    const { around } = this;
+    if (around.closing) return undefined;
+    if (suspect.kills >= KILLS_TO_CONDEMN) {
+      const text = `its process ended without a word each of the ${suspect.kills} times that it ran alone`;
+      return around.deadLetter(held, 'POISON', new ErrandError('POISON', text));
+    }
+    return around.gate.alone(async () => {
+      if (around.closing || !(await around.beginAlone(held, suspect)) || around.closing) return undefined;
+      const gathering = await this.#handle(held);
+      await gathering?.done;
+      return gathering;
+    });
   }
 
   async #handle(held: Held): Promise<Gathering | undefined> {

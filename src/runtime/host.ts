@@ -6,6 +6,7 @@ import { ACTIVATIONS_IN_MEMORY } from '../message/limits.js';
 import type { Random } from '../message/random.js';
 import type { Asks } from './asks.js';
 import type { Behavior } from './behavior.js';
+import type { Gate } from './gate.js';
 import type { Held } from './held.js';
 import type { Branch, Inbox } from './inbox.js';
 import type { Logger } from './logger.js';
@@ -29,19 +30,25 @@ export interface Deps {
   readonly asks: Asks;
   readonly signals: Signals;
   readonly pulse: Pulse;
+  /** everybody who runs a handler is inside */
+  readonly gate: Gate;
   readonly logger: Logger;
 }
 
 /** With less than this share of `prefetch` free nothing more is read; it is read again from that share on. */
 const STARVED_BELOW = 8;
 const FED_FROM = 4;
+/** Memory that has been full for this long while workers are free is full of keys that hold more than their share. */
+const CROWDED_MS = 200;
 
 /** One actor type on one node: what its partitions here share. */
 export class Host {
   readonly partitions = new Map<number, Partition>();
   readonly slots: Slots;
   #held = 0;
-  #starved = false;
+  /** since when (monotonic ms) too little is free for another read; undefined: it is not so */
+  #starvedSince: number | undefined;
+  #crowding: Timer | undefined;
   #sweep: Timer | undefined;
   #crowdedAt = ACTIVATIONS_IN_MEMORY;
 
@@ -67,16 +74,45 @@ export class Host {
   room(): number {
     const { free } = this;
     // A source with little room would make one read small for all: it is left out until a fair piece is free.
-    this.#starved = free <= 0 || free * STARVED_BELOW < this.settings.prefetch;
-    return this.#starved ? 0 : Math.max(1, Math.floor(free / Math.max(1, this.partitions.size)));
+    const starved = free <= 0 || free * STARVED_BELOW < this.settings.prefetch;
+    if (!starved) {
+      this.#starvedSince = undefined;
+      return Math.max(1, Math.floor(free / Math.max(1, this.partitions.size)));
+    }
+    this.#starvedSince ??= this.deps.clock.monotonic();
+    this.#watchCrowds();
+    return 0;
+  }
+
+  /** One look at a time, however often memory is full. */
+  #watchCrowds(): void {
+    this.#crowding ??= this.deps.clock.after(CROWDED_MS, () => {
+      this.#crowding = undefined;
+      if (this.#starvedSince === undefined) return;
+      const crowded = this.deps.clock.monotonic() - this.#starvedSince >= CROWDED_MS;
+      if (crowded && this.slots.free > 0) this.#makeWay();
+      this.#watchCrowds();
+    });
+  }
+
+  /** The keys that hold most of the memory go aside, so that those behind them are read. */
+  #makeWay(): void {
+    const partitions = [...this.partitions.values()];
+    const crowds = partitions.flatMap((partition) => partition.crowds().map((crowd) => ({ partition, ...crowd })));
+    let { free } = this;
+    for (const { partition, key, queued } of crowds.sort((a, b) => b.queued - a.queued)) {
+      if (free * FED_FROM >= this.settings.prefetch) return;
+      partition.crowd(key);
+      free += queued;
+    }
   }
 
   /** So many more messages are in memory. */
   held(more: number): void {
     this.#held += more;
     // Asked for again only once a fair piece is free: a read for each single message would cost more than it brings.
-    if (!this.#starved || this.free * FED_FROM < this.settings.prefetch) return;
-    this.#starved = false;
+    if (this.#starvedSince === undefined || this.free * FED_FROM < this.settings.prefetch) return;
+    this.#starvedSince = undefined;
     for (const partition of this.partitions.values()) this.deps.reader.nudge(partition);
   }
 
@@ -95,7 +131,8 @@ export class Host {
   signal(kind: 'attempt-failed', held: Held, more: { attempt: number; code: string; message: string }): void;
   signal(kind: 'retry-delayed', held: Held, more: { attempt: number; until: Date }): void;
   signal(kind: 'parked', held: Held, more: { attempt: number }): void;
-  signal(kind: 'message-failed' | 'attempt-failed' | 'retry-delayed' | 'parked', { envelope }: Held, more: object): void {
+  signal(kind: 'running-alone', held: Held, more: { kills: number }): void;
+  signal(kind: 'message-failed' | 'attempt-failed' | 'retry-delayed' | 'parked' | 'running-alone', { envelope }: Held, more: object): void {
     const { subject, id, type, correlationId } = envelope;
     this.deps.signals.emit({ kind, actor: this.type, key: subject, messageId: id, type, correlationId, ...more } as Parameters<
       Signals['emit']
@@ -135,5 +172,6 @@ export class Host {
 
   stop(): void {
     this.#sweep?.cancel();
+    this.#crowding?.cancel();
   }
 }

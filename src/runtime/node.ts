@@ -4,8 +4,8 @@ import { Keys } from '../log/keys.js';
 import { Reader } from '../log/reader.js';
 import { loadScripts } from '../log/scripts.js';
 import { readStates } from '../log/state.js';
-import { recordedSubscriptions, recordSubscription } from '../log/subscriptions.js';
-import { checkServer, hostedTypes, recordActorTypes, recordedActorTypes, recordShards } from '../log/system-record.js';
+import { recordedSubscriptions } from '../log/subscriptions.js';
+import { checkServer, hostedTypes, recordedActorTypes, recordShards } from '../log/system-record.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { type Duration, milliseconds } from '../message/duration.js';
 import { asError, codeOf, ErrandError, IdleTimeoutError, invariant, RedisError, type Unsettled } from '../message/errors.js';
@@ -14,15 +14,16 @@ import { type Random, token } from '../message/random.js';
 import { Asks } from './asks.js';
 import type { Behavior } from './behavior.js';
 import { DeadLetters } from './dead-letters.js';
+import { Gate } from './gate.js';
 import type { Deps } from './host.js';
 import { type Subscriber, unsettled } from './idle.js';
 import { Branch } from './inbox.js';
-import { cursorField } from './intake.js';
 import type { Logger } from './logger.js';
 import { Observatory } from './observe.js';
 import { Composer } from './outgoing.js';
 import { Ownership } from './ownership.js';
 import { Pulse } from './pulse.js';
+import { Registration } from './registration.js';
 import { Retention } from './retention.js';
 import { Sender } from './sender.js';
 import { Signals } from './signals.js';
@@ -100,22 +101,14 @@ export class Node {
 
   async #begin(): Promise<void> {
     const { behaviors, logger } = this.options;
-    const { deps, append, read, ownership, supervisor } = this.parts;
+    const { deps, append, read, registration, ownership, supervisor } = this.parts;
     const { link, keys, reader, signals } = deps;
     await append.open();
     link.onDown(() => signals.emit({ kind: 'disconnected' }));
     link.onUp(() => signals.emit({ kind: 'connected' }));
     if (behaviors.length > 0) {
       await read.open();
-      await recordActorTypes(
-        link,
-        keys,
-        behaviors.map(({ type }) => type),
-      );
-      for (const { type, subscriptions } of behaviors) {
-        for (const { event, from } of subscriptions.values())
-          await recordSubscription(link, keys, type, event.name, from, cursorField(event.name));
-      }
+      await registration.record();
       reader.start();
       await ownership.start();
     }
@@ -252,6 +245,7 @@ interface Parts {
   readonly appender: Appender;
   readonly sender: Sender;
   readonly observatory: Observatory;
+  readonly registration: Registration;
   readonly ownership: Ownership;
   readonly supervisor: Supervisor;
   readonly retention: Retention;
@@ -277,15 +271,29 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
   reader = new Reader(read, control, clock, (error) => fault('reader', error));
   const asks = new Asks(node, keys, clock, control, link('wake'));
   const observatory = new Observatory(keys, control, clock, (greet) => link('observe', greet), fault);
-  const deps: Deps = { node, keys, clock, random, composer, link: control, reader, asks, signals, logger, pulse: new Pulse() };
+  const deps: Deps = {
+    node,
+    keys,
+    clock,
+    random,
+    composer,
+    link: control,
+    reader,
+    asks,
+    signals,
+    logger,
+    pulse: new Pulse(),
+    gate: new Gate(),
+  };
   const root = Branch.root(`${name}-${node}`);
   const supervisor = Supervisor.spawn(root, deps, behaviors, supervisors);
-  const ownership = new Ownership(deps, supervisor.hosts, lease);
+  const registration = new Registration(deps, behaviors);
+  const ownership = new Ownership(deps, supervisor.hosts, lease, registration);
   const unhosted = new Unhosted(deps, supervisor);
   const sender = new Sender(name, keys, composer, appender, asks, observatory, (type) => unhosted.check(type));
   const retention = new Retention(deps, supervisor.hosts);
   const deadLetters = new DeadLetters(keys, control);
-  return { deps, append, read, appender, sender, observatory, ownership, supervisor, retention, deadLetters, root };
+  return { deps, append, read, appender, sender, observatory, registration, ownership, supervisor, retention, deadLetters, root };
 }
 
 const AGAIN_MS = 10_000;

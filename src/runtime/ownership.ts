@@ -1,12 +1,13 @@
 import { isAway } from '../log/connection.js';
 import { acquire, type Held, release, renew } from '../log/lease.js';
 import { heartbeat, liveNodes, removeNode } from '../log/system-record.js';
-import type { Timer } from '../message/clock.js';
+import { type Timer, within } from '../message/clock.js';
 import { asError, codeOf, ErrandError, RedisError } from '../message/errors.js';
 import { token } from '../message/random.js';
 import { fairOwner, type LiveNode } from './fair-share.js';
 import type { Deps, Host } from './host.js';
 import { Partition } from './partition.js';
+import type { Registration } from './registration.js';
 
 /**
  * Which partitions this node owns.
@@ -28,6 +29,8 @@ const HAND_OVER_MS = 10_000;
 const REFUSED_MS = 30_000;
 /** An acquisition whose answer was lost may have happened; so many of them are remembered. */
 const NONCES_KEPT = 16;
+/** A Redis that does not answer gets so much longer than the grace. */
+const FAREWELL_MS = 1_000;
 /** Before the end of a lease that could not be renewed; less for very short leases. */
 const MARGIN_MS = 1_000;
 
@@ -58,6 +61,7 @@ export class Ownership {
     private readonly deps: Deps,
     private readonly hosts: readonly Host[],
     private readonly lease: number,
+    private readonly registration: Registration,
   ) {}
 
   /** Takes what is free; goes on renewing it, and asking for what is not. */
@@ -158,7 +162,10 @@ export class Ownership {
       // A full Redis takes no heartbeat, but its owners can still drain it: the one must not stand in the other's way.
       const asking = this.#acquireMissing();
       try {
-        if (!this.#stopping) await heartbeat(link, keys, node, this.types, this.lease);
+        if (!this.#stopping) {
+          await this.registration.check();
+          await heartbeat(link, keys, node, this.types, this.lease);
+        }
       } finally {
         await asking;
       }
@@ -233,7 +240,11 @@ export class Ownership {
         return;
       }
       this.#nonces.set(name, [nonce]);
-      const partition = new Partition(host, shard, nonce, reply.fields, (lost, reason, error) => this.#lost(lost, reason, error));
+      const last = reply.fields.get('nonce');
+      const unclean = last !== undefined && !previous.includes(last);
+      const partition = new Partition(host, shard, { nonce, unclean, fields: reply.fields }, (lost, reason, error) =>
+        this.#lost(lost, reason, error),
+      );
       await partition.load();
       if (link.epoch !== epoch || this.#stopping || partition.dropped) {
         this.#askAgain(AGAIN_MS);
@@ -302,7 +313,8 @@ export class Ownership {
     this.#again?.timer.cancel();
     this.#watching?.cancel();
     const { clock, link, keys, node, reader, signals } = this.deps;
-    if (link.up) await removeNode(link, keys, node, this.types).catch(() => undefined); // others begin to ask for its share
+    const leaving = link.up ? removeNode(link, keys, node, this.types) : Promise.resolve(); // others begin to ask for its share
+    leaving.catch(() => undefined);
     const owned = this.#owned();
     for (const partition of owned) {
       partition.stopWork();
@@ -317,17 +329,15 @@ export class Ownership {
     deadline.cancel();
     giveUp();
     // What is still on its way must not come after the release: a renewal would keep this node alive in the others' eyes.
-    await Promise.all([this.#beat, ...this.#acquiring.values()]);
+    const farewell = async (): Promise<void> => {
+      await Promise.all([leaving, this.#beat, ...this.#acquiring.values()]);
+      if (!link.up) return;
+      await release(link, keys, this.#held());
+      await removeNode(link, keys, node, this.types);
+    };
+    await within(clock, FAREWELL_MS, farewell()); // unheard, the leases end by themselves
     this.#tending?.cancel();
     this.#leaseEnd?.cancel();
-    if (link.up) {
-      try {
-        await release(link, keys, this.#held());
-        await removeNode(link, keys, node, this.types);
-      } catch {
-        // The leases end by themselves.
-      }
-    }
     for (const { host, shard } of owned) {
       host.partitions.delete(shard);
       signals.emit({ kind: 'partition-released', actor: host.type, shard });

@@ -4,6 +4,7 @@ import type { Source } from '../log/reader.js';
 import { trimOld } from '../log/retention.js';
 import { Schedule } from '../log/schedule.js';
 import { deleteState, type StoredState, writeState } from '../log/state.js';
+import { type Suspect, SuspectRecords } from '../log/suspects.js';
 import { fromFields } from '../message/envelope.js';
 import { codeOf, ErrandError, RedisError } from '../message/errors.js';
 import { Activation, type Surroundings } from './activation.js';
@@ -16,6 +17,7 @@ import { InboxWindow } from './inbox-window.js';
 import { Intake } from './intake.js';
 import { condemn } from './letters.js';
 import { StateLoader } from './state-loader.js';
+import { Suspects } from './suspects.js';
 import { Timetable } from './timetable.js';
 import { WaitingKeys } from './waiting-keys.js';
 
@@ -34,7 +36,9 @@ export class Partition implements Surroundings, Source {
   readonly #activations = new Map<string, Activation>();
   readonly #window: InboxWindow;
   readonly #states: StateLoader;
+  readonly #lists: AsideLists;
   readonly #waiting: WaitingKeys;
+  readonly #suspects: Suspects;
   readonly #timetable: Timetable;
   #position = FIRST;
   #held = 0;
@@ -47,8 +51,13 @@ export class Partition implements Surroundings, Source {
   constructor(
     readonly host: Host,
     readonly shard: number,
-    readonly nonce: string,
-    cursors: ReadonlyMap<string, string>,
+    private readonly acquired: {
+      readonly nonce: string;
+      /** its last owner is another one, and did not release it */
+      readonly unclean: boolean;
+      /** its hash as it stood before: cursors */
+      readonly fields: ReadonlyMap<string, string>;
+    },
     private readonly onLost: (partition: Partition, reason: string, error?: Error) => void,
   ) {
     const { keys, link, clock } = host.deps;
@@ -58,7 +67,7 @@ export class Partition implements Surroundings, Source {
     const committer = new Committer({
       link,
       partitionKey: keys.partition(host.type, shard),
-      nonce,
+      nonce: acquired.nonce,
       complete: (commit) => this.#window.remove(commit),
       onLost: (reason, error) => this.onLost(this, reason, error),
       onRest: () => host.deps.pulse.beat(),
@@ -67,8 +76,10 @@ export class Partition implements Surroundings, Source {
     const unread = (what: string) => (error: Error) => this.onLost(this, `${what} unread`, error);
     this.#states = new StateLoader(link, unread('states'));
     this.#timetable = new Timetable(new Schedule(keys, id), committer, link, clock, unread('schedule'));
+    this.#suspects = new Suspects(new SuspectRecords(keys, id), committer);
+    this.#lists = new AsideLists(keys, id);
     this.#waiting = new WaitingKeys({
-      lists: new AsideLists(keys, id),
+      lists: this.#lists,
       committer,
       link,
       clock,
@@ -79,9 +90,12 @@ export class Partition implements Surroundings, Source {
       },
       onFailed: unread('waiting messages'),
     });
-    this.#intakes = [...host.behavior.subscriptions.values()].map((subscription) => new Intake(this, subscription, cursors));
+    this.#intakes = [...host.behavior.subscriptions.values()].map((subscription) => new Intake(this, subscription, acquired.fields));
   }
 
+  get nonce(): string {
+    return this.acquired.nonce;
+  }
   get behavior() {
     return this.host.behavior;
   }
@@ -90,6 +104,9 @@ export class Partition implements Surroundings, Source {
   }
   get slots() {
     return this.host.slots;
+  }
+  get gate() {
+    return this.host.deps.gate;
   }
   get clock() {
     return this.host.deps.clock;
@@ -117,6 +134,9 @@ export class Partition implements Surroundings, Source {
 
   /** Learns what waits from its predecessor's time. Call before the first read. */
   async load(): Promise<void> {
+    const { link, clock } = this.host.deps;
+    const takeOver = this.acquired.unclean ? { lists: this.#lists, prefetch: this.settings.prefetch, now: clock.now() } : undefined;
+    await this.#suspects.load(link, takeOver);
     await Promise.all([this.#waiting.load(), this.#timetable.load()]);
   }
 
@@ -139,7 +159,7 @@ export class Partition implements Surroundings, Source {
   #take({ id, fields }: Entry): void {
     const envelope = fromFields(fields);
     if ('fault' in envelope) return this.#refuse(id, fields, 'NO_ENVELOPE', envelope.fault);
-    const held: Held = { entry: id, envelope, fields, attempts: 0, drain: undefined, routed: false, removed: false };
+    const held: Held = { entry: id, envelope, fields, attempts: 0, drain: undefined, stage: 'read', removed: false };
     this.#hold(held);
     const { deps } = this.host;
     const shard = deps.composer.shardOf(envelope.subject);
@@ -160,9 +180,12 @@ export class Partition implements Surroundings, Source {
   }
 
   #route(held: Held): void {
-    const activation = this.#activation(held.envelope.subject);
-    held.routed = true;
+    const key = held.envelope.subject;
+    if (held.drain === undefined && this.#waiting.has(key)) return this.#follow(held);
+    const activation = this.#activation(key);
+    held.stage = 'routed';
     activation.outstanding += 1;
+    activation.queued.push(held);
     activation.inbox?.send(held);
   }
 
@@ -204,16 +227,25 @@ export class Partition implements Surroundings, Source {
   #settle(held: Held, gathering: Gathering): Gathering {
     if (held.drain === undefined) gathering.removed.push(held);
     else this.#waiting.pop(held, gathering.batch);
-    gathering.after(() => this.#forget(held));
+    this.#suspects.settled(gathering, held.entry);
+    this.#leave(held, gathering);
     return gathering;
   }
 
-  #forget(held: Held): void {
+  /** What becomes of the message is handed over; once that is committed it leaves memory. */
+  #leave(held: Held, gathering: Gathering): void {
+    const counted = held.stage !== 'read';
+    held.stage = 'over';
+    gathering.after(() => this.#forget(held, counted));
+  }
+
+  /** @param counted by its key's activation */
+  #forget(held: Held, counted: boolean): void {
     if (this.#dropped) return;
     this.#held -= 1;
     this.host.held(-1);
     const key = held.envelope.subject;
-    const activation = held.routed ? this.#activations.get(key) : undefined;
+    const activation = counted ? this.#activations.get(key) : undefined;
     if (activation !== undefined) {
       activation.outstanding -= 1;
       activation.lastUsed = this.clock.monotonic();
@@ -262,7 +294,7 @@ export class Partition implements Surroundings, Source {
   /** An entry that is no message. */
   #refuse(entry: string, fields: readonly string[], code: string, fault: string): void {
     const gathering = this.committer.gather();
-    const held: Held = { entry, fields, envelope: NOBODY, attempts: 0, drain: undefined, routed: false, removed: false };
+    const held: Held = { entry, fields, envelope: NOBODY, attempts: 0, drain: undefined, stage: 'read', removed: false };
     this.#hold(held);
     this.#condemn(gathering, held, code, new ErrandError(code, fault));
     answerUnreadable(gathering.batch, this.host.deps.keys, this.host.type, this.shard, fields, `${code}: ${fault}`, this.clock.now());
@@ -289,27 +321,70 @@ export class Partition implements Surroundings, Source {
     this.host.deps.logger.warn({ actor: this.host.type, key: subject, messageId: id, attempt: held.attempts, err: error }, text);
   }
 
+  suspect(held: Held): Suspect | undefined {
+    return this.#suspects.get(held.entry);
+  }
+
+  async beginAlone(held: Held, { kills }: Suspect): Promise<boolean> {
+    if (!(await this.#suspects.begin(held.entry))) return false;
+    this.host.signal('running-alone', held, { kills });
+    return true;
+  }
+
   flushed(): Promise<boolean> {
     return this.committer.flushed();
   }
 
   // ---- waiting ---------------------------------------------------------------------------------------------------------------------
 
-  divert(held: Held): boolean {
-    const place = this.#waiting.placeOf(held);
-    if (place === 'stale') this.#forget(held); // its key waits again; it still stands in the list
-    if (place !== 'follow') return place === 'stale';
+  /** From the inbox to the end of its waiting key's list. */
+  #follow(held: Held): void {
     const gathering = this.committer.gather();
     this.#waiting.follow(held, gathering);
     this.#settle(held, gathering);
-    return true;
+  }
+
+  /** All that is queued in memory behind a key that waits from now on. What came from its list still stands there. */
+  #clearQueue({ queued }: Activation): void {
+    for (const held of queued.splice(0)) {
+      if (held.drain === undefined) this.#follow(held);
+      else {
+        held.stage = 'over';
+        this.#forget(held, true);
+      }
+    }
+  }
+
+  /** Keys of which several messages are held in memory, and how many are queued. */
+  crowds(): { key: string; queued: number }[] {
+    const crowds: { key: string; queued: number }[] = [];
+    if (this.closing) return crowds;
+    for (const { key, queued, outstanding } of this.#activations.values()) {
+      if (queued.length > 0 && outstanding > 1 && !this.#waiting.has(key)) crowds.push({ key, queued: queued.length });
+    }
+    return crowds;
+  }
+
+  /** A key with more than its share of memory goes on from its aside list. */
+  crowd(key: string): void {
+    const activation = this.#activations.get(key);
+    if (activation === undefined || this.closing || this.#waiting.has(key)) return;
+    const { current } = activation;
+    const begun = current?.stage === 'begun' ? current : undefined;
+    const gathering = this.committer.gather();
+    this.#waiting.crowd(key, begun, gathering);
+    if (begun !== undefined) gathering.removed.push(begun);
+    this.#clearQueue(activation);
   }
 
   wait(held: Held, until: number | 'parked', error: Error): Gathering {
     const gathering = this.committer.gather();
     this.#waiting.wait(held, gathering, until === 'parked' ? PARKED : until);
     if (held.drain === undefined) gathering.removed.push(held);
-    gathering.after(() => this.#forget(held));
+    this.#suspects.waits(gathering, held.entry);
+    this.#leave(held, gathering);
+    const activation = this.#activations.get(held.envelope.subject);
+    if (activation !== undefined) this.#clearQueue(activation);
     if (until === 'parked') {
       const code = codeOf(error, 'HANDLER_FAILED');
       this.#condemn(gathering, held, `PARKED_${code}`, error);

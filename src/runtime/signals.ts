@@ -14,6 +14,8 @@ interface OfMessage {
 export type SignalBody =
   | { readonly kind: 'started'; readonly node: string; readonly actors: readonly string[] }
   | { readonly kind: 'stopped'; readonly node: string }
+  /** the system's data is gone, or is other data: somebody wiped or restored it */
+  | { readonly kind: 'wiped' }
   | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected' }
   | { readonly kind: 'partition-acquired'; readonly actor: string; readonly shard: number }
@@ -22,6 +24,7 @@ export type SignalBody =
   | ({ readonly kind: 'attempt-failed'; readonly attempt: number; readonly code: string; readonly message: string } & OfMessage)
   | ({ readonly kind: 'retry-delayed'; readonly attempt: number; readonly until: Date } & OfMessage)
   | ({ readonly kind: 'parked'; readonly attempt: number } & OfMessage)
+  | ({ readonly kind: 'running-alone'; readonly kills: number } & OfMessage)
   | ({ readonly kind: 'message-failed'; readonly code: string; readonly message: string } & OfMessage)
   | {
       readonly kind: 'dead-letter';

@@ -4,7 +4,7 @@ import type { Link } from '../log/connection.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { fromFields } from '../message/envelope.js';
 import { asError, ErrandError, invariant } from '../message/errors.js';
-import { ASIDE_WINDOW } from '../message/limits.js';
+import { ASIDE_WINDOW, WAITING_KEYS_AT_ONCE } from '../message/limits.js';
 import type { Committer, Gathering } from './committer.js';
 import { DueHeap } from './due-heap.js';
 import { type Held, NOBODY } from './held.js';
@@ -12,7 +12,8 @@ import { type Held, NOBODY } from './held.js';
 /**
  * A partition's keys that wait, each with its messages in an aside list.
  *
- * W1: while a key waits, each of its messages is in its list or on its way there, behind the ones before it.
+ * W1: while a key waits, each of its messages is in its list or on its way there, behind the ones before it. None is queued in memory but
+ *     those that were loaded from the list.
  * W2: `length` counts what the commits handed over so far will leave in the list, so that it is right for whatever is handed over next.
  * W3: a list is read only after all that was handed to the committer has reached it.
  */
@@ -26,9 +27,6 @@ interface WaitingKey {
   /** messages of the loaded piece that are not yet dealt with */
   left: number;
 }
-
-/** Keys that may go on are many after an outage; so many at a time are loaded into memory. */
-const DRAINING_AT_ONCE = 64;
 
 export interface WaitingKeysOptions {
   readonly lists: AsideLists;
@@ -63,11 +61,8 @@ export class WaitingKeys {
     this.#wake();
   }
 
-  /** What becomes of a message that is next in its inbox: may it be handled, must it follow its key aside, or is it a stale copy? */
-  placeOf(held: Held): 'handle' | 'follow' | 'stale' {
-    const waiting = this.#keys.get(held.envelope.subject);
-    if (held.drain === undefined) return waiting === undefined ? 'handle' : 'follow';
-    return waiting?.drain === held.drain ? 'handle' : 'stale';
+  has(key: string): boolean {
+    return this.#keys.has(key);
   }
 
   /** Moves an inbox message behind the others of its waiting key (W1). */
@@ -94,6 +89,21 @@ export class WaitingKeys {
       this.#waits(waiting);
     }
     gathering.after(() => this.#arm(due));
+  }
+
+  /**
+   * The key holds more than its share of memory: from now on its messages go on from its list.
+   * @param begun the one that is being worked at: it becomes the list's head, as if it had been loaded from there
+   */
+  crowd(key: string, begun: Held | undefined, { batch }: Gathering): void {
+    const { lists, clock } = this.options;
+    const waiting: WaitingKey = { key, due: clock.now(), length: 0, drain: undefined, left: 0 };
+    lists.wait(batch, key, waiting.due);
+    this.#waits(waiting);
+    if (begun === undefined) return this.#arm(waiting.due); // W3: what is handed over next is waited for
+    lists.push(batch, key, asideOf(begun));
+    waiting.length = waiting.left = 1;
+    begun.drain = waiting.drain = this.#begin();
   }
 
   #waits(waiting: WaitingKey): void {
@@ -149,14 +159,18 @@ export class WaitingKeys {
   }
 
   get #crowded(): boolean {
-    return this.#draining >= DRAINING_AT_ONCE || (this.#draining > 0 && this.options.room() <= 0);
+    return this.#draining >= WAITING_KEYS_AT_ONCE || (this.#draining > 0 && this.options.room() <= 0);
   }
 
   #drain(waiting: WaitingKey): void {
+    waiting.drain = this.#begin();
+    void this.#loadPiece(waiting, waiting.drain);
+  }
+
+  #begin(): number {
     this.#drains += 1;
     this.#draining += 1;
-    waiting.drain = this.#drains;
-    void this.#loadPiece(waiting, this.#drains);
+    return this.#drains;
   }
 
   #drained(waiting: WaitingKey): void {
@@ -179,7 +193,7 @@ export class WaitingKeys {
         waiting.left = piece.length;
         for (const { entry, fields, attempts } of piece) {
           const envelope = fromFields(fields);
-          const held = { entry, fields, attempts, drain, routed: false, removed: false };
+          const held = { entry, fields, attempts, drain, stage: 'read' as const, removed: false };
           // One that cannot be read takes its turn like the others: a list is popped in its order.
           if ('fault' in envelope)
             deliver({ ...held, envelope: { ...NOBODY, kind: 'event', subject: waiting.key }, fault: envelope.fault });

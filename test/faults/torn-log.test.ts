@@ -41,11 +41,11 @@ faultTest('the end of the log is torn off: what survived is in order, done once,
   await world.startWorkers(2);
   const client = await world.startClient();
   const accepted = new Map<string, string[]>();
-  let telling = true;
+  const phase = { telling: true };
   const tellAll = async (key: string): Promise<void> => {
     const list: string[] = [];
     accepted.set(key, list);
-    for (let i = 0; telling; i += 1) {
+    for (let i = 0; phase.telling; i += 1) {
       const word = `${key}.${i}`;
       await client.tell(Word, { key, word, work: i % 5 }, { idempotencyKey: word });
       list.push(word);
@@ -64,7 +64,7 @@ faultTest('the end of the log is torn off: what survived is in order, done once,
     await server.restart();
     await rewritten(world);
   }
-  telling = false;
+  phase.telling = false;
   await tellers;
   await until('the inboxes are empty', 40_000, async () => (await world.backlog()) === 0);
   const { states, results, wrong } = await world.picture();

@@ -4,7 +4,7 @@ import { ActorSystem, AppendRejected, type ResultMessage } from '../../src/index
 import { fraction, seededRandom } from '../../src/message/random.js';
 import { pause, until, Worker } from './fleet.js';
 import { type RunningRedis, redisServerOnPath, startRedisServer } from './redis-server.js';
-import { Word } from './words.js';
+import { DEADLY, Word } from './words.js';
 
 /**
  * What the tests of faults stand on: a redis-server that forgets nothing (`appendfsync always`), workers in processes of their own, a client
@@ -31,6 +31,7 @@ export interface Load {
 export interface Picture {
   readonly states: ReadonlyMap<string, { readonly version: number; readonly words: readonly string[] }>;
   readonly results: { readonly id: string; readonly key: string; readonly data: string }[];
+  readonly letters: { readonly id: string; readonly reason: string }[];
   readonly wrong: string[];
 }
 
@@ -41,6 +42,8 @@ export class FaultWorld {
   /** message id → which word of which key */
   readonly #ids = new Map<string, string>();
   readonly #seen = new Map<string, number>();
+  /** messages that kill whoever handles them */
+  readonly #deadly = new Set<string>();
   readonly #everyWorker: Worker[] = [];
   readonly raw: Redis;
   #client: ActorSystem | undefined;
@@ -179,21 +182,33 @@ export class FaultWorld {
     await Promise.all(Array.from({ length: keys }, (_, i) => tellAll(`${prefix}${i}`)));
   }
 
+  /** Tells a word that kills whoever handles it: it must end as a dead letter, with the words of its key after it untouched. */
+  async tellDeadly(key: string): Promise<string> {
+    const { messageId } = await this.client.tell(Word, { key, word: 'deadly', work: DEADLY });
+    this.#deadly.add(messageId);
+    return messageId;
+  }
+
   /** Waits until everything has its result, then holds the store against what was told. */
   async check(): Promise<void> {
     const { t } = this;
     try {
-      await until('every word has its result', HEALED_MS, () => this.#seen.size >= this.#ids.size);
+      await until('every word has its result', HEALED_MS, () => this.#seen.size >= this.#ids.size + this.#deadly.size);
       await until('the inboxes are empty', HEALED_MS, async () => (await this.backlog()) === 0);
     } catch (error) {
       t.log(`${this.#ids.size} told, ${this.#seen.size} results, backlog ${await this.backlog()}, owners ${String(await this.owners())}`);
       for (const worker of this.workers) t.log(`worker ${worker.pid}: ${JSON.stringify(worker.signals.slice(-12))}`);
       throw error;
     }
-    const { states, results: all, wrong } = await this.picture();
+    const { states, results: all, letters: wrote, wrong } = await this.picture();
     const results = new Map<string, number>();
+    const letters = wrote.map(({ reason, id }) => `${reason} ${id}`);
     for (const { id, data } of all) {
       results.set(id, (results.get(id) ?? 0) + 1);
+      if (this.#deadly.has(id)) {
+        if (!data.includes('DEAD_LETTERED')) wrong.push(`${id}: ${data}`);
+        continue;
+      }
       const word = this.#ids.get(id) ?? '';
       const length = Number(word.slice(word.indexOf('.') + 1)) + 1;
       if (data !== JSON.stringify({ word, length })) wrong.push(`${word}: ${data}`);
@@ -202,7 +217,8 @@ export class FaultWorld {
     const expected = [...this.#told].map(([key, words]) => [key, { version: words.length, words }] as const);
     for (const [key, list] of expected) t.deepEqual(states.get(key), list, `the words of ${key}, in their order, each once`);
     t.is(states.size, expected.length, 'no other state');
-    t.deepEqual([...results.keys()].sort(), [...this.#ids.keys()].sort(), 'a result for each message');
+    t.deepEqual(letters.sort(), [...this.#deadly].map((id) => `POISON ${id}`).sort(), 'the deadly words are dead letters, and no other');
+    t.deepEqual([...results.keys()].sort(), [...this.#ids.keys(), ...this.#deadly].sort(), 'a result for each message');
     t.true(
       [...results.values()].every((count) => count === 1),
       'one result for each message',
@@ -214,6 +230,7 @@ export class FaultWorld {
   async picture(): Promise<Picture> {
     const states = new Map<string, { version: number; words: string[] }>();
     const results: Picture['results'] = [];
+    const letters: Picture['letters'] = [];
     const wrong: string[] = [];
     for (const key of ((await this.redis('KEYS', '*')) as string[]).sort()) {
       const place = key.slice(key.startsWith('{') ? key.indexOf('}:') + 2 : 0);
@@ -229,11 +246,14 @@ export class FaultWorld {
           const field = (name: string): string => fields[fields.indexOf(name) + 1] as string;
           results.push({ id: field('causationid'), key: field('subject'), data: field('data') });
         }
+      } else if (place === 'list:dead') {
+        for (const [, fields] of (await this.redis('XRANGE', key, '-', '+')) as [string, string[]][])
+          letters.push({ id: fields[fields.indexOf('id') + 1] as string, reason: fields[fields.indexOf('reason') + 1] as string });
       } else if (place === 'list:commands') {
         if ((await this.redis('XLEN', key)) !== 0) wrong.push(`${key} is not empty`);
       } else if (!/^(list:partition|outcome:.*|producer:.*|faults:(system|nodes))$/.test(place)) wrong.push(`${key} is left over`);
     }
-    return { states, results, wrong };
+    return { states, results, letters, wrong };
   }
 
   async stop(): Promise<void> {
