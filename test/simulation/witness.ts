@@ -92,7 +92,7 @@ export class Witness implements Observer {
     const text = typeof reply === 'string' ? reply : '';
     if (script === 'commit') {
       const keys = Number(words[2]);
-      if (text === 'committed') this.#committed(words[3] as string, words[3 + keys] as string, changes);
+      if (text === 'committed') this.#committed(words[3] as string, firstOf(words[3 + keys] as string), changes);
       else
         this.#violated(
           'a commit that was refused changes nothing',
@@ -303,6 +303,17 @@ function endOf({ kind, type, data }: Message): 'completed' | 'fails' | 'dies' | 
   if (type !== 'append') return 'completed';
   if (ends === 'declined') return 'fails';
   return ends === 'forgets' ? 'forgets' : 'completed';
+}
+
+/** The first text of a script's packed arguments (src/log/pack.ts): a MessagePack array of texts. */
+function firstOf(packed: string): string {
+  const bytes = Buffer.from(packed, 'latin1');
+  const array = bytes[0] as number;
+  const at = array === 0xdc ? 3 : array === 0xdd ? 5 : 1;
+  const kind = bytes[at] as number;
+  const [from, length] =
+    kind === 0xd9 ? [at + 2, bytes[at + 1] as number] : kind === 0xdb ? [at + 5, bytes.readUInt32BE(at + 1)] : [at + 1, kind & 0x1f];
+  return packed.slice(from, from + length);
 }
 
 function drop(queue: Message[], { entry }: Message): void {
