@@ -5,7 +5,7 @@ import type { History } from './history.js';
 import { NodeClock } from './node-clock.js';
 import type { SimulatedStore } from './store.js';
 import type { NearEnd } from './wire.js';
-import { ACTORS } from './workload.js';
+import { ACTORS, Append } from './workload.js';
 import { NAME } from './world.js';
 
 export interface NodeSettings {
@@ -24,6 +24,8 @@ export class SimNode implements NearEnd {
   dead = false;
   draining = false;
   stopped = false;
+  /** id of a command → how often it saw its result, when it watches them */
+  readonly seen: Map<string, number> | undefined;
   #held: (() => void)[] = [];
 
   constructor(
@@ -35,7 +37,9 @@ export class SimNode implements NearEnd {
     private readonly settings: NodeSettings,
     private readonly history: History,
     private readonly shared: Clock,
+    watches: boolean,
   ) {
+    if (watches) this.seen = new Map();
     this.clock = new NodeClock(shared);
   }
 
@@ -54,6 +58,9 @@ export class SimNode implements NearEnd {
         const ports = { clock: this.clock, random };
         const system = await ActorSystem.startWith({ name: NAME, ...options, actors, resolve, redis: this.store.seenBy(this) }, ports);
         system.signals.subscribe((signal) => this.history.note(this.name, `signals ${signal.kind} ${JSON.stringify(signal)}`));
+        const { seen } = this;
+        if (seen !== undefined)
+          system.results(Append, { from: 'start' }).subscribe(({ messageId }) => seen.set(messageId, (seen.get(messageId) ?? 0) + 1));
         this.system = system;
         this.history.note(this.name, 'has started');
         return;

@@ -105,7 +105,16 @@ export class Simulation {
   add(hosts: boolean): SimNode {
     const { seed, nodes, store, history, clock } = this;
     const settings = hosts ? this.#settings : { ...this.#settings, options: { sendTimeout: SEND_TIMEOUT_MS, shards: SHARDS } };
-    const node = new SimNode(`n${nodes.length + 1}`, seed * 100 + nodes.length, hosts, store, settings, history, clock);
+    const node = new SimNode(
+      `n${nodes.length + 1}`,
+      seed * 100 + nodes.length,
+      hosts,
+      store,
+      settings,
+      history,
+      clock,
+      !this.torn && this.chance.yes(0.2),
+    );
     nodes.push(node);
     void node.start();
     return node;
@@ -134,7 +143,7 @@ export class Simulation {
       faults.heal();
       history.note('all', 'heals');
       for (let waited = 0; waited < HEALED_MS; waited += LOOK_MS) {
-        if (!(await passed(LOOK_MS)) || (tellers.done && this.#quiet())) break;
+        if (!(await passed(LOOK_MS)) || (tellers.done && this.#quiet() && this.#seen())) break;
       }
     }
     const healed = clock.monotonic() - faulted;
@@ -163,6 +172,16 @@ export class Simulation {
       [...maps].every((one) => ('size' in one ? one.size : one.length) === 0);
     if (!empty(inboxes.values()) || !empty(asides.values()) || !empty(scheduled.values())) return false;
     return [...facts].every(([stream, all]) => this.cursorsOf(stream).every((cursor) => cursor === (all.at(-1)?.entry ?? cursor)));
+  }
+
+  #seen(): boolean {
+    const { results } = this.witness.shadow;
+    return this.watchers.every(({ seen }) => [...results.keys()].every((id) => seen?.has(id) === true || !this.witness.isAppend(id)));
+  }
+
+  /** The nodes that watch all results, and live. */
+  get watchers(): readonly SimNode[] {
+    return this.nodes.filter((node) => node.seen !== undefined && node.system !== undefined && !node.dead && !node.draining);
   }
 
   /** Where each subscriber stands in an event stream. */

@@ -15,7 +15,7 @@ const KEPT = new RegExp(
 
 /** After a run: what the store holds, and what those who told were told, against all that was seen on the way. */
 export function atTheEnd(simulation: Simulation, intents: readonly Intent[]): Violation | undefined {
-  for (const look of [unsettled, strays, states, results, promises]) {
+  for (const look of [unsettled, strays, states, results, promises, observed]) {
     const text = look(simulation, intents);
     if (text !== undefined) return { check: NAMES.get(look) ?? '', text };
   }
@@ -110,11 +110,23 @@ function promises({ witness, torn }: Simulation, intents: readonly Intent[]): st
   return undefined;
 }
 
+/** Whoever watches from the start sees each result once. */
+function observed({ watchers, witness }: Simulation): string | undefined {
+  const ids = [...witness.shadow.results.keys()].filter((id) => witness.isAppend(id));
+  for (const { name, seen } of watchers) {
+    const wrong = ids.filter((id) => seen?.get(id) !== 1);
+    if (wrong.length > 0 || seen?.size !== ids.length)
+      return `${name} saw ${seen?.size ?? 0} results of ${ids.length}, and not once: ${wrong.join(', ')}`;
+  }
+  return undefined;
+}
+
 const NAMES = new Map<Look, string>([
   [unsettled, 'all is settled in bounded time after healing'],
   [strays, 'nothing is left over'],
   [states, 'the store holds the states that were committed'],
   [results, 'one result for each message, and the outcome says the same'],
+  [observed, 'an observer sees each result once'],
   [promises, 'accepted is kept, refused is not applied'],
 ]);
 

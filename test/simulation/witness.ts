@@ -33,6 +33,7 @@ export class Witness implements Observer {
   /** word → id of the message that it was appended as */
   #appended = new Map<string, string>();
   #publishedIds = new Set<string>();
+  #appendIds = new Set<string>();
   #nonces = new Map<string, Set<string>>();
   #changes: Change[] | undefined;
   #replaying = false;
@@ -51,6 +52,11 @@ export class Witness implements Observer {
     return this.#appended.get(word);
   }
 
+  /** It is an `append`, which came from outside. */
+  isAppend(id: string): boolean {
+    return this.#appendIds.has(id);
+  }
+
   isFact(id: string): boolean {
     return this.#publishedIds.has(id);
   }
@@ -60,6 +66,7 @@ export class Witness implements Observer {
     this.shadow = new Shadow();
     this.#appended = new Map();
     this.#publishedIds = new Set();
+    this.#appendIds = new Set();
     this.#nonces = new Map();
     this.#replaying = true;
     run();
@@ -136,6 +143,7 @@ export class Witness implements Observer {
     if (this.#appended.has(word)) this.#violated('what is told lands once', `${word} was appended again`);
     this.#appended.set(word, id);
     if (change.kind === 'fact') this.#publishedIds.add(id);
+    else this.#appendIds.add(id);
     return word;
   }
 
