@@ -13,6 +13,11 @@ const LEVEL: Readonly<Partial<Record<Signal['kind'], Level>>> = {
   'attempt-failed': 'debug', // the runtime logs it with the error itself
   'retry-delayed': 'info',
   parked: 'warn',
+  escalated: 'debug', // as are the three that follow it
+  'supervisor-restarts': 'debug',
+  'supervisor-failed': 'debug',
+  'actor-restarted': 'info',
+  'actor-stopped': 'warn',
   'message-failed': 'warn',
   'dead-letter': 'error',
   unhosted: 'warn',

@@ -7,12 +7,13 @@ import type { Envelope } from '../message/envelope.js';
 import { asError, codeOf, ErrandError, SchemaError } from '../message/errors.js';
 import { checkSize, fromJson, toJson } from '../message/json.js';
 import { Attempt } from './attempt.js';
-import type { Behavior, Instance } from './behavior.js';
+import type { Behavior, Hook, Instance } from './behavior.js';
 import type { Gathering } from './committer.js';
 import type { Held } from './held.js';
 import type { Inbox } from './inbox.js';
+import { type Failure, farewell, ownChoice } from './lifecycle.js';
 import type { Composer } from './outgoing.js';
-import { decide } from './recoverability.js';
+import { choose, decide, usedUp } from './recoverability.js';
 import type { Slots } from './slots.js';
 import type { ChildSettings } from './supervision-settings.js';
 
@@ -22,7 +23,8 @@ import type { ChildSettings } from './supervision-settings.js';
  * A1: a key's next message waits for its predecessor's commit, so that no handler acts outward on a state that may never come to be
  *     (Akka's `persist`). A pipelined actor runs on uncommitted state (`persistAsync`): its handlers only stage effects.
  * A2: memory is never ahead of the log for good: when a commit fails, the partition and with it every activation is dropped.
- * A3: each attempt after a failure gets a new instance and a fresh copy of the state as it was before the message.
+ * A3: each attempt after a failure gets a new instance and a fresh copy of the state as it was before the message. After `resume` the
+ *     instance stays, with a fresh copy, unless its handler is still running.
  */
 
 /** What an activation asks of its partition. */
@@ -46,6 +48,13 @@ export interface Surroundings {
   failed(held: Held, code: string, message: string): Gathering;
   deadLetter(held: Held, code: string, error: Error): Gathering;
   wait(held: Held, due: number | 'parked', error: Error): Gathering;
+  /** Leaves it in the log, at the head of its key, its attempt counted. */
+  leave(held: Held): Gathering;
+  /** Once `gathering` is committed, the supervisor applies its strategy. */
+  escalate(held: Held, error: Error, gathering: Gathering): void;
+  /** Why this key's activation is made anew, when its supervisor restarted the actor type. */
+  restartReason(key: string): Error | undefined;
+  fault(where: string, error: Error): void;
   attemptFailed(held: Held, error: Error): void;
   flushed(): Promise<boolean>;
 }
@@ -77,6 +86,10 @@ export class Activation {
   outstanding = 0;
   lastUsed = 0; // monotonic ms
   #instance: Instance | undefined;
+  /** why the next instance takes the place of another */
+  #failure: Error | undefined;
+  /** it leaves memory once nothing is outstanding */
+  stopped = false;
   /** as of the last message that finished; committed, or pipelined and on its way */
   #stored: StoredState | undefined;
   #loaded = false;
@@ -134,27 +147,66 @@ export class Activation {
       }
       held.attempts += 1;
       const ended = await this.#attempt(held, data);
-      if (around.closing && ended instanceof Abandoned) return undefined;
-      if (!(ended instanceof Error)) return ended;
-      this.#instance = undefined; // A3
-      around.attemptFailed(held, ended);
-      const decision = decide(around.settings.recoverability, held.attempts, ended);
-      if (decision.kind !== 'fail' && hasExpired(envelope, around.clock.now())) return around.failed(held, 'EXPIRED', expiry(envelope));
-      switch (decision.kind) {
-        case 'fail':
-          return around.failed(held, codeOf(ended, 'HANDLER_FAILED'), ended.message);
-        case 'dead-letter':
-          return around.deadLetter(held, codeOf(ended, 'HANDLER_FAILED'), ended);
-        case 'wait':
-          return around.wait(held, around.clock.now() + decision.delay, ended);
-        case 'park':
-          return around.wait(held, 'parked', ended);
-        case 'retry':
-          // What a pipelined key staged before this message is committed first: the retry runs on committed state.
-          if (around.behavior.pipelined && !(await around.flushed())) return undefined;
-          if (around.closing) return undefined;
-      }
+      if (!('error' in ended)) return ended;
+      if (around.closing && ended.error instanceof Abandoned) return undefined;
+      around.attemptFailed(held, ended.error);
+      const gathering = this.#afterFailure(held, ended);
+      if (gathering !== 'retry') return gathering;
+      // What a pipelined key staged before this message is committed first: the retry runs on committed state.
+      if (around.behavior.pipelined && !(await around.flushed())) return undefined;
+      if (around.closing) return undefined;
     }
+  }
+
+  /** The one decision after a failed attempt, with its two halves: the actor and the message (docs/DESIGN.md, section 6). */
+  #afterFailure(held: Held, failure: Failure): Gathering | 'retry' {
+    const { around } = this;
+    const { error, instance } = failure;
+    const { recoverability, directives } = around.settings;
+    const code = codeOf(error, 'HANDLER_FAILED');
+    const directive = choose(error, ownChoice(failure, this.#onFault), directives);
+    this.#instance = undefined; // A3
+    if (directive === 'resume') {
+      if (instance !== undefined && !failure.running) this.#instance = this.#renewed(instance);
+      return around.failed(held, code, error.message);
+    }
+    if (directive === 'stop') {
+      if (instance !== undefined) farewell(instance, 'onStop', this.#onFault);
+      this.stopped = true;
+      return around.failed(held, code, error.message);
+    }
+    this.#failure = error;
+    const { envelope } = held;
+    const expired = hasExpired(envelope, around.clock.now());
+    if (directive === 'escalate') {
+      const gathering = expired
+        ? around.failed(held, 'EXPIRED', expiry(envelope))
+        : usedUp(recoverability, held.attempts)
+          ? around.deadLetter(held, code, error)
+          : around.leave(held);
+      around.escalate(held, error, gathering);
+      return gathering;
+    }
+    if (expired) return around.failed(held, 'EXPIRED', expiry(envelope));
+    const decision = decide(recoverability, held.attempts);
+    switch (decision.kind) {
+      case 'dead-letter':
+        return around.deadLetter(held, code, error);
+      case 'wait':
+        return around.wait(held, around.clock.now() + decision.delay, error);
+      case 'park':
+        return around.wait(held, 'parked', error);
+      case 'retry':
+        return 'retry';
+    }
+  }
+
+  readonly #onFault = (hook: string, error: Error): void => this.around.fault(`${this.around.behavior.type}/${this.key} ${hook}`, error);
+
+  /** The activation leaves memory. */
+  leave(hook: Hook): void {
+    if (this.#instance !== undefined) farewell(this.#instance, hook, this.#onFault);
+    this.#instance = undefined;
   }
 
   /** How this message's data is read, or why it cannot be. */
@@ -188,8 +240,8 @@ export class Activation {
     return { ...meta, status: 'completed', value: definition.decodeResult(envelope.data) };
   }
 
-  /** One attempt. An error says that it failed; it never throws. */
-  async #attempt(held: Held, data: unknown): Promise<Gathering | Error> {
+  /** One attempt; it never throws. */
+  async #attempt(held: Held, data: unknown): Promise<Gathering | Failure> {
     const { around } = this;
     const { envelope } = held;
     const { clock, settings } = around;
@@ -198,20 +250,31 @@ export class Activation {
     const deadline = envelope.expires === undefined ? timeout : Math.min(timeout, envelope.expires);
     const attempt = new Attempt(envelope, held.attempts, timeOf(held.entry), deadline, around.behavior, around.composer);
     around.running.add(attempt);
+    let instance: Instance | undefined;
+    let running = false;
     try {
-      const instance = this.#instance ?? this.#revive();
-      let returned = instance.handle(envelope, data, attempt);
-      if (isThenable(returned)) returned = await this.#withDeadline(returned, attempt, deadline - began);
+      instance = this.#instance;
+      let returned: unknown;
+      if (instance !== undefined) returned = instance.handle(envelope, data, attempt);
+      else {
+        instance = this.#revive();
+        returned = this.#begin(instance, attempt, data);
+      }
+      if (isThenable(returned)) {
+        running = true;
+        returned = await this.#withDeadline(returned, attempt, deadline - began, () => (running = false));
+      }
       attempt.end();
-      if (around.closing && attempt.aborted) return new Abandoned('ABANDONED', 'the partition was given up');
+      if (around.closing && attempt.aborted) throw new Abandoned('ABANDONED', 'the partition was given up');
       const resultJson = envelope.kind === 'command' ? (around.behavior.commands.get(envelope.type)?.encodeResult(returned) ?? '') : '';
       const stored = this.#encodeState(instance, attempt);
       this.#instance = instance;
+      this.#failure = undefined;
       this.#stored = stored;
       if (attempt.forgotten) this.#instance = undefined;
       return around.completed(held, attempt, resultJson, stored);
     } catch (thrown) {
-      return asError(thrown);
+      return { error: asError(thrown), attempt, instance, running };
     } finally {
       attempt.end();
       around.running.delete(attempt);
@@ -219,10 +282,36 @@ export class Activation {
   }
 
   #revive(): Instance {
+    this.stopped = false;
+    return this.#withState(this.around.behavior.create());
+  }
+
+  /** The last committed state, a copy of its own. */
+  #withState(instance: Instance): Instance {
     const { behavior } = this.around;
-    const instance = behavior.create();
     if (behavior.stateful) instance.state = this.#stored === undefined ? instance.initialState() : behavior.parseState(this.#stored.json);
     return instance;
+  }
+
+  /** The same instance, on its last committed state; none when that cannot be read any more. */
+  #renewed(instance: Instance): Instance | undefined {
+    try {
+      return this.#withState(instance);
+    } catch {
+      return undefined; // the next attempt meets the same error, and tells it
+    }
+  }
+
+  /** A new instance's first message: it learns that it lives, then handles it. Both belong to the attempt. */
+  #begin(instance: Instance, attempt: Attempt, data: unknown): unknown {
+    const { envelope } = attempt;
+    const reason = this.#failure ?? this.around.restartReason(this.key);
+    const told = reason === undefined ? instance.hook('onActivate') : instance.hook('onRestart', reason);
+    if (!isThenable(told)) return instance.handle(envelope, data, attempt);
+    return told.then(() => {
+      attempt.assertRunning(); // its time may be up meanwhile
+      return instance.handle(envelope, data, attempt);
+    });
   }
 
   /** @throws SchemaError `NOT_JSON`, `INVALID_STATE`; LimitError `STATE_TOO_LARGE` */
@@ -239,7 +328,7 @@ export class Activation {
     return { version: (this.#stored?.version ?? 0) + 1, json };
   }
 
-  #withDeadline(returned: PromiseLike<unknown>, attempt: Attempt, limit: number): Promise<unknown> {
+  #withDeadline(returned: PromiseLike<unknown>, attempt: Attempt, limit: number, settled: () => void): Promise<unknown> {
     const { clock } = this.around;
     return new Promise((resolve, reject) => {
       let timer: Timer | undefined;
@@ -254,10 +343,12 @@ export class Activation {
       returned.then(
         (value) => {
           timer?.cancel();
+          settled();
           resolve(value);
         },
         (thrown: unknown) => {
           timer?.cancel();
+          settled();
           reject(asError(thrown));
         },
       );

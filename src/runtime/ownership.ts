@@ -38,7 +38,9 @@ export class Ownership {
   /** whose leases are waited for, so that it is said once */
   readonly #awaited = new Map<string, string>();
   /** on their way to another node */
-  readonly #leaving = new Set<Partition>();
+  readonly #leaving = new Map<Partition, Promise<void>>();
+  /** the types that the last heartbeat told */
+  #announced: readonly string[] = [];
   /** the other nodes that live */
   #others: readonly LiveNode[] = [];
   #watching: Timer | undefined;
@@ -56,9 +58,13 @@ export class Ownership {
 
   constructor(
     private readonly deps: Deps,
-    private readonly hosts: readonly Host[],
+    private readonly supervised: { readonly hosts: readonly Host[] },
     private readonly lease: number,
   ) {}
+
+  get hosts(): readonly Host[] {
+    return this.supervised.hosts;
+  }
 
   /** Takes what is free; goes on renewing it, and asking for what is not. */
   async start(): Promise<void> {
@@ -99,42 +105,92 @@ export class Ownership {
 
   /** Invariant O3: finishes what is in hand, commits, releases. */
   async #handOver(partition: Partition): Promise<void> {
-    if (this.#leaving.has(partition)) return;
-    this.#leaving.add(partition);
+    await this.#give(partition, new ErrandError('PARTITION_LOST', `${partition.host.type}/${partition.shard} goes to another node`));
+    void this.#acquireMissing(); // it may be this node's again by now
+  }
+
+  #give(partition: Partition, reason: Error): Promise<void> {
+    const leaving = this.#leaving.get(partition) ?? this.#giveOnce(partition, reason).finally(() => this.#leaving.delete(partition));
+    this.#leaving.set(partition, leaving);
+    return leaving;
+  }
+
+  async #giveOnce(partition: Partition, reason: Error): Promise<void> {
     const { host, shard } = partition;
-    const { clock, link, keys, reader, signals } = this.deps;
-    const name = `${host.type}/${shard}`;
+    const { clock, reader, signals } = this.deps;
     for (const source of partition.sources) reader.remove(source);
     partition.stopWork();
-    const giveUp = (): void => partition.drop(new ErrandError('PARTITION_LOST', `${name} goes to another node`));
-    const limit = clock.after(HAND_OVER_MS, giveUp);
+    const limit = clock.after(HAND_OVER_MS, () => partition.drop(reason));
     await partition.finished();
     limit.cancel();
-    this.#leaving.delete(partition);
     if (host.partitions.get(shard) !== partition) return; // lost meanwhile
-    giveUp();
+    partition.drop(reason);
     host.partitions.delete(shard);
-    const nonces = this.#nonces.get(name) ?? [];
-    this.#nonces.delete(name);
-    try {
-      await release(
-        link,
-        keys,
-        nonces.map((nonce) => ({ type: host.type, shard, nonce })),
-      );
-    } catch {
-      // The lease ends by itself.
-    }
+    await this.#release(host, [shard]);
     signals.emit({ kind: 'partition-released', actor: host.type, shard });
-    void this.#acquireMissing(); // it may be this node's again by now
+  }
+
+  /** Whatever Redis may know as this node's. */
+  async #release(host: Host, shards: readonly number[]): Promise<void> {
+    const { link, keys } = this.deps;
+    const held = this.#held(host, shards);
+    for (const shard of shards) this.#nonces.delete(`${host.type}/${shard}`);
+    if (!link.up || held.length === 0) return;
+    try {
+      await release(link, keys, held);
+    } catch {
+      // The leases end by themselves.
+    }
+  }
+
+  /**
+   * Gives up all partitions of an actor type that is not `running` any more, and asks for none until `admit`. What has finished is committed.
+   * @param grace ms that handlers in hand may still take; 0 aborts them at once
+   */
+  async retire(host: Host, reason: Error, grace: number): Promise<void> {
+    const { clock, link } = this.deps;
+    const partitions = [...host.partitions.values()];
+    const abandon = (): void => {
+      for (const partition of partitions) partition.abandon(reason);
+    };
+    const given = Promise.all(partitions.map((partition) => this.#give(partition, reason)));
+    const limit = grace > 0 ? clock.after(grace, abandon) : undefined;
+    if (limit === undefined) abandon();
+    if (host.state === 'stopped' && link.up) await this.#announce().catch(() => undefined); // others begin to ask for its share
+    await given;
+    limit?.cancel();
+    await Promise.all([...this.#acquiring].filter(([name]) => name.startsWith(`${host.type}/`)).map(([, acquiring]) => acquiring));
+    await this.#release(host, this.#shards);
+  }
+
+  /** Takes what is this node's share of whatever is `running` by now. */
+  async admit(): Promise<void> {
+    if (this.deps.link.up) await this.#announce().catch(() => undefined);
+    await this.#acquireMissing();
+  }
+
+  get #shards(): number[] {
+    return Array.from({ length: this.deps.keys.shards }, (_, shard) => shard);
   }
 
   #owned(): Partition[] {
     return this.hosts.flatMap((host) => [...host.partitions.values()]);
   }
 
+  /** What this node hosts; a type that waits for its restart is still its own. */
   get types(): readonly string[] {
-    return this.hosts.map(({ type }) => type);
+    return this.hosts.filter(({ state }) => state !== 'stopped').map(({ type }) => type);
+  }
+
+  /** Says that this node lives, and what it hosts. */
+  async #announce(): Promise<void> {
+    const { link, keys, node } = this.deps;
+    const { types } = this;
+    const changed = this.#announced.length > 0 && this.#announced.join(' ') !== types.join(' ');
+    if (changed) await removeNode(link, keys, node, this.#announced);
+    if (this.#stopping) return;
+    this.#announced = types;
+    await heartbeat(link, keys, node, types, this.lease);
   }
 
   /** Renews, says that this node lives, and asks for what it does not own. Never rejects. */
@@ -146,7 +202,7 @@ export class Ownership {
   }
 
   async #tendOnce(): Promise<void> {
-    const { link, keys, node, clock, signals } = this.deps;
+    const { link, keys, clock, signals } = this.deps;
     this.#tending?.cancel();
     try {
       const asked = clock.monotonic();
@@ -158,7 +214,7 @@ export class Ownership {
       // A full Redis takes no heartbeat, but its owners can still drain it: the one must not stand in the other's way.
       const asking = this.#acquireMissing();
       try {
-        if (!this.#stopping) await heartbeat(link, keys, node, this.types, this.lease);
+        if (!this.#stopping) await this.#announce();
       } finally {
         await asking;
       }
@@ -193,8 +249,8 @@ export class Ownership {
 
   async #acquireMissing(): Promise<void> {
     const missing = this.hosts.flatMap((host) =>
-      Array.from({ length: this.deps.keys.shards }, (_, shard) => shard)
-        .filter((shard) => !host.partitions.has(shard) && this.#ours(host, shard))
+      this.#shards
+        .filter((shard) => host.state === 'running' && !host.partitions.has(shard) && this.#ours(host, shard))
         .map((shard) => this.#acquireOnce(host, shard)),
     );
     await Promise.all(missing);
@@ -235,7 +291,7 @@ export class Ownership {
       this.#nonces.set(name, [nonce]);
       const partition = new Partition(host, shard, nonce, reply.fields, (lost, reason, error) => this.#lost(lost, reason, error));
       await partition.load();
-      if (link.epoch !== epoch || this.#stopping || partition.dropped) {
+      if (link.epoch !== epoch || this.#stopping || partition.dropped || host.state !== 'running') {
         this.#askAgain(AGAIN_MS);
         return partition.drop(new ErrandError('PARTITION_LOST', 'the connection was lost'));
       }
@@ -288,12 +344,8 @@ export class Ownership {
   }
 
   /** Every partition that Redis may know as this node's, also those that it has lost and not got back. */
-  #held(): Held[] {
-    return this.hosts.flatMap(({ type }) =>
-      Array.from({ length: this.deps.keys.shards }, (_, shard) => shard).flatMap((shard) =>
-        (this.#nonces.get(`${type}/${shard}`) ?? []).map((nonce) => ({ type, shard, nonce })),
-      ),
-    );
+  #held({ type }: Host, shards: readonly number[]): Held[] {
+    return shards.flatMap((shard) => (this.#nonces.get(`${type}/${shard}`) ?? []).map((nonce) => ({ type, shard, nonce })));
   }
 
   /** Begins nothing new, waits up to `grace` ms for what is in hand, then gives everything up. */
@@ -302,7 +354,7 @@ export class Ownership {
     this.#again?.timer.cancel();
     this.#watching?.cancel();
     const { clock, link, keys, node, reader, signals } = this.deps;
-    if (link.up) await removeNode(link, keys, node, this.types).catch(() => undefined); // others begin to ask for its share
+    if (link.up) await removeNode(link, keys, node, this.#announced).catch(() => undefined); // others begin to ask for its share
     const owned = this.#owned();
     for (const partition of owned) {
       partition.stopWork();
@@ -322,8 +374,12 @@ export class Ownership {
     this.#leaseEnd?.cancel();
     if (link.up) {
       try {
-        await release(link, keys, this.#held());
-        await removeNode(link, keys, node, this.types);
+        await release(
+          link,
+          keys,
+          this.hosts.flatMap((host) => this.#held(host, this.#shards)),
+        );
+        await removeNode(link, keys, node, this.#announced);
       } catch {
         // The leases end by themselves.
       }

@@ -6,7 +6,8 @@ import { Schedule } from '../log/schedule.js';
 import { deleteState, type StoredState, writeState } from '../log/state.js';
 import { fromFields } from '../message/envelope.js';
 import { codeOf, ErrandError, RedisError } from '../message/errors.js';
-import { Activation, type Surroundings } from './activation.js';
+import type { Surroundings } from './activation.js';
+import { Activations } from './activations.js';
 import { answer, answerUnreadable, type Ending } from './answers.js';
 import type { Attempt } from './attempt.js';
 import { Committer, type Gathering } from './committer.js';
@@ -31,7 +32,7 @@ export class Partition implements Surroundings, Source {
   readonly running = new Set<Attempt>();
   readonly committer: Committer;
   readonly #intakes: readonly Intake[];
-  readonly #activations = new Map<string, Activation>();
+  readonly activations: Activations;
   readonly #window: InboxWindow;
   readonly #states: StateLoader;
   readonly #waiting: WaitingKeys;
@@ -65,6 +66,7 @@ export class Partition implements Surroundings, Source {
     });
     this.committer = committer;
     const unread = (what: string) => (error: Error) => this.onLost(this, `${what} unread`, error);
+    this.activations = new Activations(this, (key, receive) => host.spawn(key, receive));
     this.#states = new StateLoader(link, unread('states'));
     this.#timetable = new Timetable(new Schedule(keys, id), committer, link, clock, unread('schedule'));
     this.#waiting = new WaitingKeys({
@@ -75,7 +77,7 @@ export class Partition implements Surroundings, Source {
       room: () => host.free,
       deliver: (held) => {
         this.#hold(held);
-        this.#route(held);
+        this.activations.route(held);
       },
       onFailed: unread('waiting messages'),
     });
@@ -150,48 +152,13 @@ export class Partition implements Surroundings, Source {
       const gathering = this.committer.gather();
       this.#timetable.postpone(held, gathering, envelope.due);
       this.#settle(held, gathering);
-    } else this.#route(held);
+    } else this.activations.route(held);
   }
 
   #hold(held: Held): void {
     if (held.drain === undefined) this.#window.add(held);
     this.#held += 1;
     this.host.held(1);
-  }
-
-  #route(held: Held): void {
-    const activation = this.#activation(held.envelope.subject);
-    held.routed = true;
-    activation.outstanding += 1;
-    activation.inbox?.send(held);
-  }
-
-  #activation(key: string): Activation {
-    let activation = this.#activations.get(key);
-    if (activation === undefined) {
-      activation = new Activation(key, this);
-      activation.inbox = this.host.spawn(key, activation.receive);
-      this.#activations.set(key, activation);
-    }
-    return activation;
-  }
-
-  /** Deactivates what has been idle since before `since` (monotonic ms). */
-  passivate(since: number): void {
-    for (const [key, activation] of this.#activations) {
-      if (activation.outstanding > 0 || activation.lastUsed > since) continue;
-      this.#activations.delete(key);
-      activation.inbox?.stop();
-    }
-  }
-
-  /** When each activation that has nothing to do was last used, monotonic ms. */
-  idleSince(): number[] {
-    return [...this.#activations.values()].filter(({ outstanding }) => outstanding === 0).map(({ lastUsed }) => lastUsed);
-  }
-
-  get active(): number {
-    return this.#activations.size;
   }
 
   loadState(key: string): Promise<StoredState | undefined> {
@@ -212,12 +179,7 @@ export class Partition implements Surroundings, Source {
     if (this.#dropped) return;
     this.#held -= 1;
     this.host.held(-1);
-    const key = held.envelope.subject;
-    const activation = held.routed ? this.#activations.get(key) : undefined;
-    if (activation !== undefined) {
-      activation.outstanding -= 1;
-      activation.lastUsed = this.clock.monotonic();
-    }
+    this.activations.forget(held);
     if (held.drain !== undefined) this.#waiting.forgotten(held);
   }
 
@@ -306,16 +268,38 @@ export class Partition implements Surroundings, Source {
   }
 
   wait(held: Held, until: number | 'parked', error: Error): Gathering {
-    const gathering = this.committer.gather();
-    this.#waiting.wait(held, gathering, until === 'parked' ? PARKED : until);
-    if (held.drain === undefined) gathering.removed.push(held);
-    gathering.after(() => this.#forget(held));
+    const gathering = this.#setAside(held, until === 'parked' ? PARKED : until);
     if (until === 'parked') {
       const code = codeOf(error, 'HANDLER_FAILED');
       this.#condemn(gathering, held, `PARKED_${code}`, error);
       this.host.signal('parked', held, { attempt: held.attempts });
     } else this.host.signal('retry-delayed', held, { attempt: held.attempts, until: new Date(until) });
     return gathering;
+  }
+
+  leave(held: Held): Gathering {
+    return this.#setAside(held, this.clock.now());
+  }
+
+  /** To the head of its key's list, its attempts with it. */
+  #setAside(held: Held, due: number): Gathering {
+    const gathering = this.committer.gather();
+    this.#waiting.wait(held, gathering, due);
+    if (held.drain === undefined) gathering.removed.push(held);
+    gathering.after(() => this.#forget(held));
+    return gathering;
+  }
+
+  escalate(held: Held, error: Error, gathering: Gathering): void {
+    gathering.after(() => this.host.escalate(held, error));
+  }
+
+  restartReason(key: string): Error | undefined {
+    return this.host.restartReason(key);
+  }
+
+  fault(where: string, error: Error): void {
+    this.host.deps.signals.emit({ kind: 'fault', where, code: codeOf(error, 'HANDLER_FAILED'), message: error.message });
   }
 
   /** Trims what has been kept for long enough. */
@@ -341,6 +325,11 @@ export class Partition implements Surroundings, Source {
     if (this.#working === 0) this.#onRest?.();
   }
 
+  /** Tells running handlers to stop, and waits for them no longer. What has finished is still committed. */
+  abandon(reason: Error): void {
+    for (const attempt of this.running) attempt.abandon(reason);
+  }
+
   /** Resolves once what is in hand is finished and committed, or given up. */
   async finished(): Promise<void> {
     while (!this.#dropped && (this.#working > 0 || !this.committer.idle)) {
@@ -359,11 +348,10 @@ export class Partition implements Surroundings, Source {
     this.#waiting.stop();
     this.#timetable.stop();
     this.committer.end();
-    for (const attempt of this.running) attempt.abandon(reason);
+    this.abandon(reason);
     this.#onRest?.();
-    for (const activation of this.#activations.values()) activation.inbox?.stop();
+    this.activations.clear();
     this.#states.fail(new RedisError('REDIS_CONNECTION_LOST', 'the partition was given up'));
-    this.#activations.clear();
     this.#window.clear();
     this.host.held(-this.#held);
     this.#held = 0;
