@@ -83,6 +83,27 @@ const MUTANTS = [
     caughtBy: 'dist/test/runtime/main-job.test.js',
   },
   {
+    name: 'a suspicion that condemns',
+    file: 'dist/src/runtime/activation.js',
+    from: 'suspect.kills >= KILLS_TO_CONDEMN',
+    to: 'suspect.suspicions >= KILLS_TO_CONDEMN',
+    caughtBy: 'dist/test/runtime/poison.test.js',
+  },
+  {
+    name: 'a suspect that runs among others',
+    file: 'dist/src/runtime/activation.js',
+    from: 'suspect === undefined ?',
+    to: 'suspect === undefined || suspect.kills < KILLS_TO_CONDEMN ?',
+    caughtBy: 'dist/test/runtime/poison.test.js',
+  },
+  {
+    name: "an owner's own return counted as a kill",
+    file: 'dist/src/runtime/suspects.js',
+    from: 'takeOver === undefined ? 0 : 1',
+    to: '1',
+    caughtBy: 'dist/test/runtime/poison.test.js',
+  },
+  {
     name: 'one stream asked for at one position for all its subscribers',
     file: 'dist/src/log/reader.js',
     from: 'read.filter(({ id }) => compareIds(id, position) > 0)',

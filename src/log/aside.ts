@@ -1,4 +1,5 @@
 import { fromJson } from '../message/json.js';
+import { WAITING_KEYS_AT_ONCE } from '../message/limits.js';
 import type { CommitBatch } from './commit.js';
 import type { Link } from './connection.js';
 import { FIRST } from './entry.js';
@@ -78,6 +79,24 @@ export class AsideLists {
     }
     const lengths = await link.pipeline(waiting.map(({ key }) => ['LLEN', this.#list(key)] as const));
     return waiting.map((one, i) => ({ ...one, length: Number(lengths[i]) }));
+  }
+
+  /** The first message of each key that may go on at `now`, of as many keys as an owner lets go on at a time, and some more. */
+  async heads(link: Link, now: number): Promise<{ key: string; entry: string }[]> {
+    const keys = (await link.call('ZRANGE', [
+      this.keys.waiting(this.id.type, this.id.shard),
+      '-inf',
+      now,
+      'BYSCORE',
+      'LIMIT',
+      0,
+      2 * WAITING_KEYS_AT_ONCE,
+    ])) as string[];
+    const heads = await link.pipeline(keys.map((key) => ['LINDEX', this.#list(key), 0] as const));
+    return keys.flatMap((key, i) => {
+      const text = heads[i];
+      return typeof text === 'string' ? [{ key, entry: unpack(text).entry }] : [];
+    });
   }
 
   /** The first messages of a waiting key. */

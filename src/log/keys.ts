@@ -51,6 +51,10 @@ export class Keys {
   scheduled(type: string, shard: number): string {
     return `${this.#tag(shard)}${type}:scheduled`;
   }
+  /** messages that may have killed their process */
+  suspects(type: string, shard: number): string {
+    return `${this.#tag(shard)}${type}:suspects`;
+  }
   dead(type: string, shard: number): string {
     return `${this.#tag(shard)}${type}:dead`;
   }

@@ -43,6 +43,12 @@ export const EVENTS_KEPT_MS = 7 * 86_400_000; // and at least until every subscr
 /** Activations of one actor type that may stay in memory on one node; above it the longest idle ones leave early. */
 export const ACTIVATIONS_IN_MEMORY = 5_000;
 
+/** Unclean take-overs after which the first message of a key runs alone, and kills while it runs alone after which it is a dead letter. */
+export const SUSPICIONS_TO_RUN_ALONE = 3;
+export const KILLS_TO_CONDEMN = 3;
+
+/** Keys that may go on are many after an outage; so many of one partition at a time are loaded into memory. */
+export const WAITING_KEYS_AT_ONCE = 64;
 /** Messages of one waiting key that are loaded at a time once it may go on. */
 export const ASIDE_WINDOW = 100;
 /** Redis' `unpack` ends at 7,999 values; longer lists are written in pieces. */

@@ -1,14 +1,16 @@
 import { timeOf } from '../log/entry.js';
-import { positionAt } from '../log/position.js';
 import type { StoredState } from '../log/state.js';
+import type { Suspect } from '../log/suspects.js';
 import type { Clock, Timer } from '../message/clock.js';
-import type { MessageDefinition } from '../message/definition.js';
 import type { Envelope } from '../message/envelope.js';
 import { asError, codeOf, ErrandError, SchemaError } from '../message/errors.js';
-import { checkSize, fromJson, toJson } from '../message/json.js';
+import { checkSize, toJson } from '../message/json.js';
+import { KILLS_TO_CONDEMN } from '../message/limits.js';
 import { Attempt } from './attempt.js';
 import type { Behavior, Hook, Instance } from './behavior.js';
 import type { Gathering } from './committer.js';
+import { decoder } from './decoder.js';
+import type { Gate } from './gate.js';
 import type { Held } from './held.js';
 import type { Inbox } from './inbox.js';
 import { type Failure, farewell, ownChoice } from './lifecycle.js';
@@ -32,6 +34,7 @@ export interface Surroundings {
   readonly behavior: Behavior;
   readonly settings: ChildSettings;
   readonly slots: Slots;
+  readonly gate: Gate;
   readonly clock: Clock;
   readonly composer: Composer;
   readonly shards: number;
@@ -57,6 +60,10 @@ export interface Surroundings {
   fault(where: string, error: Error): void;
   attemptFailed(held: Held, error: Error): void;
   flushed(): Promise<boolean>;
+  /** set when this message must run alone: it may have killed its process */
+  suspect(held: Held): Suspect | undefined;
+  /** Writes down that it begins. False: the partition is no longer ours. */
+  beginAlone(held: Held, suspect: Suspect): Promise<boolean>;
 }
 
 export class AttemptTimeout extends ErrandError {
@@ -122,17 +129,44 @@ export class Activation {
     const { slots } = this.around;
     if (!slots.tryTake()) await slots.turn();
     try {
-      return this.around.closing ? undefined : await this.#handle(held);
+      const suspect = this.around.suspect(held);
+      return suspect === undefined ? await this.#amongOthers(held) : await this.#alone(held, suspect);
     } finally {
       slots.give();
     }
+  }
+
+  async #amongOthers(held: Held): Promise<Gathering | undefined> {
+    const { around } = this;
+    if (!around.gate.tryEnter()) await around.gate.enter();
+    try {
+      return around.closing ? undefined : await this.#handle(held);
+    } finally {
+      around.gate.leave();
+    }
+  }
+
+  /** It may have killed its process: nothing else runs on this node until it is settled, so that nobody else is blamed. */
+  async #alone(held: Held, suspect: Suspect): Promise<Gathering | undefined> {
+    const { around } = this;
+    if (around.closing) return undefined;
+    if (suspect.kills >= KILLS_TO_CONDEMN) {
+      const text = `its process ended without a word each of the ${suspect.kills} times that it ran alone`;
+      return around.deadLetter(held, 'POISON', new ErrandError('POISON', text));
+    }
+    return around.gate.alone(async () => {
+      if (around.closing || !(await around.beginAlone(held, suspect)) || around.closing) return undefined;
+      const gathering = await this.#handle(held);
+      await gathering?.done;
+      return gathering;
+    });
   }
 
   async #handle(held: Held): Promise<Gathering | undefined> {
     const { around } = this;
     const { envelope } = held;
     if (held.fault !== undefined) return around.deadLetter(held, 'NO_ENVELOPE', new ErrandError('NO_ENVELOPE', held.fault));
-    const decode = this.#decoder(held);
+    const decode = decoder(around.behavior, held, around.shards);
     if (decode instanceof Error) return around.deadLetter(held, 'UNKNOWN_MESSAGE', decode);
     if (!this.#loaded && around.behavior.stateful) this.#stored = await around.loadState(this.key);
     this.#loaded = true;
@@ -189,16 +223,9 @@ export class Activation {
     }
     if (expired) return around.failed(held, 'EXPIRED', expiry(envelope));
     const decision = decide(recoverability, held.attempts);
-    switch (decision.kind) {
-      case 'dead-letter':
-        return around.deadLetter(held, code, error);
-      case 'wait':
-        return around.wait(held, around.clock.now() + decision.delay, error);
-      case 'park':
-        return around.wait(held, 'parked', error);
-      case 'retry':
-        return 'retry';
-    }
+    if (decision.kind === 'retry') return 'retry';
+    if (decision.kind === 'dead-letter') return around.deadLetter(held, code, error);
+    return around.wait(held, decision.kind === 'park' ? 'parked' : around.clock.now() + decision.delay, error);
   }
 
   readonly #onFault = (hook: string, error: Error): void => this.around.fault(`${this.around.behavior.type}/${this.key} ${hook}`, error);
@@ -207,37 +234,6 @@ export class Activation {
   leave(hook: Hook): void {
     if (this.#instance !== undefined) farewell(this.#instance, hook, this.#onFault);
     this.#instance = undefined;
-  }
-
-  /** How this message's data is read, or why it cannot be. */
-  #decoder(held: Held): (() => unknown) | Error {
-    const { envelope } = held;
-    const { behavior } = this.around;
-    let definition: MessageDefinition | undefined;
-    if (envelope.kind === 'command') definition = behavior.commands.get(envelope.type);
-    else if (envelope.kind === 'event') definition = behavior.subscriptions.get(envelope.type)?.event;
-    else definition = behavior.replies.get(envelope.type);
-    if (definition === undefined) {
-      return new ErrandError('UNKNOWN_MESSAGE', `${behavior.type} has no handler for the ${envelope.kind} '${envelope.type}'`);
-    }
-    const known = definition;
-    return envelope.kind === 'reply' ? () => this.#reply(held, known) : () => known.decode(envelope.data);
-  }
-
-  /** A result, as `@onReply` receives it. */
-  #reply({ envelope, entry }: Held, definition: MessageDefinition): unknown {
-    // One written by hand may not say when it was sent.
-    const time = Number.isNaN(envelope.time) ? timeOf(entry) : envelope.time;
-    const meta = {
-      messageId: envelope.causationId ?? envelope.id,
-      correlationId: envelope.correlationId,
-      type: envelope.type,
-      key: envelope.source.slice(envelope.source.indexOf('/') + 1),
-      at: new Date(time),
-      position: positionAt(time, this.around.shards),
-    };
-    if (envelope.status === 'failed') return { ...meta, status: 'failed', error: fromJson(envelope.data, 'a reply') };
-    return { ...meta, status: 'completed', value: definition.decodeResult(envelope.data) };
   }
 
   /** One attempt; it never throws. */

@@ -7,6 +7,7 @@ import { ACTIVATIONS_IN_MEMORY } from '../message/limits.js';
 import type { Random } from '../message/random.js';
 import type { Asks } from './asks.js';
 import type { Behavior } from './behavior.js';
+import type { Gate } from './gate.js';
 import type { Held } from './held.js';
 import type { Branch, Inbox } from './inbox.js';
 import type { Logger } from './logger.js';
@@ -30,6 +31,8 @@ export interface Deps {
   readonly asks: Asks;
   readonly signals: Signals;
   readonly pulse: Pulse;
+  /** everybody who runs a handler is inside */
+  readonly gate: Gate;
   readonly logger: Logger;
 }
 
@@ -157,7 +160,8 @@ export class Host {
   signal(kind: 'attempt-failed', held: Held, more: { attempt: number; code: string; message: string }): void;
   signal(kind: 'retry-delayed', held: Held, more: { attempt: number; until: Date }): void;
   signal(kind: 'parked', held: Held, more: { attempt: number }): void;
-  signal(kind: 'message-failed' | 'attempt-failed' | 'retry-delayed' | 'parked', { envelope }: Held, more: object): void {
+  signal(kind: 'running-alone', held: Held, more: { kills: number }): void;
+  signal(kind: 'message-failed' | 'attempt-failed' | 'retry-delayed' | 'parked' | 'running-alone', { envelope }: Held, more: object): void {
     const { subject, id, type, correlationId } = envelope;
     this.deps.signals.emit({ kind, actor: this.type, key: subject, messageId: id, type, correlationId, ...more } as Parameters<
       Signals['emit']

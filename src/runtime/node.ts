@@ -14,6 +14,7 @@ import { type Random, token } from '../message/random.js';
 import { Asks } from './asks.js';
 import type { Behavior } from './behavior.js';
 import { DeadLetters } from './dead-letters.js';
+import { Gate } from './gate.js';
 import type { Deps } from './host.js';
 import { type Subscriber, unsettled } from './idle.js';
 import { Branch } from './inbox.js';
@@ -295,7 +296,20 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
   reader = new Reader(read, control, clock, (error) => fault('reader', error));
   const asks = new Asks(node, keys, clock, control, link('wake'));
   const observatory = new Observatory(keys, control, clock, (greet) => link('observe', greet), fault);
-  const deps: Deps = { node, keys, clock, random, composer, link: control, reader, asks, signals, logger, pulse: new Pulse() };
+  const deps: Deps = {
+    node,
+    keys,
+    clock,
+    random,
+    composer,
+    link: control,
+    reader,
+    asks,
+    signals,
+    logger,
+    pulse: new Pulse(),
+    gate: new Gate(),
+  };
   const root = Branch.root(`${name}-${node}`);
   let failed: (reason: ErrandError) => void = () => undefined;
   const failure = new Promise<ErrandError>((resolve) => {

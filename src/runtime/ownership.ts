@@ -1,11 +1,10 @@
 import { isAway } from '../log/connection.js';
 import { acquire, type Held, release, renew } from '../log/lease.js';
-import { heartbeat, liveNodes, removeNode } from '../log/system-record.js';
 import type { Timer } from '../message/clock.js';
 import { asError, codeOf, ErrandError, RedisError } from '../message/errors.js';
 import { token } from '../message/random.js';
-import { fairOwner, type LiveNode } from './fair-share.js';
 import type { Deps, Host } from './host.js';
+import { Membership } from './membership.js';
 import { Partition } from './partition.js';
 
 /**
@@ -39,10 +38,7 @@ export class Ownership {
   readonly #awaited = new Map<string, string>();
   /** on their way to another node */
   readonly #leaving = new Map<Partition, Promise<void>>();
-  /** the types that the last heartbeat told */
-  #announced: readonly string[] = [];
-  /** the other nodes that live */
-  #others: readonly LiveNode[] = [];
+  readonly #membership: Membership;
   #watching: Timer | undefined;
   /** partitions about which Redis refused something, how often in a row, and until when (monotonic ms) they are left alone */
   readonly #refusals = new Map<string, { readonly count: number; readonly until: number }>();
@@ -60,7 +56,9 @@ export class Ownership {
     private readonly deps: Deps,
     private readonly supervised: { readonly hosts: readonly Host[] },
     private readonly lease: number,
-  ) {}
+  ) {
+    this.#membership = new Membership(deps, lease);
+  }
 
   get hosts(): readonly Host[] {
     return this.supervised.hosts;
@@ -89,18 +87,13 @@ export class Ownership {
 
   /** Invariant O3. */
   async #look(): Promise<void> {
-    const { link, keys, node } = this.deps;
-    if (!link.up) return;
-    const others = (await liveNodes(link, keys)).filter((other) => other.node !== node).sort((a, b) => (a.node < b.node ? -1 : 1));
-    const same = JSON.stringify(others) === JSON.stringify(this.#others);
-    this.#others = others;
-    if (same || this.#stopping) return;
+    if (!this.deps.link.up || !(await this.#membership.look()) || this.#stopping) return;
     for (const partition of this.#owned()) if (!this.#ours(partition.host, partition.shard)) void this.#handOver(partition);
     void this.#acquireMissing();
   }
 
   #ours({ type }: Host, shard: number): boolean {
-    return fairOwner(type, shard, [...this.#others, { node: this.deps.node, types: this.types }]) === this.deps.node;
+    return this.#membership.ours(type, shard, this.types);
   }
 
   /** Invariant O3: finishes what is in hand, commits, releases. */
@@ -182,15 +175,8 @@ export class Ownership {
     return this.hosts.filter(({ state }) => state !== 'stopped').map(({ type }) => type);
   }
 
-  /** Says that this node lives, and what it hosts. */
-  async #announce(): Promise<void> {
-    const { link, keys, node } = this.deps;
-    const { types } = this;
-    const changed = this.#announced.length > 0 && this.#announced.join(' ') !== types.join(' ');
-    if (changed) await removeNode(link, keys, node, this.#announced);
-    if (this.#stopping) return;
-    this.#announced = types;
-    await heartbeat(link, keys, node, types, this.lease);
+  #announce(): Promise<void> {
+    return this.#membership.announce(this.types, () => this.#stopping);
   }
 
   /** Renews, says that this node lives, and asks for what it does not own. Never rejects. */
@@ -207,7 +193,7 @@ export class Ownership {
     try {
       const asked = clock.monotonic();
       const owned = this.#owned();
-      if (this.#others.length === 0) await this.#look();
+      if (this.#membership.alone) await this.#look();
       const refused = new Set((await renew(link, keys, owned.map(idOf), this.lease)).map(({ nonce }) => nonce));
       for (const partition of owned) if (refused.has(partition.nonce) && !partition.dropped) this.#lost(partition, 'fenced');
       this.#leaseGranted(asked);
@@ -277,7 +263,7 @@ export class Ownership {
       const reply = await acquire(link, keys, { type: host.type, shard }, { nonce, node, lease: this.lease, previous });
       if (reply.kind === 'held') {
         this.#nonces.delete(name);
-        if (!this.#others.some((other) => other.node === reply.node) && this.#awaited.get(name) !== reply.node) {
+        if (!this.#membership.knows(reply.node) && this.#awaited.get(name) !== reply.node) {
           this.#awaited.set(name, reply.node);
           const seconds = Math.ceil((reply.until - reply.now) / 1000);
           logger.info(
@@ -289,7 +275,11 @@ export class Ownership {
         return;
       }
       this.#nonces.set(name, [nonce]);
-      const partition = new Partition(host, shard, nonce, reply.fields, (lost, reason, error) => this.#lost(lost, reason, error));
+      const last = reply.fields.get('nonce');
+      const unclean = last !== undefined && !previous.includes(last);
+      const partition = new Partition(host, shard, { nonce, unclean, fields: reply.fields }, (lost, reason, error) =>
+        this.#lost(lost, reason, error),
+      );
       await partition.load();
       if (link.epoch !== epoch || this.#stopping || partition.dropped || host.state !== 'running') {
         this.#askAgain(AGAIN_MS);
@@ -353,8 +343,8 @@ export class Ownership {
     this.#stopping = true;
     this.#again?.timer.cancel();
     this.#watching?.cancel();
-    const { clock, link, keys, node, reader, signals } = this.deps;
-    if (link.up) await removeNode(link, keys, node, this.#announced).catch(() => undefined); // others begin to ask for its share
+    const { clock, link, keys, reader, signals } = this.deps;
+    if (link.up) await this.#membership.leave().catch(() => undefined); // others begin to ask for its share
     const owned = this.#owned();
     for (const partition of owned) {
       partition.stopWork();
@@ -379,7 +369,7 @@ export class Ownership {
           keys,
           this.hosts.flatMap((host) => this.#held(host, this.#shards)),
         );
-        await removeNode(link, keys, node, this.#announced);
+        await this.#membership.leave();
       } catch {
         // The leases end by themselves.
       }

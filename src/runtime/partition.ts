@@ -4,6 +4,7 @@ import type { Source } from '../log/reader.js';
 import { trimOld } from '../log/retention.js';
 import { Schedule } from '../log/schedule.js';
 import { deleteState, type StoredState, writeState } from '../log/state.js';
+import { type Suspect, SuspectRecords } from '../log/suspects.js';
 import { fromFields } from '../message/envelope.js';
 import { codeOf, ErrandError, RedisError } from '../message/errors.js';
 import type { Surroundings } from './activation.js';
@@ -17,6 +18,7 @@ import { InboxWindow } from './inbox-window.js';
 import { Intake } from './intake.js';
 import { condemn } from './letters.js';
 import { StateLoader } from './state-loader.js';
+import { Suspects } from './suspects.js';
 import { Timetable } from './timetable.js';
 import { WaitingKeys } from './waiting-keys.js';
 
@@ -35,7 +37,9 @@ export class Partition implements Surroundings, Source {
   readonly activations: Activations;
   readonly #window: InboxWindow;
   readonly #states: StateLoader;
+  readonly #lists: AsideLists;
   readonly #waiting: WaitingKeys;
+  readonly #suspects: Suspects;
   readonly #timetable: Timetable;
   #position = FIRST;
   #held = 0;
@@ -48,8 +52,13 @@ export class Partition implements Surroundings, Source {
   constructor(
     readonly host: Host,
     readonly shard: number,
-    readonly nonce: string,
-    cursors: ReadonlyMap<string, string>,
+    private readonly acquired: {
+      readonly nonce: string;
+      /** its last owner is another one, and did not release it */
+      readonly unclean: boolean;
+      /** its hash as it stood before: cursors */
+      readonly fields: ReadonlyMap<string, string>;
+    },
     private readonly onLost: (partition: Partition, reason: string, error?: Error) => void,
   ) {
     const { keys, link, clock } = host.deps;
@@ -59,7 +68,7 @@ export class Partition implements Surroundings, Source {
     const committer = new Committer({
       link,
       partitionKey: keys.partition(host.type, shard),
-      nonce,
+      nonce: acquired.nonce,
       complete: (commit) => this.#window.remove(commit),
       onLost: (reason, error) => this.onLost(this, reason, error),
       onRest: () => host.deps.pulse.beat(),
@@ -69,8 +78,10 @@ export class Partition implements Surroundings, Source {
     this.activations = new Activations(this, (key, receive) => host.spawn(key, receive));
     this.#states = new StateLoader(link, unread('states'));
     this.#timetable = new Timetable(new Schedule(keys, id), committer, link, clock, unread('schedule'));
+    this.#suspects = new Suspects(new SuspectRecords(keys, id), committer);
+    this.#lists = new AsideLists(keys, id);
     this.#waiting = new WaitingKeys({
-      lists: new AsideLists(keys, id),
+      lists: this.#lists,
       committer,
       link,
       clock,
@@ -81,9 +92,12 @@ export class Partition implements Surroundings, Source {
       },
       onFailed: unread('waiting messages'),
     });
-    this.#intakes = [...host.behavior.subscriptions.values()].map((subscription) => new Intake(this, subscription, cursors));
+    this.#intakes = [...host.behavior.subscriptions.values()].map((subscription) => new Intake(this, subscription, acquired.fields));
   }
 
+  get nonce(): string {
+    return this.acquired.nonce;
+  }
   get behavior() {
     return this.host.behavior;
   }
@@ -92,6 +106,9 @@ export class Partition implements Surroundings, Source {
   }
   get slots() {
     return this.host.slots;
+  }
+  get gate() {
+    return this.host.deps.gate;
   }
   get clock() {
     return this.host.deps.clock;
@@ -119,6 +136,9 @@ export class Partition implements Surroundings, Source {
 
   /** Learns what waits from its predecessor's time. Call before the first read. */
   async load(): Promise<void> {
+    const { link, clock } = this.host.deps;
+    const takeOver = this.acquired.unclean ? { lists: this.#lists, prefetch: this.settings.prefetch, now: clock.now() } : undefined;
+    await this.#suspects.load(link, takeOver);
     await Promise.all([this.#waiting.load(), this.#timetable.load()]);
   }
 
@@ -171,6 +191,7 @@ export class Partition implements Surroundings, Source {
   #settle(held: Held, gathering: Gathering): Gathering {
     if (held.drain === undefined) gathering.removed.push(held);
     else this.#waiting.pop(held, gathering.batch);
+    this.#suspects.settled(gathering, held.entry);
     gathering.after(() => this.#forget(held));
     return gathering;
   }
@@ -251,6 +272,16 @@ export class Partition implements Surroundings, Source {
     this.host.deps.logger.warn({ actor: this.host.type, key: subject, messageId: id, attempt: held.attempts, err: error }, text);
   }
 
+  suspect(held: Held): Suspect | undefined {
+    return this.#suspects.get(held.entry);
+  }
+
+  async beginAlone(held: Held, { kills }: Suspect): Promise<boolean> {
+    if (!(await this.#suspects.begin(held.entry))) return false;
+    this.host.signal('running-alone', held, { kills });
+    return true;
+  }
+
   flushed(): Promise<boolean> {
     return this.committer.flushed();
   }
@@ -286,6 +317,7 @@ export class Partition implements Surroundings, Source {
     const gathering = this.committer.gather();
     this.#waiting.wait(held, gathering, due);
     if (held.drain === undefined) gathering.removed.push(held);
+    this.#suspects.waits(gathering, held.entry);
     gathering.after(() => this.#forget(held));
     return gathering;
   }

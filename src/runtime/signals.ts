@@ -24,6 +24,7 @@ export type SignalBody =
   | ({ readonly kind: 'attempt-failed'; readonly attempt: number; readonly code: string; readonly message: string } & OfMessage)
   | ({ readonly kind: 'retry-delayed'; readonly attempt: number; readonly until: Date } & OfMessage)
   | ({ readonly kind: 'parked'; readonly attempt: number } & OfMessage)
+  | ({ readonly kind: 'running-alone'; readonly kills: number } & OfMessage)
   /** its supervisor is about to apply its strategy; the message stays in the log, its attempt counted */
   | ({ readonly kind: 'escalated'; readonly attempt: number; readonly code: string; readonly message: string } & OfMessage)
   /** `actors` terminate; those of them in `restarts` start again in `delay` ms */

@@ -4,7 +4,7 @@ import type { Link } from '../log/connection.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { fromFields } from '../message/envelope.js';
 import { asError, ErrandError, invariant } from '../message/errors.js';
-import { ASIDE_WINDOW } from '../message/limits.js';
+import { ASIDE_WINDOW, WAITING_KEYS_AT_ONCE } from '../message/limits.js';
 import type { Committer, Gathering } from './committer.js';
 import { DueHeap } from './due-heap.js';
 import { type Held, NOBODY } from './held.js';
@@ -26,9 +26,6 @@ interface WaitingKey {
   /** messages of the loaded piece that are not yet dealt with */
   left: number;
 }
-
-/** Keys that may go on are many after an outage; so many at a time are loaded into memory. */
-const DRAINING_AT_ONCE = 64;
 
 export interface WaitingKeysOptions {
   readonly lists: AsideLists;
@@ -149,7 +146,7 @@ export class WaitingKeys {
   }
 
   get #crowded(): boolean {
-    return this.#draining >= DRAINING_AT_ONCE || (this.#draining > 0 && this.options.room() <= 0);
+    return this.#draining >= WAITING_KEYS_AT_ONCE || (this.#draining > 0 && this.options.room() <= 0);
   }
 
   #drain(waiting: WaitingKey): void {

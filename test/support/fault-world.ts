@@ -4,7 +4,7 @@ import { ActorSystem, AppendRejected, type ResultMessage } from '../../src/index
 import { fraction, seededRandom } from '../../src/message/random.js';
 import { pause, until, Worker } from './fleet.js';
 import { type RunningRedis, redisServerOnPath, startRedisServer } from './redis-server.js';
-import { Word } from './words.js';
+import { DEADLY, Word } from './words.js';
 
 /**
  * What the tests of faults stand on: a redis-server that forgets nothing (`appendfsync always`), workers in processes of their own, a client
@@ -35,6 +35,8 @@ export class FaultWorld {
   /** message id → which word of which key */
   readonly #ids = new Map<string, string>();
   readonly #seen = new Map<string, number>();
+  /** messages that kill whoever handles them */
+  readonly #deadly = new Set<string>();
   readonly #everyWorker: Worker[] = [];
   readonly raw: Redis;
   #client: ActorSystem | undefined;
@@ -173,11 +175,18 @@ export class FaultWorld {
     await Promise.all(Array.from({ length: keys }, (_, i) => tellAll(`${prefix}${i}`)));
   }
 
+  /** Tells a word that kills whoever handles it: it must end as a dead letter, with the words of its key after it untouched. */
+  async tellDeadly(key: string): Promise<string> {
+    const { messageId } = await this.client.tell(Word, { key, word: 'deadly', work: DEADLY });
+    this.#deadly.add(messageId);
+    return messageId;
+  }
+
   /** Waits until everything has its result, then holds the store against what was told. */
   async check(): Promise<void> {
     const { t } = this;
     try {
-      await until('every word has its result', HEALED_MS, () => this.#seen.size >= this.#ids.size);
+      await until('every word has its result', HEALED_MS, () => this.#seen.size >= this.#ids.size + this.#deadly.size);
       await until('the inboxes are empty', HEALED_MS, async () => (await this.backlog()) === 0);
     } catch (error) {
       t.log(`${this.#ids.size} told, ${this.#seen.size} results, backlog ${await this.backlog()}, owners ${String(await this.owners())}`);
@@ -187,6 +196,7 @@ export class FaultWorld {
     const states = new Map<string, unknown>();
     const results = new Map<string, number>();
     const wrong: string[] = [];
+    const letters: string[] = [];
     for (const key of ((await this.redis('KEYS', '*')) as string[]).sort()) {
       const place = key.slice(key.startsWith('{') ? key.indexOf('}:') + 2 : 0);
       if (place.startsWith('list:state:')) {
@@ -201,10 +211,17 @@ export class FaultWorld {
           const field = (name: string): string => fields[fields.indexOf(name) + 1] as string;
           const id = field('causationid');
           results.set(id, (results.get(id) ?? 0) + 1);
+          if (this.#deadly.has(id)) {
+            if (!field('data').includes('DEAD_LETTERED')) wrong.push(`${id}: ${field('data')}`);
+            continue;
+          }
           const word = this.#ids.get(id) ?? '';
           const length = Number(word.slice(word.indexOf('.') + 1)) + 1;
           if (field('data') !== JSON.stringify({ word, length })) wrong.push(`${word}: ${field('data')}`);
         }
+      } else if (place === 'list:dead') {
+        for (const [, fields] of (await this.redis('XRANGE', key, '-', '+')) as [string, string[]][])
+          letters.push(`${fields[fields.indexOf('reason') + 1]} ${fields[fields.indexOf('id') + 1]}`);
       } else if (place === 'list:commands') {
         if ((await this.redis('XLEN', key)) !== 0) wrong.push(`${key} is not empty`);
       } else if (!/^(list:partition|outcome:.*|producer:.*|faults:(system|nodes))$/.test(place)) wrong.push(`${key} is left over`);
@@ -213,7 +230,8 @@ export class FaultWorld {
     const expected = [...this.#told].map(([key, words]) => [key, { version: words.length, words }] as const);
     for (const [key, list] of expected) t.deepEqual(states.get(key), list, `the words of ${key}, in their order, each once`);
     t.is(states.size, expected.length, 'no other state');
-    t.deepEqual([...results.keys()].sort(), [...this.#ids.keys()].sort(), 'a result for each message');
+    t.deepEqual(letters.sort(), [...this.#deadly].map((id) => `POISON ${id}`).sort(), 'the deadly words are dead letters, and no other');
+    t.deepEqual([...results.keys()].sort(), [...this.#ids.keys(), ...this.#deadly].sort(), 'a result for each message');
     t.true(
       [...results.values()].every((count) => count === 1),
       'one result for each message',

@@ -9,6 +9,9 @@ export const Word = command('word', {
   result: z.object({ word: z.string(), length: z.number() }),
 });
 
+/** As `work`: whoever handles the word dies. */
+export const DEADLY = -1;
+
 @actor('list')
 export class List extends Actor<{ words: string[] }> {
   override initialState() {
@@ -17,6 +20,7 @@ export class List extends Actor<{ words: string[] }> {
 
   @handles(Word)
   async onWord({ word, work }: DataOf<typeof Word>) {
+    if (work === DEADLY) process.kill(process.pid, 'SIGKILL');
     this.state.words.push(word);
     if (work > 0) await new Promise((resolve) => setTimeout(resolve, work));
     return { word, length: this.state.words.length };
