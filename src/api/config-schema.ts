@@ -187,6 +187,15 @@ function supervisorSchema(dialect: Dialect): z.ZodType<SupervisorSettings> {
     return chosen;
   });
 
+  const breaker = mapping({
+    failures: whole(0, 1_000_000)
+      .prefault(standard.breaker.failures)
+      .describe('Different keys that fail in a row and open it; 0 turns it off'),
+    probeEvery: duration(dialect, 1, DAY)
+      .prefault(given(standard.breaker.probeEvery))
+      .describe('One message at a time is tried, this long after the last one failed, until one succeeds'),
+  });
+
   const state = mapping({
     keepFor: duration(dialect, SECOND, 36_500 * DAY)
       .optional()
@@ -208,6 +217,7 @@ function supervisorSchema(dialect: Dialect): z.ZodType<SupervisorSettings> {
     directives: directives
       .prefault({})
       .describe("Error codes and what they mean for the actor and its message; its class's own onFailure comes first"),
+    breaker: breaker.prefault({}).describe('Keeps a broken dependency from turning the backlog into dead letters'),
     attemptTimeout: duration(dialect, 1, 7 * DAY)
       .prefault(given(standard.attemptTimeout))
       .describe('A handler that takes longer has failed'),

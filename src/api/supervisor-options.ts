@@ -28,6 +28,8 @@ export interface SupervisedActor {
   recoverability?: { immediate?: number; delayed?: readonly Duration[]; order?: 'block' | 'park' | 'skip' };
   /** error codes that have a directive of their own; default all are retried. `TerminalError` never is */
   directives?: { readonly [D in Directive]?: readonly string[] };
+  /** `failures` different keys in a row, default 20, and handlers wait; one at a time is tried every `probeEvery`, default 1 s, until one succeeds */
+  breaker?: { failures?: number; probeEvery?: Duration };
   /** default 30 s */
   attemptTimeout?: Duration;
   state?: { keepFor?: Duration; maxBytes?: number };

@@ -1,6 +1,7 @@
 import { fieldOf } from '../message/envelope.js';
 import { fromJson } from '../message/json.js';
 import { DEAD_LETTERS_PER_PARTITION } from '../message/limits.js';
+import type { FailedAttempt } from './aside.js';
 import type { CommitBatch } from './commit.js';
 import type { Entry } from './entry.js';
 import type { Keys } from './keys.js';
@@ -15,6 +16,8 @@ export interface DeadLetterRecord {
   readonly errorClass: string | undefined;
   readonly stack: string | undefined;
   readonly attempts: number;
+  /** how the latest of them failed */
+  readonly history: readonly FailedAttempt[];
   readonly node: string;
   /** ms since the epoch */
   readonly at: number;
@@ -31,6 +34,7 @@ export function writeDeadLetter(batch: CommitBatch, keys: Keys, { type, shard }:
     const value = fieldOf(fields, name);
     if (value !== undefined) shown.push(name, value);
   }
+  if (letter.history.length > 0) shown.push('history', JSON.stringify(letter.history));
   if (letter.errorClass !== undefined) shown.push('errorclass', letter.errorClass);
   if (letter.stack !== undefined) shown.push('stack', letter.stack);
   shown.push('time', new Date(letter.at).toISOString(), 'entry', letter.entry, 'envelope', JSON.stringify(fields));
@@ -45,6 +49,7 @@ export function readDeadLetter({ fields }: Entry): DeadLetterRecord {
     errorClass: fieldOf(fields, 'errorclass'),
     stack: fieldOf(fields, 'stack'),
     attempts: Number(text('attempts')),
+    history: fromJson(text('history') || '[]', 'a dead letter') as FailedAttempt[],
     node: text('node'),
     at: Date.parse(text('time')),
     entry: text('entry'),

@@ -3,11 +3,12 @@ import type { StoredState } from '../log/state.js';
 import type { Suspect } from '../log/suspects.js';
 import type { Clock, Timer } from '../message/clock.js';
 import type { Envelope } from '../message/envelope.js';
-import { asError, codeOf, ErrandError, SchemaError } from '../message/errors.js';
+import { asError, codeOf, ErrandError, SchemaError, TerminalError } from '../message/errors.js';
 import { checkSize, toJson } from '../message/json.js';
 import { KILLS_TO_CONDEMN } from '../message/limits.js';
 import { Attempt } from './attempt.js';
 import type { Behavior, Hook, Instance } from './behavior.js';
+import type { Breaker } from './breaker.js';
 import type { Gathering } from './committer.js';
 import { decoder } from './decoder.js';
 import type { Gate } from './gate.js';
@@ -34,6 +35,7 @@ export interface Surroundings {
   readonly behavior: Behavior;
   readonly settings: ChildSettings;
   readonly slots: Slots;
+  readonly breaker: Breaker;
   readonly gate: Gate;
   readonly clock: Clock;
   readonly composer: Composer;
@@ -110,6 +112,8 @@ export class Activation {
   readonly receive = async (held: Held): Promise<void> => {
     const { around } = this;
     if (around.closing || around.divert(held)) return;
+    const probe = around.breaker.open && (await around.breaker.turn());
+    if (around.closing) return probe ? around.breaker.leave() : undefined;
     around.begin();
     try {
       const gathering = await this.#inTurn(held);
@@ -121,6 +125,7 @@ export class Activation {
       around.attemptFailed(held, error);
       if (!around.closing) around.deadLetter(held, 'BROKEN_INVARIANT', error);
     } finally {
+      if (probe) around.breaker.leave();
       around.end();
     }
   };
@@ -200,6 +205,7 @@ export class Activation {
     const code = codeOf(error, 'HANDLER_FAILED');
     const directive = choose(error, ownChoice(failure, this.#onFault), directives);
     this.#instance = undefined; // A3
+    if (error instanceof TerminalError) around.breaker.succeeded(); // an answer
     if (directive === 'resume') {
       if (instance !== undefined && !failure.running) this.#instance = this.#renewed(instance);
       return around.failed(held, code, error.message);
@@ -210,6 +216,7 @@ export class Activation {
       return around.failed(held, code, error.message);
     }
     this.#failure = error;
+    around.breaker.failed(this.key);
     const { envelope } = held;
     const expired = hasExpired(envelope, around.clock.now());
     if (directive === 'escalate') {
@@ -222,6 +229,10 @@ export class Activation {
       return gathering;
     }
     if (expired) return around.failed(held, 'EXPIRED', expiry(envelope));
+    if (around.breaker.open) {
+      held.attempts -= 1; // no fault of its own
+      return around.wait(held, around.clock.now() + around.settings.breaker.probeEvery, error);
+    }
     const decision = decide(recoverability, held.attempts);
     if (decision.kind === 'retry') return 'retry';
     if (decision.kind === 'dead-letter') return around.deadLetter(held, code, error);
@@ -262,6 +273,7 @@ export class Activation {
       }
       attempt.end();
       if (around.closing && attempt.aborted) throw new Abandoned('ABANDONED', 'the partition was given up');
+      around.breaker.succeeded();
       const resultJson = envelope.kind === 'command' ? (around.behavior.commands.get(envelope.type)?.encodeResult(returned) ?? '') : '';
       const stored = this.#encodeState(instance, attempt);
       this.#instance = instance;

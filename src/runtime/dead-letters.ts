@@ -20,6 +20,16 @@ export interface DeadLetter {
   readonly reason: string;
   readonly error: { readonly name: string | undefined; readonly message: string; readonly stack: string | undefined };
   readonly attempts: number;
+  /** the latest of them that failed, oldest first, also those that counted for nothing because a whole dependency was away */
+  readonly history: readonly {
+    readonly attempt: number;
+    readonly at: Date;
+    readonly node: string;
+    readonly code: string;
+    readonly message: string;
+  }[];
+  /** who sent it: `warehouse/12005`, or a system's name for what came from outside */
+  readonly origin: string | undefined;
   /** the node that gave it up */
   readonly node: string;
   readonly at: Date;
@@ -102,6 +112,8 @@ function show(actor: string, shard: number, entry: string, record: DeadLetterRec
     reason: record.reason,
     error: { name: record.errorClass, message: record.message, stack: record.stack },
     attempts: record.attempts,
+    history: record.history.map((failed) => ({ ...failed, at: new Date(failed.at) })),
+    origin: message?.source ?? fieldOf(record.fields, 'source'),
     node: record.node,
     at: new Date(record.at),
     data: fieldOf(record.fields, 'data'),

@@ -7,6 +7,7 @@ import { ACTIVATIONS_IN_MEMORY } from '../message/limits.js';
 import type { Random } from '../message/random.js';
 import type { Asks } from './asks.js';
 import type { Behavior } from './behavior.js';
+import { Breaker } from './breaker.js';
 import type { Gate } from './gate.js';
 import type { Held } from './held.js';
 import type { Branch, Inbox } from './inbox.js';
@@ -53,6 +54,7 @@ const FED_FROM = 4;
 export class Host {
   readonly partitions = new Map<number, Partition>();
   readonly slots: Slots;
+  readonly breaker: Breaker;
   #held = 0;
   #starved = false;
   #sweep: Timer | undefined;
@@ -76,6 +78,9 @@ export class Host {
   ) {
     this.#branch = parent.branch(behavior.type);
     this.slots = new Slots(settings.concurrency);
+    this.breaker = new Breaker(settings.breaker, deps.clock, (open) => {
+      deps.signals.emit({ kind: open ? 'breaker-opened' : 'breaker-closed', actor: behavior.type });
+    });
   }
 
   get type(): string {
@@ -201,6 +206,7 @@ export class Host {
 
   stop(): void {
     this.#sweep?.cancel();
+    this.breaker.stop();
     this.#branch.stop();
   }
 }

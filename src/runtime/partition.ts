@@ -7,6 +7,7 @@ import { deleteState, type StoredState, writeState } from '../log/state.js';
 import { type Suspect, SuspectRecords } from '../log/suspects.js';
 import { fromFields } from '../message/envelope.js';
 import { codeOf, ErrandError, RedisError } from '../message/errors.js';
+import { ATTEMPT_CHARACTERS, ATTEMPTS_TOLD } from '../message/limits.js';
 import type { Surroundings } from './activation.js';
 import { Activations } from './activations.js';
 import { answer, answerUnreadable, type Ending } from './answers.js';
@@ -107,6 +108,9 @@ export class Partition implements Surroundings, Source {
   get slots() {
     return this.host.slots;
   }
+  get breaker() {
+    return this.host.breaker;
+  }
   get gate() {
     return this.host.deps.gate;
   }
@@ -161,7 +165,7 @@ export class Partition implements Surroundings, Source {
   #take({ id, fields }: Entry): void {
     const envelope = fromFields(fields);
     if ('fault' in envelope) return this.#refuse(id, fields, 'NO_ENVELOPE', envelope.fault);
-    const held: Held = { entry: id, envelope, fields, attempts: 0, drain: undefined, routed: false, removed: false };
+    const held: Held = { entry: id, envelope, fields, attempts: 0, history: [], drain: undefined, routed: false, removed: false };
     this.#hold(held);
     const { deps } = this.host;
     const shard = deps.composer.shardOf(envelope.subject);
@@ -245,7 +249,7 @@ export class Partition implements Surroundings, Source {
   /** An entry that is no message. */
   #refuse(entry: string, fields: readonly string[], code: string, fault: string): void {
     const gathering = this.committer.gather();
-    const held: Held = { entry, fields, envelope: NOBODY, attempts: 0, drain: undefined, routed: false, removed: false };
+    const held: Held = { entry, fields, envelope: NOBODY, attempts: 0, history: [], drain: undefined, routed: false, removed: false };
     this.#hold(held);
     this.#condemn(gathering, held, code, new ErrandError(code, fault));
     answerUnreadable(gathering.batch, this.host.deps.keys, this.host.type, this.shard, fields, `${code}: ${fault}`, this.clock.now());
@@ -253,19 +257,21 @@ export class Partition implements Surroundings, Source {
   }
 
   #condemn(gathering: Gathering, held: Held, reason: string, error: Error): void {
-    const { entry, fields, attempts, envelope } = held;
+    const { envelope } = held;
     const messageId = envelope === NOBODY ? undefined : envelope.id;
-    condemn(this.host.deps, this.host.type, this.shard, gathering, { entry, fields, attempts, messageId }, reason, error);
+    condemn(this.host.deps, this.host.type, this.shard, gathering, { ...held, messageId }, reason, error);
   }
 
   /** A fact that cannot be taken in. */
   refuseFact(gathering: Gathering, { id, fields }: Entry, reason: string, error: Error): void {
-    const condemned = { entry: id, fields, attempts: 0, messageId: undefined };
+    const condemned = { entry: id, fields, attempts: 0, history: [], messageId: undefined };
     condemn(this.host.deps, this.host.type, this.shard, gathering, condemned, reason, error);
   }
 
   attemptFailed(held: Held, error: Error): void {
     const code = codeOf(error, 'HANDLER_FAILED');
+    const failed = { attempt: held.attempts, at: this.clock.now(), node: this.host.deps.node, code };
+    held.history = [...held.history, { ...failed, message: error.message.slice(0, ATTEMPT_CHARACTERS) }].slice(-ATTEMPTS_TOLD);
     this.host.signal('attempt-failed', held, { attempt: held.attempts, code, message: error.message });
     const { type, id, subject } = held.envelope;
     const text = `attempt ${held.attempts} at ${type} for ${this.host.type}/${subject} failed`;

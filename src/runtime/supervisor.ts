@@ -33,6 +33,7 @@ export interface ChildView {
   readonly state: SupervisionState;
   readonly escalations: number;
   readonly lastFailure: LastFailure | undefined;
+  readonly breaker: 'closed' | 'open';
   readonly activations: number;
   readonly partitions: readonly number[];
 }
@@ -158,12 +159,13 @@ export class Supervisor {
       state: states.includes('restarting') ? 'restarting' : states.length > 0 && !states.includes('running') ? 'stopped' : 'running',
       escalations: this.escalations,
       lastFailure: this.lastFailure,
-      children: this.#hosts.map(({ type, settings, state, escalations, lastFailure, active, partitions }) => ({
+      children: this.#hosts.map(({ type, settings, state, escalations, lastFailure, breaker, active, partitions }) => ({
         actor: type,
         restart: settings.restart,
         state,
         escalations,
         lastFailure,
+        breaker: breaker.open ? 'open' : 'closed',
         activations: active,
         partitions: [...partitions.keys()].sort((a, b) => a - b),
       })),

@@ -174,9 +174,9 @@ export class WaitingKeys {
         const piece = await lists.window(link, waiting.key, Math.min(Math.max(1, room()), ASIDE_WINDOW));
         if (this.#stopped || waiting.drain !== drain) return;
         waiting.left = piece.length;
-        for (const { entry, fields, attempts } of piece) {
+        for (const { entry, fields, attempts, history } of piece) {
           const envelope = fromFields(fields);
-          const held = { entry, fields, attempts, drain, routed: false, removed: false };
+          const held = { entry, fields, attempts, history, drain, routed: false, removed: false };
           // One that cannot be read takes its turn like the others: a list is popped in its order.
           if ('fault' in envelope)
             deliver({ ...held, envelope: { ...NOBODY, kind: 'event', subject: waiting.key }, fault: envelope.fault });
@@ -191,6 +191,6 @@ export class WaitingKeys {
   }
 }
 
-function asideOf({ entry, fields, attempts }: Held): Aside {
-  return { entry, fields, attempts };
+function asideOf({ entry, fields, attempts, history }: Held): Aside {
+  return { entry, fields, attempts, history };
 }

@@ -71,6 +71,7 @@ supervisors:
         passivateAfter: 1.5h
         recoverability: { immediate: 0, delayed: [1s, 5m], order: park }
         directives: { stop: [SOLD_OUT], escalate: [ECONNREFUSED, LINK_DOWN] }
+        breaker: { failures: 3, probeEvery: 2s }
         attemptTimeout: 3s
         state: { keepFor: 90d, maxBytes: 2048 }
     supervisors:
@@ -105,6 +106,7 @@ test('a whole file is read, durations in milliseconds, defaults filled in', asyn
             ['ECONNREFUSED', 'escalate'],
             ['LINK_DOWN', 'escalate'],
           ]),
+          breaker: { failures: 3, probeEvery: 2_000 },
           attemptTimeout: 3_000,
           state: { keepFor: 90 * 86_400_000, maxBytes: 2048 },
         },
