@@ -49,8 +49,8 @@ const MUTANTS = [
   },
   {
     name: "a waiting key's later messages let through",
-    file: 'dist/src/runtime/activation.js',
-    from: 'around.divert(held)',
+    file: 'dist/src/runtime/partition.js',
+    from: 'held.drain === undefined && this.#waiting.has(key)',
     to: 'false',
     caughtBy: 'dist/test/runtime/recovery.test.js',
   },
@@ -81,6 +81,20 @@ const MUTANTS = [
     from: 'this.#instance = undefined; // A3',
     to: '',
     caughtBy: 'dist/test/runtime/main-job.test.js',
+  },
+  {
+    name: 'a hot key that keeps the others out',
+    file: 'dist/src/runtime/host.js',
+    from: 'crowded && this.slots.free > 0',
+    to: 'false',
+    caughtBy: 'dist/test/runtime/hot-key.test.js',
+  },
+  {
+    name: "a waiting key's queued messages let through",
+    file: 'dist/src/runtime/partition.js',
+    from: 'for (const held of queued.splice(0)) {',
+    to: 'for (const held of []) {',
+    caughtBy: 'dist/test/runtime/recovery.test.js',
   },
   {
     name: 'a suspicion that condemns',

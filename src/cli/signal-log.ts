@@ -22,6 +22,8 @@ const LEVEL: Readonly<Partial<Record<Signal['kind'], Level>>> = {
   'actor-stopped': 'warn',
   'message-failed': 'warn',
   'dead-letter': 'error',
+  'running-alone': 'warn',
+  wiped: 'error',
   unhosted: 'warn',
   fault: 'error',
 };

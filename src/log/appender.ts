@@ -1,4 +1,4 @@
-import { type Clock, sleep, type Timer } from '../message/clock.js';
+import { type Clock, sleep, within } from '../message/clock.js';
 import { AppendRejected, AppendUnknown, invariant, RedisError } from '../message/errors.js';
 import {
   BATCH_BYTES,
@@ -100,12 +100,7 @@ export class Appender {
 
   /** Resolves once all that was taken is answered, or `ms` have passed. */
   async drained(ms: number): Promise<void> {
-    let timer: Timer | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = this.options.clock.after(ms, resolve);
-    });
-    await Promise.race([late, Promise.all([...this.#shards.values()].map((queue) => queue.drained()))]);
-    timer?.cancel();
+    await within(this.options.clock, ms, Promise.all([...this.#shards.values()].map((queue) => queue.drained())));
   }
 
   /** Gives up what is still unanswered. */

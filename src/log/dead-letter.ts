@@ -15,6 +15,8 @@ export interface DeadLetterRecord {
   /** class and stack of the last error, when a handler threw one */
   readonly errorClass: string | undefined;
   readonly stack: string | undefined;
+  /** the message waits at the head of its key's aside list, and the letter only points to it */
+  readonly parked: boolean;
   readonly attempts: number;
   /** how the latest of them failed */
   readonly history: readonly FailedAttempt[];
@@ -34,6 +36,7 @@ export function writeDeadLetter(batch: CommitBatch, keys: Keys, { type, shard }:
     const value = fieldOf(fields, name);
     if (value !== undefined) shown.push(name, value);
   }
+  if (letter.parked) shown.push('parked', 'yes');
   if (letter.history.length > 0) shown.push('history', JSON.stringify(letter.history));
   if (letter.errorClass !== undefined) shown.push('errorclass', letter.errorClass);
   if (letter.stack !== undefined) shown.push('stack', letter.stack);
@@ -48,6 +51,7 @@ export function readDeadLetter({ fields }: Entry): DeadLetterRecord {
     message: text('message'),
     errorClass: fieldOf(fields, 'errorclass'),
     stack: fieldOf(fields, 'stack'),
+    parked: fieldOf(fields, 'parked') !== undefined,
     attempts: Number(text('attempts')),
     history: fromJson(text('history') || '[]', 'a dead letter') as FailedAttempt[],
     node: text('node'),

@@ -55,6 +55,17 @@ export async function recordShards(link: Link, name: string, wanted: number | un
   return Number(recorded);
 }
 
+/** The name of the system's data, which is `fresh` when it has none yet. Another name means other data: all was wiped meanwhile. */
+export async function recordIdentity(link: Link, keys: Keys, fresh: string): Promise<string> {
+  const read = (): Promise<unknown> => link.call('HGET', [keys.system, 'identity']);
+  let recorded = await read();
+  if (recorded === null) {
+    await link.call('HSETNX', [keys.system, 'identity', fresh]);
+    recorded = await read();
+  }
+  return String(recorded);
+}
+
 /** Records the actor types that some node hosts. Writes nothing that is there already: a full Redis refuses it, and must be drained by those it knows. */
 export async function recordActorTypes(link: Link, keys: Keys, types: readonly string[]): Promise<void> {
   const recorded = new Set(await recordedActorTypes(link, keys));

@@ -35,6 +35,16 @@ export const systemClock: Clock = {
   },
 };
 
+/** Resolves once `work` is settled, however, but after `ms` on `clock` at the latest. */
+export async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: Timer | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = clock.after(ms, resolve);
+  });
+  await Promise.race([late, work.catch(() => undefined)]);
+  timer?.cancel();
+}
+
 /** Resolves after `ms` on `clock`; at once, and without complaint, when `signal` aborts. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -19,6 +19,7 @@ import type { Composer } from './outgoing.js';
 import { choose, decide, usedUp } from './recoverability.js';
 import type { Slots } from './slots.js';
 import type { ChildSettings } from './supervision-settings.js';
+import type { Verdicts } from './verdicts.js';
 
 /**
  * One actor type and key in memory, one message at a time.
@@ -43,12 +44,11 @@ export interface Surroundings {
   /** the partition is no longer ours, or is stopping: begin nothing new */
   readonly closing: boolean;
   readonly running: Set<Attempt>;
+  readonly verdicts: Verdicts;
   /** work at a message begins; ends, its commit included */
   begin(): void;
   end(): void;
   loadState(key: string): Promise<StoredState | undefined>;
-  /** Must this message wait behind others of its key? If so, it has been dealt with. */
-  divert(held: Held): boolean;
   completed(held: Held, attempt: Attempt, resultJson: string, state: StoredState | undefined): Gathering;
   failed(held: Held, code: string, message: string): Gathering;
   deadLetter(held: Held, code: string, error: Error): Gathering;
@@ -59,8 +59,6 @@ export interface Surroundings {
   escalate(held: Held, error: Error, gathering: Gathering): void;
   /** Why this key's activation is made anew, when its supervisor restarted the actor type. */
   restartReason(key: string): Error | undefined;
-  fault(where: string, error: Error): void;
-  attemptFailed(held: Held, error: Error): void;
   flushed(): Promise<boolean>;
   /** set when this message must run alone: it may have killed its process */
   suspect(held: Held): Suspect | undefined;
@@ -82,6 +80,9 @@ function expiry({ expires }: Envelope): string {
   return `not handled before ${new Date(expires ?? Number.NaN).toISOString()}`;
 }
 
+/** It went aside while it waited. */
+const isOver = ({ stage }: Held): boolean => stage === 'over';
+
 /** The attempt's outcome counts for nothing: the partition was lost, or the node stopped. */
 class Abandoned extends ErrandError {}
 
@@ -93,6 +94,10 @@ export class Activation {
   inbox: Inbox<Held> | undefined;
   /** messages sent to the inbox and not yet dealt with */
   outstanding = 0;
+  /** those of them that are not begun, in order */
+  readonly queued: Held[] = [];
+  /** the last one that was begun */
+  current: Held | undefined;
   lastUsed = 0; // monotonic ms
   #instance: Instance | undefined;
   /** why the next instance takes the place of another */
@@ -111,9 +116,12 @@ export class Activation {
   /** The inbox's receiver; never rejects. */
   readonly receive = async (held: Held): Promise<void> => {
     const { around } = this;
-    if (around.closing || around.divert(held)) return;
+    if (around.closing || isOver(held)) return;
     const probe = around.breaker.open && (await around.breaker.turn());
-    if (around.closing) return probe ? around.breaker.leave() : undefined;
+    if (around.closing || isOver(held)) return probe ? around.breaker.leave() : undefined;
+    this.queued.shift();
+    this.current = held;
+    held.stage = 'begun';
     around.begin();
     try {
       const gathering = await this.#inTurn(held);
@@ -122,7 +130,7 @@ export class Activation {
       // Only what goes wrong around the handler comes here. When the state cannot be loaded, the partition is being dropped; all else is a
       // fault in errand, and the message must not stand in its key's way for ever.
       const error = asError(thrown);
-      around.attemptFailed(held, error);
+      around.verdicts.attemptFailed(held, error);
       if (!around.closing) around.deadLetter(held, 'BROKEN_INVARIANT', error);
     } finally {
       if (probe) around.breaker.leave();
@@ -188,7 +196,7 @@ export class Activation {
       const ended = await this.#attempt(held, data);
       if (!('error' in ended)) return ended;
       if (around.closing && ended.error instanceof Abandoned) return undefined;
-      around.attemptFailed(held, ended.error);
+      around.verdicts.attemptFailed(held, ended.error);
       const gathering = this.#afterFailure(held, ended);
       if (gathering !== 'retry') return gathering;
       // What a pipelined key staged before this message is committed first: the retry runs on committed state.
@@ -239,7 +247,8 @@ export class Activation {
     return around.wait(held, decision.kind === 'park' ? 'parked' : around.clock.now() + decision.delay, error);
   }
 
-  readonly #onFault = (hook: string, error: Error): void => this.around.fault(`${this.around.behavior.type}/${this.key} ${hook}`, error);
+  readonly #onFault = (hook: string, error: Error): void =>
+    this.around.verdicts.fault(`${this.around.behavior.type}/${this.key} ${hook}`, error);
 
   /** The activation leaves memory. */
   leave(hook: Hook): void {

@@ -20,6 +20,10 @@ export class Activations {
     return this.#byKey.keys();
   }
 
+  get(key: string): Activation | undefined {
+    return this.#byKey.get(key);
+  }
+
   /** Into the inbox of its key's activation, which is made when there is none. */
   route(held: Held): void {
     const key = held.envelope.subject;
@@ -29,14 +33,15 @@ export class Activations {
       activation.inbox = this.spawn(key, activation.receive);
       this.#byKey.set(key, activation);
     }
-    held.routed = true;
+    held.stage = 'routed';
     activation.outstanding += 1;
+    activation.queued.push(held);
     activation.inbox?.send(held);
   }
 
   /** A message that was routed is dealt with. */
-  forget({ envelope, routed }: Held): void {
-    const activation = routed ? this.#byKey.get(envelope.subject) : undefined;
+  forget({ envelope }: Held): void {
+    const activation = this.#byKey.get(envelope.subject);
     if (activation === undefined) return;
     activation.outstanding -= 1;
     activation.lastUsed = this.around.clock.monotonic();
@@ -53,6 +58,15 @@ export class Activations {
   /** When each that has nothing to do was last used, monotonic ms. */
   idleSince(): number[] {
     return [...this.#byKey.values()].filter(({ outstanding }) => outstanding === 0).map(({ lastUsed }) => lastUsed);
+  }
+
+  /** Keys of which several messages are held, and how many of them are queued. */
+  crowds(): { key: string; queued: number }[] {
+    const crowds: { key: string; queued: number }[] = [];
+    for (const { key, queued, outstanding } of this.#byKey.values()) {
+      if (queued.length > 0 && outstanding > 1) crowds.push({ key, queued: queued.length });
+    }
+    return crowds;
   }
 
   clear(): void {

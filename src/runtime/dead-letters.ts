@@ -19,6 +19,8 @@ export interface DeadLetter {
   /** stable code: why it is here; an error's own code, or `NO_ENVELOPE`, `WRONG_SHARD`, `UNKNOWN_MESSAGE`, `HANDLER_FAILED`, … */
   readonly reason: string;
   readonly error: { readonly name: string | undefined; readonly message: string; readonly stack: string | undefined };
+  /** the message waits at the head of its key for somebody to redrive or discard it; otherwise it is over */
+  readonly parked: boolean;
   readonly attempts: number;
   /** the latest of them that failed, oldest first, also those that counted for nothing because a whole dependency was away */
   readonly history: readonly {
@@ -111,6 +113,7 @@ function show(actor: string, shard: number, entry: string, record: DeadLetterRec
     causationId: message?.causationId,
     reason: record.reason,
     error: { name: record.errorClass, message: record.message, stack: record.stack },
+    parked: record.parked,
     attempts: record.attempts,
     history: record.history.map((failed) => ({ ...failed, at: new Date(failed.at) })),
     origin: message?.source ?? fieldOf(record.fields, 'source'),

@@ -13,10 +13,10 @@ export interface Held {
   attempts: number;
   /** how the latest of them failed */
   history: readonly FailedAttempt[];
-  /** which draining of its key's aside list brought it; undefined for one that stands in the inbox */
-  readonly drain: number | undefined;
-  /** it was sent to its key's activation, which counts it */
-  routed: boolean;
+  /** which draining of its key's aside list brought it, or took it over; undefined for one that stands in the inbox */
+  drain: number | undefined;
+  /** `routed`: its key's activation counts it; `begun`: it is being worked at; `over`: what becomes of it is handed to the committer */
+  stage: 'read' | 'routed' | 'begun' | 'over';
   /** the commit that removes its inbox entry is on its way, or done */
   removed: boolean;
 }

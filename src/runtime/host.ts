@@ -49,6 +49,8 @@ export interface LastFailure {
 /** With less than this share of `prefetch` free nothing more is read; it is read again from that share on. */
 const STARVED_BELOW = 8;
 const FED_FROM = 4;
+/** Memory that has been full for this long while workers are free is full of keys that hold more than their share. */
+const CROWDED_MS = 200;
 
 /** One actor type on one node: what its partitions here share. */
 export class Host {
@@ -56,7 +58,9 @@ export class Host {
   readonly slots: Slots;
   readonly breaker: Breaker;
   #held = 0;
-  #starved = false;
+  /** since when (monotonic ms) too little is free for another read; undefined: it is not so */
+  #starvedSince: number | undefined;
+  #crowding: Timer | undefined;
   #sweep: Timer | undefined;
   #crowdedAt = ACTIVATIONS_IN_MEMORY;
   /** `restarting`: nothing is acquired until its supervisor's back-off is over; `stopped`: nothing any more */
@@ -96,16 +100,45 @@ export class Host {
   room(): number {
     const { free } = this;
     // A source with little room would make one read small for all: it is left out until a fair piece is free.
-    this.#starved = free <= 0 || free * STARVED_BELOW < this.settings.prefetch;
-    return this.#starved ? 0 : Math.max(1, Math.floor(free / Math.max(1, this.partitions.size)));
+    const starved = free <= 0 || free * STARVED_BELOW < this.settings.prefetch;
+    if (!starved) {
+      this.#starvedSince = undefined;
+      return Math.max(1, Math.floor(free / Math.max(1, this.partitions.size)));
+    }
+    this.#starvedSince ??= this.deps.clock.monotonic();
+    this.#watchCrowds();
+    return 0;
+  }
+
+  /** One look at a time, however often memory is full. */
+  #watchCrowds(): void {
+    this.#crowding ??= this.deps.clock.after(CROWDED_MS, () => {
+      this.#crowding = undefined;
+      if (this.#starvedSince === undefined) return;
+      const crowded = this.deps.clock.monotonic() - this.#starvedSince >= CROWDED_MS;
+      if (crowded && this.slots.free > 0) this.#makeWay();
+      this.#watchCrowds();
+    });
+  }
+
+  /** The keys that hold most of the memory go aside, so that those behind them are read. */
+  #makeWay(): void {
+    const partitions = [...this.partitions.values()];
+    const crowds = partitions.flatMap((partition) => partition.crowds().map((crowd) => ({ partition, ...crowd })));
+    let { free } = this;
+    for (const { partition, key, queued } of crowds.sort((a, b) => b.queued - a.queued)) {
+      if (free * FED_FROM >= this.settings.prefetch) return;
+      partition.crowd(key);
+      free += queued;
+    }
   }
 
   /** So many more messages are in memory. */
   held(more: number): void {
     this.#held += more;
     // Asked for again only once a fair piece is free: a read for each single message would cost more than it brings.
-    if (!this.#starved || this.free * FED_FROM < this.settings.prefetch) return;
-    this.#starved = false;
+    if (this.#starvedSince === undefined || this.free * FED_FROM < this.settings.prefetch) return;
+    this.#starvedSince = undefined;
     for (const partition of this.partitions.values()) this.deps.reader.nudge(partition);
   }
 
@@ -208,5 +241,6 @@ export class Host {
     this.#sweep?.cancel();
     this.breaker.stop();
     this.#branch.stop();
+    this.#crowding?.cancel();
   }
 }

@@ -12,6 +12,8 @@ export interface Condemned {
   readonly attempts: number;
   readonly history: readonly FailedAttempt[];
   readonly messageId: string | undefined;
+  /** it is not over: the message waits at the head of its key's aside list */
+  readonly parked: boolean;
 }
 
 /** Adds the dead letter to a commit, and says so once it is committed. */
@@ -24,7 +26,7 @@ export function condemn(
   reason: string,
   error: Error,
 ): void {
-  const { entry, fields, attempts, history, messageId } = condemned;
+  const { entry, fields, attempts, history, messageId, parked } = condemned;
   const message = error.message.slice(0, ERROR_CHARACTERS);
   const thrown = attempts > 0; // by a handler; otherwise the reason says it all
   writeDeadLetter(
@@ -38,6 +40,7 @@ export function condemn(
       stack: thrown && typeof error.stack === 'string' ? redactedStack(classOf(error), error.stack).slice(0, STACK_CHARACTERS) : undefined,
       attempts,
       history,
+      parked,
       node: deps.node,
       at: deps.clock.now(),
       entry,

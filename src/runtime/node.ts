@@ -4,8 +4,8 @@ import { Keys } from '../log/keys.js';
 import { Reader } from '../log/reader.js';
 import { loadScripts } from '../log/scripts.js';
 import { readStates } from '../log/state.js';
-import { recordedSubscriptions, recordSubscription } from '../log/subscriptions.js';
-import { checkServer, hostedTypes, recordActorTypes, recordedActorTypes, recordShards } from '../log/system-record.js';
+import { recordedSubscriptions } from '../log/subscriptions.js';
+import { checkServer, hostedTypes, recordedActorTypes, recordShards } from '../log/system-record.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { type Duration, milliseconds } from '../message/duration.js';
 import { asError, codeOf, ErrandError, IdleTimeoutError, invariant, RedisError, type Unsettled } from '../message/errors.js';
@@ -18,12 +18,12 @@ import { Gate } from './gate.js';
 import type { Deps } from './host.js';
 import { type Subscriber, unsettled } from './idle.js';
 import { Branch } from './inbox.js';
-import { cursorField } from './intake.js';
 import type { Logger } from './logger.js';
 import { Observatory } from './observe.js';
 import { Composer } from './outgoing.js';
 import { Ownership } from './ownership.js';
 import { Pulse } from './pulse.js';
+import { Registration } from './registration.js';
 import { Retention } from './retention.js';
 import { Sender } from './sender.js';
 import { Signals } from './signals.js';
@@ -103,7 +103,7 @@ export class Node {
 
   async #begin(): Promise<void> {
     const { behaviors, logger } = this.options;
-    const { deps, append, read, ownership, supervision } = this.parts;
+    const { deps, append, read, registration, ownership, supervision } = this.parts;
     supervision.actOn(ownership);
     this.parts.failure.then((reason) => this.stop(0, reason)).catch(() => undefined);
     const { link, keys, reader, signals } = deps;
@@ -112,15 +112,7 @@ export class Node {
     link.onUp(() => signals.emit({ kind: 'connected' }));
     if (behaviors.length > 0) {
       await read.open();
-      await recordActorTypes(
-        link,
-        keys,
-        behaviors.map(({ type }) => type),
-      );
-      for (const { type, subscriptions } of behaviors) {
-        for (const { event, from } of subscriptions.values())
-          await recordSubscription(link, keys, type, event.name, from, cursorField(event.name));
-      }
+      await registration.record();
       reader.start();
       await ownership.start();
     }
@@ -269,6 +261,7 @@ interface Parts {
   readonly appender: Appender;
   readonly sender: Sender;
   readonly observatory: Observatory;
+  readonly registration: Registration;
   readonly ownership: Ownership;
   readonly supervision: Supervision;
   /** resolves when a supervisor at the top has failed */
@@ -316,12 +309,13 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
     failed = resolve;
   });
   const supervision = new Supervision(deps, root, behaviors, supervisors, (reason) => failed(reason));
-  const ownership = new Ownership(deps, supervision, lease);
+  const registration = new Registration(deps, behaviors);
+  const ownership = new Ownership(deps, supervision, lease, registration);
   const unhosted = new Unhosted(deps, supervision);
   const sender = new Sender(name, keys, composer, appender, asks, observatory, (type) => unhosted.check(type));
   const retention = new Retention(deps, supervision);
   const deadLetters = new DeadLetters(keys, control);
-  return { deps, append, read, appender, sender, observatory, ownership, supervision, failure, retention, deadLetters, root };
+  return { deps, append, read, appender, sender, observatory, registration, ownership, supervision, failure, retention, deadLetters, root };
 }
 
 const AGAIN_MS = 10_000;

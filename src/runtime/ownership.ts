@@ -1,11 +1,12 @@
 import { isAway } from '../log/connection.js';
 import { acquire, type Held, release, renew } from '../log/lease.js';
-import type { Timer } from '../message/clock.js';
+import { type Timer, within } from '../message/clock.js';
 import { asError, codeOf, ErrandError, RedisError } from '../message/errors.js';
 import { token } from '../message/random.js';
 import type { Deps, Host } from './host.js';
 import { Membership } from './membership.js';
 import { Partition } from './partition.js';
+import type { Registration } from './registration.js';
 
 /**
  * Which partitions this node owns.
@@ -27,6 +28,8 @@ const HAND_OVER_MS = 10_000;
 const REFUSED_MS = 30_000;
 /** An acquisition whose answer was lost may have happened; so many of them are remembered. */
 const NONCES_KEPT = 16;
+/** A Redis that does not answer gets so much longer than the grace. */
+const FAREWELL_MS = 1_000;
 /** Before the end of a lease that could not be renewed; less for very short leases. */
 const MARGIN_MS = 1_000;
 
@@ -56,6 +59,7 @@ export class Ownership {
     private readonly deps: Deps,
     private readonly supervised: { readonly hosts: readonly Host[] },
     private readonly lease: number,
+    private readonly registration: Registration,
   ) {
     this.#membership = new Membership(deps, lease);
   }
@@ -200,7 +204,10 @@ export class Ownership {
       // A full Redis takes no heartbeat, but its owners can still drain it: the one must not stand in the other's way.
       const asking = this.#acquireMissing();
       try {
-        if (!this.#stopping) await this.#announce();
+        if (!this.#stopping) {
+          await this.registration.check();
+          await this.#announce();
+        }
       } finally {
         await asking;
       }
@@ -344,7 +351,8 @@ export class Ownership {
     this.#again?.timer.cancel();
     this.#watching?.cancel();
     const { clock, link, keys, reader, signals } = this.deps;
-    if (link.up) await this.#membership.leave().catch(() => undefined); // others begin to ask for its share
+    const leaving = link.up ? this.#membership.leave() : Promise.resolve(); // others begin to ask for its share
+    leaving.catch(() => undefined);
     const owned = this.#owned();
     for (const partition of owned) {
       partition.stopWork();
@@ -359,21 +367,19 @@ export class Ownership {
     deadline.cancel();
     giveUp();
     // What is still on its way must not come after the release: a renewal would keep this node alive in the others' eyes.
-    await Promise.all([this.#beat, ...this.#acquiring.values()]);
+    const farewell = async (): Promise<void> => {
+      await Promise.all([leaving, this.#beat, ...this.#acquiring.values()]);
+      if (!link.up) return;
+      await release(
+        link,
+        keys,
+        this.hosts.flatMap((host) => this.#held(host, this.#shards)),
+      );
+      await this.#membership.leave();
+    };
+    await within(clock, FAREWELL_MS, farewell()); // unheard, the leases end by themselves
     this.#tending?.cancel();
     this.#leaseEnd?.cancel();
-    if (link.up) {
-      try {
-        await release(
-          link,
-          keys,
-          this.hosts.flatMap((host) => this.#held(host, this.#shards)),
-        );
-        await this.#membership.leave();
-      } catch {
-        // The leases end by themselves.
-      }
-    }
     for (const { host, shard } of owned) {
       host.partitions.delete(shard);
       signals.emit({ kind: 'partition-released', actor: host.type, shard });

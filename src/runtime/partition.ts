@@ -7,20 +7,18 @@ import { deleteState, type StoredState, writeState } from '../log/state.js';
 import { type Suspect, SuspectRecords } from '../log/suspects.js';
 import { fromFields } from '../message/envelope.js';
 import { codeOf, ErrandError, RedisError } from '../message/errors.js';
-import { ATTEMPT_CHARACTERS, ATTEMPTS_TOLD } from '../message/limits.js';
-import type { Surroundings } from './activation.js';
+import type { Activation, Surroundings } from './activation.js';
 import { Activations } from './activations.js';
-import { answer, answerUnreadable, type Ending } from './answers.js';
 import type { Attempt } from './attempt.js';
 import { Committer, type Gathering } from './committer.js';
 import { type Held, NOBODY } from './held.js';
 import type { Host } from './host.js';
 import { InboxWindow } from './inbox-window.js';
 import { Intake } from './intake.js';
-import { condemn } from './letters.js';
 import { StateLoader } from './state-loader.js';
 import { Suspects } from './suspects.js';
 import { Timetable } from './timetable.js';
+import { Verdicts } from './verdicts.js';
 import { WaitingKeys } from './waiting-keys.js';
 
 /**
@@ -36,6 +34,7 @@ export class Partition implements Surroundings, Source {
   readonly committer: Committer;
   readonly #intakes: readonly Intake[];
   readonly activations: Activations;
+  readonly verdicts: Verdicts;
   readonly #window: InboxWindow;
   readonly #states: StateLoader;
   readonly #lists: AsideLists;
@@ -76,6 +75,7 @@ export class Partition implements Surroundings, Source {
     });
     this.committer = committer;
     const unread = (what: string) => (error: Error) => this.onLost(this, `${what} unread`, error);
+    this.verdicts = new Verdicts(host, shard);
     this.activations = new Activations(this, (key, receive) => host.spawn(key, receive));
     this.#states = new StateLoader(link, unread('states'));
     this.#timetable = new Timetable(new Schedule(keys, id), committer, link, clock, unread('schedule'));
@@ -89,7 +89,7 @@ export class Partition implements Surroundings, Source {
       room: () => host.free,
       deliver: (held) => {
         this.#hold(held);
-        this.activations.route(held);
+        this.#route(held);
       },
       onFailed: unread('waiting messages'),
     });
@@ -165,7 +165,7 @@ export class Partition implements Surroundings, Source {
   #take({ id, fields }: Entry): void {
     const envelope = fromFields(fields);
     if ('fault' in envelope) return this.#refuse(id, fields, 'NO_ENVELOPE', envelope.fault);
-    const held: Held = { entry: id, envelope, fields, attempts: 0, history: [], drain: undefined, routed: false, removed: false };
+    const held: Held = { entry: id, envelope, fields, attempts: 0, history: [], drain: undefined, stage: 'read', removed: false };
     this.#hold(held);
     const { deps } = this.host;
     const shard = deps.composer.shardOf(envelope.subject);
@@ -176,13 +176,18 @@ export class Partition implements Surroundings, Source {
       const gathering = this.committer.gather();
       this.#timetable.postpone(held, gathering, envelope.due);
       this.#settle(held, gathering);
-    } else this.activations.route(held);
+    } else this.#route(held);
   }
 
   #hold(held: Held): void {
     if (held.drain === undefined) this.#window.add(held);
     this.#held += 1;
     this.host.held(1);
+  }
+
+  #route(held: Held): void {
+    if (held.drain === undefined && this.#waiting.has(held.envelope.subject)) return this.#follow(held);
+    this.activations.route(held);
   }
 
   loadState(key: string): Promise<StoredState | undefined> {
@@ -196,15 +201,23 @@ export class Partition implements Surroundings, Source {
     if (held.drain === undefined) gathering.removed.push(held);
     else this.#waiting.pop(held, gathering.batch);
     this.#suspects.settled(gathering, held.entry);
-    gathering.after(() => this.#forget(held));
+    this.#leave(held, gathering);
     return gathering;
   }
 
-  #forget(held: Held): void {
+  /** What becomes of the message is handed over; once that is committed it leaves memory. */
+  #leave(held: Held, gathering: Gathering): void {
+    const counted = held.stage !== 'read';
+    held.stage = 'over';
+    gathering.after(() => this.#forget(held, counted));
+  }
+
+  /** @param counted by its key's activation */
+  #forget(held: Held, counted: boolean): void {
     if (this.#dropped) return;
     this.#held -= 1;
     this.host.held(-1);
-    this.activations.forget(held);
+    if (counted) this.activations.forget(held);
     if (held.drain !== undefined) this.#waiting.forgotten(held);
   }
 
@@ -216,66 +229,31 @@ export class Partition implements Surroundings, Source {
     if (state !== undefined) writeState(batch, stateKey, state, this.settings.state.keepFor);
     else if (attempt.forgotten) deleteState(batch, stateKey);
     for (const { stream, fields } of attempt.staged) batch.append(stream, fields);
-    this.#answer(held, gathering, { status: 'completed', json: resultJson });
+    this.verdicts.answer(held, gathering, { status: 'completed', json: resultJson });
     return this.#settle(held, gathering);
   }
 
   failed(held: Held, code: string, message: string): Gathering {
     const gathering = this.committer.gather();
-    this.#answer(held, gathering, { status: 'failed', code, message });
+    this.verdicts.answer(held, gathering, { status: 'failed', code, message });
     this.host.signal('message-failed', held, { code, message });
     return this.#settle(held, gathering);
   }
 
   deadLetter(held: Held, code: string, error: Error): Gathering {
     const gathering = this.committer.gather();
-    this.#condemn(gathering, held, code, error);
-    this.#answer(held, gathering, { status: 'failed', code: 'DEAD_LETTERED', message: `${code}: ${error.message}` });
+    this.verdicts.condemn(gathering, held, code, error);
+    this.verdicts.answer(held, gathering, { status: 'failed', code: 'DEAD_LETTERED', message: `${code}: ${error.message}` });
     return this.#settle(held, gathering);
-  }
-
-  /** Only commands have results. */
-  #answer(held: Held, gathering: Gathering, ending: Ending): void {
-    const { envelope } = held;
-    if (envelope.kind !== 'command') return;
-    const { keys, asks } = this.host.deps;
-    const outcome = answer(gathering.batch, keys, this.host.type, this.shard, envelope, ending, this.clock.now());
-    if (outcome === undefined) return;
-    gathering.after(() => asks.settle(envelope.id, outcome)); // whoever attached here need not wait for a look
-    if (envelope.replyNode !== undefined && envelope.replyNode !== asks.node)
-      asks.wake(gathering.batch, envelope.replyNode, envelope.id, outcome);
   }
 
   /** An entry that is no message. */
   #refuse(entry: string, fields: readonly string[], code: string, fault: string): void {
     const gathering = this.committer.gather();
-    const held: Held = { entry, fields, envelope: NOBODY, attempts: 0, history: [], drain: undefined, routed: false, removed: false };
+    const held: Held = { entry, fields, envelope: NOBODY, attempts: 0, history: [], drain: undefined, stage: 'read', removed: false };
     this.#hold(held);
-    this.#condemn(gathering, held, code, new ErrandError(code, fault));
-    answerUnreadable(gathering.batch, this.host.deps.keys, this.host.type, this.shard, fields, `${code}: ${fault}`, this.clock.now());
+    this.verdicts.unreadable(gathering, held, code, fault);
     this.#settle(held, gathering);
-  }
-
-  #condemn(gathering: Gathering, held: Held, reason: string, error: Error): void {
-    const { envelope } = held;
-    const messageId = envelope === NOBODY ? undefined : envelope.id;
-    condemn(this.host.deps, this.host.type, this.shard, gathering, { ...held, messageId }, reason, error);
-  }
-
-  /** A fact that cannot be taken in. */
-  refuseFact(gathering: Gathering, { id, fields }: Entry, reason: string, error: Error): void {
-    const condemned = { entry: id, fields, attempts: 0, history: [], messageId: undefined };
-    condemn(this.host.deps, this.host.type, this.shard, gathering, condemned, reason, error);
-  }
-
-  attemptFailed(held: Held, error: Error): void {
-    const code = codeOf(error, 'HANDLER_FAILED');
-    const failed = { attempt: held.attempts, at: this.clock.now(), node: this.host.deps.node, code };
-    held.history = [...held.history, { ...failed, message: error.message.slice(0, ATTEMPT_CHARACTERS) }].slice(-ATTEMPTS_TOLD);
-    this.host.signal('attempt-failed', held, { attempt: held.attempts, code, message: error.message });
-    const { type, id, subject } = held.envelope;
-    const text = `attempt ${held.attempts} at ${type} for ${this.host.type}/${subject} failed`;
-    this.host.deps.logger.warn({ actor: this.host.type, key: subject, messageId: id, attempt: held.attempts, err: error }, text);
   }
 
   suspect(held: Held): Suspect | undefined {
@@ -294,21 +272,46 @@ export class Partition implements Surroundings, Source {
 
   // ---- waiting ---------------------------------------------------------------------------------------------------------------------
 
-  divert(held: Held): boolean {
-    const place = this.#waiting.placeOf(held);
-    if (place === 'stale') this.#forget(held); // its key waits again; it still stands in the list
-    if (place !== 'follow') return place === 'stale';
+  /** From the inbox to the end of its waiting key's list. */
+  #follow(held: Held): void {
     const gathering = this.committer.gather();
     this.#waiting.follow(held, gathering);
     this.#settle(held, gathering);
-    return true;
+  }
+
+  /** All that is queued in memory behind a key that waits from now on. What came from its list still stands there. */
+  #clearQueue({ queued }: Activation): void {
+    for (const held of queued.splice(0)) {
+      if (held.drain === undefined) this.#follow(held);
+      else {
+        held.stage = 'over';
+        this.#forget(held, true);
+      }
+    }
+  }
+
+  /** Keys of which several messages are held in memory, and how many are queued. */
+  crowds(): { key: string; queued: number }[] {
+    return this.closing ? [] : this.activations.crowds().filter(({ key }) => !this.#waiting.has(key));
+  }
+
+  /** A key with more than its share of memory goes on from its aside list. */
+  crowd(key: string): void {
+    const activation = this.activations.get(key);
+    if (activation === undefined || this.closing || this.#waiting.has(key)) return;
+    const { current } = activation;
+    const begun = current?.stage === 'begun' ? current : undefined;
+    const gathering = this.committer.gather();
+    this.#waiting.crowd(key, begun, gathering);
+    if (begun !== undefined) gathering.removed.push(begun);
+    this.#clearQueue(activation);
   }
 
   wait(held: Held, until: number | 'parked', error: Error): Gathering {
     const gathering = this.#setAside(held, until === 'parked' ? PARKED : until);
     if (until === 'parked') {
       const code = codeOf(error, 'HANDLER_FAILED');
-      this.#condemn(gathering, held, `PARKED_${code}`, error);
+      this.verdicts.condemn(gathering, held, `PARKED_${code}`, error, true);
       this.host.signal('parked', held, { attempt: held.attempts });
     } else this.host.signal('retry-delayed', held, { attempt: held.attempts, until: new Date(until) });
     return gathering;
@@ -324,7 +327,9 @@ export class Partition implements Surroundings, Source {
     this.#waiting.wait(held, gathering, due);
     if (held.drain === undefined) gathering.removed.push(held);
     this.#suspects.waits(gathering, held.entry);
-    gathering.after(() => this.#forget(held));
+    this.#leave(held, gathering);
+    const activation = this.activations.get(held.envelope.subject);
+    if (activation !== undefined) this.#clearQueue(activation);
     return gathering;
   }
 
@@ -334,10 +339,6 @@ export class Partition implements Surroundings, Source {
 
   restartReason(key: string): Error | undefined {
     return this.host.restartReason(key);
-  }
-
-  fault(where: string, error: Error): void {
-    this.host.deps.signals.emit({ kind: 'fault', where, code: codeOf(error, 'HANDLER_FAILED'), message: error.message });
   }
 
   /** Trims what has been kept for long enough. */

@@ -16,6 +16,8 @@ export type SignalBody =
   | { readonly kind: 'started'; readonly node: string; readonly actors: readonly string[] }
   /** `reason` when it stopped by itself */
   | { readonly kind: 'stopped'; readonly node: string; readonly reason?: { readonly code: string; readonly message: string } }
+  /** the system's data is gone, or is other data: somebody wiped or restored it */
+  | { readonly kind: 'wiped' }
   | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected' }
   | { readonly kind: 'partition-acquired'; readonly actor: string; readonly shard: number }

@@ -7,6 +7,11 @@ export class Slots {
     this.#free = count;
   }
 
+  /** How many more could work at once. */
+  get free(): number {
+    return this.#free;
+  }
+
   /** True when a slot was free; otherwise await `turn()`. */
   tryTake(): boolean {
     if (this.#free === 0) return false;

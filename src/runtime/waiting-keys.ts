@@ -12,7 +12,8 @@ import { type Held, NOBODY } from './held.js';
 /**
  * A partition's keys that wait, each with its messages in an aside list.
  *
- * W1: while a key waits, each of its messages is in its list or on its way there, behind the ones before it.
+ * W1: while a key waits, each of its messages is in its list or on its way there, behind the ones before it. None is queued in memory but
+ *     those that were loaded from the list.
  * W2: `length` counts what the commits handed over so far will leave in the list, so that it is right for whatever is handed over next.
  * W3: a list is read only after all that was handed to the committer has reached it.
  */
@@ -60,11 +61,8 @@ export class WaitingKeys {
     this.#wake();
   }
 
-  /** What becomes of a message that is next in its inbox: may it be handled, must it follow its key aside, or is it a stale copy? */
-  placeOf(held: Held): 'handle' | 'follow' | 'stale' {
-    const waiting = this.#keys.get(held.envelope.subject);
-    if (held.drain === undefined) return waiting === undefined ? 'handle' : 'follow';
-    return waiting?.drain === held.drain ? 'handle' : 'stale';
+  has(key: string): boolean {
+    return this.#keys.has(key);
   }
 
   /** Moves an inbox message behind the others of its waiting key (W1). */
@@ -91,6 +89,21 @@ export class WaitingKeys {
       this.#waits(waiting);
     }
     gathering.after(() => this.#arm(due));
+  }
+
+  /**
+   * The key holds more than its share of memory: from now on its messages go on from its list.
+   * @param begun the one that is being worked at: it becomes the list's head, as if it had been loaded from there
+   */
+  crowd(key: string, begun: Held | undefined, { batch }: Gathering): void {
+    const { lists, clock } = this.options;
+    const waiting: WaitingKey = { key, due: clock.now(), length: 0, drain: undefined, left: 0 };
+    lists.wait(batch, key, waiting.due);
+    this.#waits(waiting);
+    if (begun === undefined) return this.#arm(waiting.due); // W3: what is handed over next is waited for
+    lists.push(batch, key, asideOf(begun));
+    waiting.length = waiting.left = 1;
+    begun.drain = waiting.drain = this.#begin();
   }
 
   #waits(waiting: WaitingKey): void {
@@ -150,10 +163,14 @@ export class WaitingKeys {
   }
 
   #drain(waiting: WaitingKey): void {
+    waiting.drain = this.#begin();
+    void this.#loadPiece(waiting, waiting.drain);
+  }
+
+  #begin(): number {
     this.#drains += 1;
     this.#draining += 1;
-    waiting.drain = this.#drains;
-    void this.#loadPiece(waiting, this.#drains);
+    return this.#drains;
   }
 
   #drained(waiting: WaitingKey): void {
@@ -176,7 +193,7 @@ export class WaitingKeys {
         waiting.left = piece.length;
         for (const { entry, fields, attempts, history } of piece) {
           const envelope = fromFields(fields);
-          const held = { entry, fields, attempts, history, drain, routed: false, removed: false };
+          const held = { entry, fields, attempts, history, drain, stage: 'read' as const, removed: false };
           // One that cannot be read takes its turn like the others: a list is popped in its order.
           if ('fault' in envelope)
             deliver({ ...held, envelope: { ...NOBODY, kind: 'event', subject: waiting.key }, fault: envelope.fault });
