@@ -113,7 +113,7 @@ class Routes {
   }
 
   method({ kind, type }: Envelope): string {
-    const method = this.#methods[kind].get(type);
+    const method = kind === 'request' ? undefined : this.#methods[kind].get(type);
     invariant(method !== undefined, 'only messages with a handler reach the actor');
     return method;
   }

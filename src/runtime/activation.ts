@@ -35,9 +35,7 @@ import type { Verdicts } from './verdicts.js';
 export interface Surroundings {
   readonly behavior: Behavior;
   readonly settings: ChildSettings;
-  readonly slots: Slots;
-  readonly breaker: Breaker;
-  readonly gate: Gate;
+  readonly host: { readonly slots: Slots; readonly breaker: Breaker; readonly deps: { readonly gate: Gate } };
   readonly clock: Clock;
   readonly composer: Composer;
   readonly shards: number;
@@ -117,8 +115,8 @@ export class Activation {
   readonly receive = async (held: Held): Promise<void> => {
     const { around } = this;
     if (around.closing || isOver(held)) return;
-    const probe = around.breaker.open && (await around.breaker.turn());
-    if (around.closing || isOver(held)) return probe ? around.breaker.leave() : undefined;
+    const probe = around.host.breaker.open && (await around.host.breaker.turn());
+    if (around.closing || isOver(held)) return probe ? around.host.breaker.leave() : undefined;
     this.queued.shift();
     this.current = held;
     held.stage = 'begun';
@@ -133,13 +131,13 @@ export class Activation {
       around.verdicts.attemptFailed(held, error);
       if (!around.closing) around.deadLetter(held, 'BROKEN_INVARIANT', error);
     } finally {
-      if (probe) around.breaker.leave();
+      if (probe) around.host.breaker.leave();
       around.end();
     }
   };
 
   async #inTurn(held: Held): Promise<Gathering | undefined> {
-    const { slots } = this.around;
+    const { slots } = this.around.host;
     if (!slots.tryTake()) await slots.turn();
     try {
       const suspect = this.around.suspect(held);
@@ -151,11 +149,11 @@ export class Activation {
 
   async #amongOthers(held: Held): Promise<Gathering | undefined> {
     const { around } = this;
-    if (!around.gate.tryEnter()) await around.gate.enter();
+    if (!around.host.deps.gate.tryEnter()) await around.host.deps.gate.enter();
     try {
       return around.closing ? undefined : await this.#handle(held);
     } finally {
-      around.gate.leave();
+      around.host.deps.gate.leave();
     }
   }
 
@@ -167,7 +165,7 @@ export class Activation {
       const text = `its process ended without a word each of the ${suspect.kills} times that it ran alone`;
       return around.deadLetter(held, 'POISON', new ErrandError('POISON', text));
     }
-    return around.gate.alone(async () => {
+    return around.host.deps.gate.alone(async () => {
       if (around.closing || !(await around.beginAlone(held, suspect)) || around.closing) return undefined;
       const gathering = await this.#handle(held);
       await gathering?.done;
@@ -213,7 +211,7 @@ export class Activation {
     const code = codeOf(error, 'HANDLER_FAILED');
     const directive = choose(error, ownChoice(failure, this.#onFault), directives);
     this.#instance = undefined; // A3
-    if (error instanceof TerminalError) around.breaker.succeeded(); // an answer
+    if (error instanceof TerminalError) around.host.breaker.succeeded(); // an answer
     if (directive === 'resume') {
       if (instance !== undefined && !failure.running) this.#instance = this.#renewed(instance);
       return around.failed(held, code, error.message);
@@ -224,7 +222,7 @@ export class Activation {
       return around.failed(held, code, error.message);
     }
     this.#failure = error;
-    around.breaker.failed(this.key);
+    around.host.breaker.failed(this.key);
     const { envelope } = held;
     const expired = hasExpired(envelope, around.clock.now());
     if (directive === 'escalate') {
@@ -237,7 +235,7 @@ export class Activation {
       return gathering;
     }
     if (expired) return around.failed(held, 'EXPIRED', expiry(envelope));
-    if (around.breaker.open) {
+    if (around.host.breaker.open) {
       held.attempts -= 1; // no fault of its own
       return around.wait(held, around.clock.now() + around.settings.breaker.probeEvery, error);
     }
@@ -282,7 +280,7 @@ export class Activation {
       }
       attempt.end();
       if (around.closing && attempt.aborted) throw new Abandoned('ABANDONED', 'the partition was given up');
-      around.breaker.succeeded();
+      around.host.breaker.succeeded();
       const resultJson = envelope.kind === 'command' ? (around.behavior.commands.get(envelope.type)?.encodeResult(returned) ?? '') : '';
       const stored = this.#encodeState(instance, attempt);
       this.#instance = instance;

@@ -12,7 +12,7 @@ export function decoder(behavior: Behavior, held: Held, shards: number): (() => 
   let definition: MessageDefinition | undefined;
   if (envelope.kind === 'command') definition = behavior.commands.get(envelope.type);
   else if (envelope.kind === 'event') definition = behavior.subscriptions.get(envelope.type)?.event;
-  else definition = behavior.replies.get(envelope.type);
+  else if (envelope.kind === 'reply') definition = behavior.replies.get(envelope.type);
   if (definition === undefined) {
     return new ErrandError('UNKNOWN_MESSAGE', `${behavior.type} has no handler for the ${envelope.kind} '${envelope.type}'`);
   }

@@ -14,6 +14,8 @@ export interface Condemned {
   readonly messageId: string | undefined;
   /** it is not over: the message waits at the head of its key's aside list */
   readonly parked: boolean;
+  /** it never came into an inbox: a fact that could not be taken in */
+  readonly fact: boolean;
 }
 
 /** Adds the dead letter to a commit, and says so once it is committed. */
@@ -26,7 +28,7 @@ export function condemn(
   reason: string,
   error: Error,
 ): void {
-  const { entry, fields, attempts, history, messageId, parked } = condemned;
+  const { entry, fields, attempts, history, messageId, parked, fact } = condemned;
   const message = error.message.slice(0, ERROR_CHARACTERS);
   const thrown = attempts > 0; // by a handler; otherwise the reason says it all
   writeDeadLetter(
@@ -41,6 +43,7 @@ export function condemn(
       attempts,
       history,
       parked,
+      fact,
       node: deps.node,
       at: deps.clock.now(),
       entry,

@@ -23,6 +23,7 @@ import { Observatory } from './observe.js';
 import { Composer } from './outgoing.js';
 import { Ownership } from './ownership.js';
 import { Pulse } from './pulse.js';
+import { Redrives } from './redrives.js';
 import { Registration } from './registration.js';
 import { Retention } from './retention.js';
 import { Sender } from './sender.js';
@@ -278,7 +279,8 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
   const { clock, random, logger, name, sendTimeout, lease, behaviors, supervisors } = options;
   const fault = (where: string, error: Error): void =>
     signals.emit({ kind: 'fault', where, code: codeOf(error, 'FAULT'), message: error.message });
-  const composer = new Composer(clock, new Ids(clock, random), keys);
+  const ids = new Ids(clock, random);
+  const composer = new Composer(clock, ids, keys);
   const append = link('append', loadScripts);
   const appender = new Appender({ link: append, keys, clock, producer: token(random), sendTimeout });
   let reader: Reader | undefined;
@@ -314,7 +316,7 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
   const unhosted = new Unhosted(deps, supervision);
   const sender = new Sender(name, keys, composer, appender, asks, observatory, (type) => unhosted.check(type));
   const retention = new Retention(deps, supervision);
-  const deadLetters = new DeadLetters(keys, control);
+  const deadLetters = new DeadLetters(keys, control, new Redrives(keys, control, appender, clock, ids, signals));
   return { deps, append, read, appender, sender, observatory, registration, ownership, supervision, failure, retention, deadLetters, root };
 }
 

@@ -15,6 +15,7 @@ import { type Held, NOBODY } from './held.js';
 import type { Host } from './host.js';
 import { InboxWindow } from './inbox-window.js';
 import { Intake } from './intake.js';
+import { Requests } from './requests.js';
 import { StateLoader } from './state-loader.js';
 import { Suspects } from './suspects.js';
 import { Timetable } from './timetable.js';
@@ -40,6 +41,7 @@ export class Partition implements Surroundings, Source {
   readonly #lists: AsideLists;
   readonly #waiting: WaitingKeys;
   readonly #suspects: Suspects;
+  readonly #requests: Requests;
   readonly #timetable: Timetable;
   #position = FIRST;
   #held = 0;
@@ -93,6 +95,7 @@ export class Partition implements Surroundings, Source {
       },
       onFailed: unread('waiting messages'),
     });
+    this.#requests = new Requests(this, this.#lists, this.#waiting, unread('a request'));
     this.#intakes = [...host.behavior.subscriptions.values()].map((subscription) => new Intake(this, subscription, acquired.fields));
   }
 
@@ -104,15 +107,6 @@ export class Partition implements Surroundings, Source {
   }
   get settings() {
     return this.host.settings;
-  }
-  get slots() {
-    return this.host.slots;
-  }
-  get breaker() {
-    return this.host.breaker;
-  }
-  get gate() {
-    return this.host.deps.gate;
   }
   get clock() {
     return this.host.deps.clock;
@@ -175,8 +169,9 @@ export class Partition implements Surroundings, Source {
     } else if (envelope.due !== undefined && envelope.due > this.clock.now()) {
       const gathering = this.committer.gather();
       this.#timetable.postpone(held, gathering, envelope.due);
-      this.#settle(held, gathering);
-    } else this.#route(held);
+      this.settle(held, gathering);
+    } else if (envelope.kind === 'request') this.#requests.take(held);
+    else this.#route(held);
   }
 
   #hold(held: Held): void {
@@ -197,7 +192,7 @@ export class Partition implements Surroundings, Source {
   // ---- settling --------------------------------------------------------------------------------------------------------------------
 
   /** The message is dealt with in `gathering`; once that is committed it leaves memory. */
-  #settle(held: Held, gathering: Gathering): Gathering {
+  settle(held: Held, gathering: Gathering): Gathering {
     if (held.drain === undefined) gathering.removed.push(held);
     else this.#waiting.pop(held, gathering.batch);
     this.#suspects.settled(gathering, held.entry);
@@ -230,21 +225,21 @@ export class Partition implements Surroundings, Source {
     else if (attempt.forgotten) deleteState(batch, stateKey);
     for (const { stream, fields } of attempt.staged) batch.append(stream, fields);
     this.verdicts.answer(held, gathering, { status: 'completed', json: resultJson });
-    return this.#settle(held, gathering);
+    return this.settle(held, gathering);
   }
 
   failed(held: Held, code: string, message: string): Gathering {
     const gathering = this.committer.gather();
     this.verdicts.answer(held, gathering, { status: 'failed', code, message });
     this.host.signal('message-failed', held, { code, message });
-    return this.#settle(held, gathering);
+    return this.settle(held, gathering);
   }
 
   deadLetter(held: Held, code: string, error: Error): Gathering {
     const gathering = this.committer.gather();
     this.verdicts.condemn(gathering, held, code, error);
     this.verdicts.answer(held, gathering, { status: 'failed', code: 'DEAD_LETTERED', message: `${code}: ${error.message}` });
-    return this.#settle(held, gathering);
+    return this.settle(held, gathering);
   }
 
   /** An entry that is no message. */
@@ -253,7 +248,11 @@ export class Partition implements Surroundings, Source {
     const held: Held = { entry, fields, envelope: NOBODY, attempts: 0, history: [], drain: undefined, stage: 'read', removed: false };
     this.#hold(held);
     this.verdicts.unreadable(gathering, held, code, fault);
-    this.#settle(held, gathering);
+    this.settle(held, gathering);
+  }
+
+  cleared(entry: string, gathering: Gathering): void {
+    this.#suspects.settled(gathering, entry);
   }
 
   suspect(held: Held): Suspect | undefined {
@@ -276,7 +275,7 @@ export class Partition implements Surroundings, Source {
   #follow(held: Held): void {
     const gathering = this.committer.gather();
     this.#waiting.follow(held, gathering);
-    this.#settle(held, gathering);
+    this.settle(held, gathering);
   }
 
   /** All that is queued in memory behind a key that waits from now on. What came from its list still stands there. */

@@ -57,6 +57,9 @@ export type SignalBody =
       readonly reason: string;
       readonly message: string;
     }
+  /** `messageId`: of the message that is tried again; a terminal letter's is a new one */
+  | { readonly kind: 'redriven'; readonly actor: string; readonly letter: string; readonly messageId: string | undefined }
+  | { readonly kind: 'discarded'; readonly actor: string; readonly letter: string; readonly messageId: string | undefined }
   | { readonly kind: 'unhosted'; readonly actor: string }
   | { readonly kind: 'fault'; readonly where: string; readonly code: string; readonly message: string };
 

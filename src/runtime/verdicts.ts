@@ -28,7 +28,7 @@ export class Verdicts {
   condemn(gathering: Gathering, held: Held, reason: string, error: Error, parked = false): void {
     const { envelope } = held;
     const messageId = envelope === NOBODY ? undefined : envelope.id;
-    condemn(this.host.deps, this.host.type, this.shard, gathering, { ...held, messageId, parked }, reason, error);
+    condemn(this.host.deps, this.host.type, this.shard, gathering, { ...held, messageId, parked, fact: false }, reason, error);
   }
 
   /** An entry that is no message. */
@@ -40,7 +40,7 @@ export class Verdicts {
 
   /** A fact that cannot be taken in. */
   refuseFact(gathering: Gathering, { id, fields }: Entry, reason: string, error: Error): void {
-    const condemned = { entry: id, fields, attempts: 0, history: [], messageId: undefined, parked: false };
+    const condemned = { entry: id, fields, attempts: 0, history: [], messageId: undefined, parked: false, fact: true };
     condemn(this.host.deps, this.host.type, this.shard, gathering, condemned, reason, error);
   }
 

@@ -123,6 +123,38 @@ export class WaitingKeys {
     this.#drained(waiting);
   }
 
+  /** Whether the key waits for somebody to decide. */
+  parked(key: string): boolean {
+    return this.#keys.get(key)?.due === PARKED;
+  }
+
+  /** The first message of a parked key is tried again, as if it was new. */
+  unpark(gathering: Gathering, key: string, head: Aside): void {
+    this.options.lists.replaceHead(gathering.batch, key, { ...head, attempts: 0 });
+    this.#goesOn(gathering, key);
+  }
+
+  /** The first message of a parked key is taken out; those behind it go on. */
+  dismiss(gathering: Gathering, key: string): void {
+    const waiting = this.#keys.get(key);
+    invariant(waiting !== undefined, 'only a waiting key has a first message');
+    this.options.lists.pop(gathering.batch, key);
+    waiting.length -= 1;
+    if (waiting.length > 0) return this.#goesOn(gathering, key);
+    this.options.lists.resume(gathering.batch, key);
+    this.#keys.delete(key);
+  }
+
+  #goesOn(gathering: Gathering, key: string): void {
+    const waiting = this.#keys.get(key);
+    invariant(waiting !== undefined, 'only a waiting key goes on');
+    const due = this.options.clock.now();
+    this.options.lists.wait(gathering.batch, key, due);
+    waiting.due = due;
+    this.#waits(waiting);
+    gathering.after(() => this.#arm(due));
+  }
+
   /** A message that came from a list has left memory. */
   forgotten(held: Held): void {
     const waiting = this.#keys.get(held.envelope.subject);
