@@ -31,7 +31,13 @@ export class CommitBatch {
 
   /** An entry at the end of a stream. `limit`: keep about that many. */
   append(stream: string, fields: readonly string[], limit?: number): void {
-    this.#add('XADD', this.#at(stream), limit === undefined ? ['*', ...fields] : ['MAXLEN', '~', limit, '*', ...fields]);
+    const writes = this.#writes;
+    if (limit === undefined) writes.push(fields.length + 1, 'XADD', this.#at(stream), '*');
+    else writes.push(fields.length + 4, 'XADD', this.#at(stream), 'MAXLEN', '~', limit, '*');
+    for (const text of fields) {
+      writes.push(text);
+      this.bytes += text.length;
+    }
   }
 
   /** The same command for any number of values, in pieces that a script can unpack. */
@@ -52,7 +58,9 @@ export class CommitBatch {
   }
 
   arguments(nonce: string): { keys: readonly string[]; args: readonly Argument[] } {
-    return { keys: this.#keys, args: [nonce, this.#conditions.size, ...[...this.#conditions].flat(), ...this.#writes] };
+    const head: Argument[] = [nonce, this.#conditions.size];
+    for (const [field, expected] of this.#conditions) head.push(field, expected);
+    return { keys: this.#keys, args: head.concat(this.#writes) };
   }
 
   #at(key: string): number {

@@ -4,6 +4,7 @@ import { type Clock, sleep, type Timer } from '../message/clock.js';
 import { InvalidValueError, RedisError } from '../message/errors.js';
 import { READ_BLOCK_IN_PROCESS_MS, READ_BLOCK_MS, SOCKET_TIMEOUT_MS } from '../message/limits.js';
 import { fraction, type Random } from '../message/random.js';
+import { ReplyTap } from './reply-tap.js';
 
 /**
  * ioredis' only door. A `Link` is one purpose's way to Redis: at most one physical connection at a time, made anew on `Clock`'s
@@ -155,6 +156,8 @@ function translate(thrown: unknown, command: string): RedisError {
 }
 
 export type Argument = string | number;
+/** What a command is given: texts, numbers, and what was packed. */
+export type CommandArgument = Argument | Buffer;
 
 export interface LinkOptions {
   readonly store: Store;
@@ -168,6 +171,8 @@ export interface LinkOptions {
 
 export class Link {
   #redis: Redis | undefined;
+  /** of the connection there is, once somebody wants bytes from it */
+  #tap: ReplyTap | undefined;
   /** on its way to a connection */
   #connecting: Redis | undefined;
   #epoch = 0;
@@ -227,12 +232,27 @@ export class Link {
    * One command, written at most once.
    * @throws RedisError `REDIS_NOT_CONNECTED` (not written), `REDIS_CONNECTION_LOST` (nobody knows), or what Redis said
    */
-  call(command: string, args: readonly Argument[] = []): Promise<unknown> {
+  call(command: string, args: readonly CommandArgument[] = []): Promise<unknown> {
     const redis = this.#redis;
     if (redis === undefined) return Promise.reject(new RedisError('REDIS_NOT_CONNECTED', `not connected to ${this.options.store.place}`));
-    return redis.call(command, args as Argument[]).catch((thrown: unknown) => {
+    return redis.call(command, args as CommandArgument[]).catch((thrown: unknown) => {
       throw translate(thrown, command);
     });
+  }
+
+  /**
+   * As `call`, for a command that answers an array (or nothing), on a link on which nothing else is under way: the reply's bytes.
+   * @returns undefined when Redis answered nothing
+   */
+  async bytes(command: string, args: readonly Argument[]): Promise<Buffer | undefined> {
+    const redis = this.#redis;
+    if (redis !== undefined) {
+      this.#tap ??= new ReplyTap(redis.stream);
+      this.#tap.expect();
+    }
+    const tap = this.#tap;
+    await this.call(command, args);
+    return tap?.taken();
   }
 
   /** Several commands in one write, answered one by one; an error takes the place of its reply. */
@@ -303,6 +323,7 @@ export class Link {
     this.#connecting = undefined;
     if (redis.status !== 'ready') throw new RedisError('REDIS_UNREACHABLE', `the connection to ${store.place} was lost at once`);
     this.#redis = redis;
+    this.#tap = undefined;
     this.#epoch += 1;
     redis.on('message', (channel: string, text: string) => {
       for (const listener of this.#onMessage) listener(channel, text);

@@ -2,7 +2,8 @@ import { type Clock, sleep } from '../message/clock.js';
 import { RedisError } from '../message/errors.js';
 import { READ_BLOCK_MS, READ_BYTES, READ_ENTRIES } from '../message/limits.js';
 import type { Argument, Link } from './connection.js';
-import { compareIds, type Entry, entriesOf } from './entry.js';
+import { compareIds, type Entry } from './entry.js';
+import { readStreamReply } from './stream-reply.js';
 
 /**
  * One plain XREAD for all streams of its sources, on a connection used for nothing else. Reading takes nothing away.
@@ -135,22 +136,16 @@ export class Reader {
     });
     const args: Argument[] = ['COUNT', count, 'BLOCK', this.link.readBlock, 'STREAMS', ...streams.keys(), ...streams.values()];
     this.#asked = new Set(asked.map(({ source }) => source));
-    let reply: unknown;
+    let reply: Buffer | undefined;
     try {
-      reply = await this.link.call('XREAD', args);
+      reply = await this.link.bytes('XREAD', args);
     } finally {
       this.#asked = undefined;
     }
-    if (!Array.isArray(reply)) return;
-    const byStream = new Map<string, Entry[]>();
-    let bytes = 0;
+    if (reply === undefined) return;
+    const byStream = readStreamReply(reply);
     let entries = 0;
-    for (const [stream, raw] of reply as [string, unknown][]) {
-      const read = entriesOf(raw);
-      byStream.set(stream, read);
-      for (const entry of read) for (const text of entry.fields) bytes += text.length;
-      entries += read.length;
-    }
+    for (const read of byStream.values()) entries += read.length;
     asked.forEach(({ source }, i) => {
       const position = positions[i] as string;
       const read = byStream.get(source.stream);
@@ -158,6 +153,6 @@ export class Reader {
       const news = streams.get(source.stream) === position ? read : read.filter(({ id }) => compareIds(id, position) > 0); // R3
       if (news.length > 0) source.deliver(news);
     });
-    if (entries > 0) this.#averageBytes = Math.max(64, this.#averageBytes * 0.8 + (bytes / entries) * 0.2);
+    if (entries > 0) this.#averageBytes = Math.max(64, this.#averageBytes * 0.8 + (reply.length / entries) * 0.2);
   }
 }

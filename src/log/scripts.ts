@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { RedisError } from '../message/errors.js';
 import type { Argument, Link } from './connection.js';
+import { pack } from './pack.js';
 
-/** The six scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are. */
+/** The six scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are, and whether ARGV comes packed. */
 export type ScriptName = 'append' | 'commit' | 'acquire' | 'renew' | 'release' | 'redrive';
 
 interface Script {
@@ -36,6 +37,9 @@ export async function loadScripts(redis: Redis): Promise<void> {
   await Promise.all(Object.values(scripts()).map(({ source }) => redis.call('SCRIPT', 'LOAD', source)));
 }
 
+/** Their arguments are many. */
+const PACKED: ReadonlySet<ScriptName> = new Set(['append', 'commit']);
+
 /**
  * Runs a script by name. A flushed script cache is no failure: NOSCRIPT means that nothing ran, so its source is sent instead.
  * @throws RedisError as `Link.call`
@@ -43,12 +47,13 @@ export async function loadScripts(redis: Redis): Promise<void> {
 export async function runScript(link: Link, name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
   const { sha, source } = scripts()[name];
   const epoch = link.epoch;
+  const given = [keys.length, ...keys, ...(PACKED.has(name) ? [pack(args)] : args)];
   try {
-    return await link.call('EVALSHA', [sha, keys.length, ...keys, ...args]);
+    return await link.call('EVALSHA', [sha, ...given]);
   } catch (error) {
     const flushed = error instanceof RedisError && error.code === 'REDIS_ERROR' && error.message.includes('NOSCRIPT');
     if (!flushed) throw error;
     if (link.epoch !== epoch) throw new RedisError('REDIS_CONNECTION_LOST', `the connection was lost before ${name} could run`);
-    return link.call('EVAL', [source, keys.length, ...keys, ...args]);
+    return link.call('EVAL', [source, ...given]);
   }
 }

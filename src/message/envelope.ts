@@ -45,7 +45,7 @@ export interface Envelope {
 
 /** What a sender must say; the rest has defaults. */
 export type NewEnvelope = Pick<Envelope, 'id' | 'type' | 'source' | 'subject' | 'time' | 'correlationId' | 'data'> &
-  Partial<{ [K in keyof Envelope]: Envelope[K] }>;
+  Partial<{ [K in keyof Envelope]: Envelope[K] | undefined }>;
 
 let isoOf = Number.NaN;
 let iso = '';

@@ -2,7 +2,7 @@ import type { CommitBatch } from '../log/commit.js';
 import type { Keys } from '../log/keys.js';
 import { encodeOutcome, type Outcome, writeOutcome } from '../log/outcome.js';
 import { shardOf } from '../log/shard.js';
-import { type Envelope, fieldOf, toFields } from '../message/envelope.js';
+import { type Envelope, fieldOf, type MessageKind, toFields } from '../message/envelope.js';
 import { ERROR_CHARACTERS, RESULTS_PER_PARTITION } from '../message/limits.js';
 import { idFault, isName, keyFault } from '../message/names.js';
 import { NOBODY } from './held.js';
@@ -29,23 +29,24 @@ export function answer(
   const { id, correlationId } = envelope;
   const data =
     ending.status === 'completed' ? ending.json : JSON.stringify({ code: ending.code, message: ending.message.slice(0, ERROR_CHARACTERS) });
-  const source = `${type}/${envelope.subject}`;
-  const common = {
-    type: envelope.type,
-    source,
-    time: now,
-    correlationId,
-    causationId: id,
-    status: ending.status,
-    data,
-    traceparent: envelope.traceparent,
-  };
-  batch.append(keys.results(type, shard), toFields({ ...common, id: `${id}.result`, subject: envelope.subject }), RESULTS_PER_PARTITION);
+  // Spelled out, not spread: see Composer.
+  const copy = (word: 'result' | 'reply', kind: MessageKind, subject: string): string[] =>
+    toFields({
+      id: `${id}.${word}`,
+      type: envelope.type,
+      kind,
+      source: `${type}/${envelope.subject}`,
+      subject,
+      time: now,
+      correlationId,
+      causationId: id,
+      status: ending.status,
+      data,
+      traceparent: envelope.traceparent,
+    });
+  batch.append(keys.results(type, shard), copy('result', 'command', envelope.subject), RESULTS_PER_PARTITION);
   const address = parseAddress(envelope.replyTo);
-  if (address !== undefined) {
-    const inbox = keys.inbox(address.type, shardOf(address.key, keys.shards));
-    batch.append(inbox, toFields({ ...common, id: `${id}.reply`, kind: 'reply', subject: address.key }));
-  }
+  if (address !== undefined) batch.append(keys.inbox(address.type, shardOf(address.key, keys.shards)), copy('reply', 'reply', address.key));
   if (envelope.track === undefined) return undefined;
   const outcome: Outcome =
     ending.status === 'completed'

@@ -79,10 +79,15 @@ export class Observatory {
       `from of results(${definition.name})`,
       (envelope, meta) => {
         if (envelope.type !== definition.name) return undefined;
-        const result = { ...meta, messageId: envelope.causationId ?? envelope.id, type: envelope.type };
-        if (envelope.status === 'failed')
-          return { ...result, status: 'failed', error: fromJson(envelope.data, 'a result') as { code: string; message: string } };
-        return { ...result, status: 'completed', value: definition.decodeResult(envelope.data) };
+        const { correlationId, key, at, position } = meta;
+        const { type } = envelope;
+        const messageId = envelope.causationId ?? envelope.id;
+        if (envelope.status === 'failed') {
+          const error = fromJson(envelope.data, 'a result') as { code: string; message: string };
+          return { messageId, correlationId, key, at, position, type, status: 'failed', error };
+        }
+        const value = definition.decodeResult(envelope.data);
+        return { messageId, correlationId, key, at, position, type, status: 'completed', value };
       },
     );
   }
@@ -96,7 +101,9 @@ export class Observatory {
       `from of events(${definition.name})`,
       (envelope, meta) => {
         if (envelope.type !== definition.name) return undefined;
-        return { ...meta, causationId: envelope.causationId, type: envelope.type, data: definition.decode(envelope.data) };
+        const { messageId, correlationId, key, at, position } = meta;
+        const data = definition.decode(envelope.data);
+        return { messageId, correlationId, key, at, position, causationId: envelope.causationId, type: envelope.type, data };
       },
     );
   }

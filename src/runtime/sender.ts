@@ -52,7 +52,7 @@ export class Sender {
   ) {}
 
   async send(definition: MessageDefinition, input: unknown, options: SendOptions): Promise<SentReceipt> {
-    const { outgoing, print } = this.#compose(definition, input, options, undefined);
+    const { outgoing, print } = this.#compose(definition, input, options, options.track === true, undefined);
     const { duplicate } = await this.#append(definition, outgoing, print);
     return { messageId: outgoing.messageId, correlationId: outgoing.correlationId, type: definition.name, key: outgoing.key, duplicate };
   }
@@ -61,7 +61,7 @@ export class Sender {
     const timeout = milliseconds(options.timeout ?? WAIT_MS, 'timeout');
     options.signal?.throwIfAborted();
     await this.asks.listen();
-    const { outgoing, print } = this.#compose(definition, input, { ...options, track: true }, this.asks.node);
+    const { outgoing, print } = this.#compose(definition, input, options, true, this.asks.node);
     const { shard, messageId, correlationId } = outgoing;
     const { outcome, cancel } = this.asks.wait(shard, messageId, correlationId, { timeout, signal: options.signal, attached: false });
     this.#append(definition, outgoing, print).then(
@@ -88,9 +88,10 @@ export class Sender {
     definition: MessageDefinition,
     input: unknown,
     options: SendOptions,
+    track: boolean,
     replyNode: string | undefined,
   ): { outgoing: Outgoing; print: string | undefined } {
-    const { idempotencyKey, correlationId, track } = options;
+    const { idempotencyKey, correlationId } = options;
     const encoded = definition.encode(input);
     const { key } = encoded;
     const place = definition.name;
@@ -101,16 +102,10 @@ export class Sender {
       checkId(idempotencyKey, `idempotencyKey of ${place}`, 'INVALID_OPTION');
       id = derivedId(this.composer.shardOf(key), `${definition.kind}:${definition.to ?? ''}:${definition.name}`, key, idempotencyKey);
       print = fingerprint(input);
-    } else if (track === true) print = '-';
+    } else if (track) print = '-';
     // A fact has no outcome: its record only keeps duplicates away.
     const tracked = definition.kind === 'command' ? print : undefined;
-    const headers = {
-      source: this.name,
-      ...(id === undefined ? {} : { id }),
-      ...(correlationId === undefined ? {} : { correlationId }),
-      track: tracked,
-      replyNode,
-    };
+    const headers = { source: this.name, id, correlationId, track: tracked, replyNode };
     return { outgoing: this.composer.compose(definition, encoded, headers, options), print };
   }
 

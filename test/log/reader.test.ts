@@ -1,9 +1,10 @@
 import test from 'ava';
-import type { Link } from '../../src/log/connection.js';
+import { Link, openStore } from '../../src/log/connection.js';
 import { compareIds, type Entry } from '../../src/log/entry.js';
 import { Reader, type Source } from '../../src/log/reader.js';
 import { createMemoryRedis } from '../../src/memory-redis/index.js';
 import { systemClock } from '../../src/message/clock.js';
+import { seededRandom } from '../../src/message/random.js';
 
 /** Follows a stream and keeps the ids it was given. */
 class Follower implements Source {
@@ -43,25 +44,24 @@ class Follower implements Source {
 
 test('several sources follow one stream, each from its own position, without gaps and without seeing anything twice', async (t) => {
   const memory = createMemoryRedis();
-  const [redis, control] = [memory.client({ protocol: 2 }), memory.client({ protocol: 2 })];
-  const link = (client: typeof redis): Link =>
-    ({
-      up: true,
-      readBlock: 1_000,
-      call: (command: string, args: string[]) => client.call(command, ...args),
-      close: () => client.disconnect(),
-    }) as unknown as Link;
+  const store = openStore(memory, systemClock);
+  const link = (name: string, greet?: Reader['greeting']): Link =>
+    new Link({ store, name, clock: systemClock, random: seededRandom(1), ...(greet === undefined ? {} : { greet }) });
+  const control = link('control');
+  let reader: Reader;
+  const read = link('read', (redis) => reader.greeting(redis));
+  reader = new Reader(read, control, systemClock, (error) => t.fail(error.message));
+  await Promise.all([control.open(), read.open()]);
   const ids = Array.from({ length: 20 }, (_, i) => `${i + 1}-0`);
-  for (const id of ids) await control.call('XADD', 's', id, 'n', id);
-  const reader = new Reader(link(redis), link(control), systemClock, (error) => t.fail(error.message));
-  await reader.greeting(redis);
+  for (const id of ids) await control.call('XADD', ['s', id, 'n', id]);
   const followers = [new Follower('s', '12-0'), new Follower('s', '0-0'), new Follower('s', '7-0'), new Follower('s', '20-0')];
   for (const follower of followers) reader.add(follower);
   reader.start();
   await Promise.all(followers.map((follower) => follower.reaches('20-0')));
-  await control.call('XADD', 's', '21-0', 'n', '21');
+  await control.call('XADD', ['s', '21-0', 'n', '21']);
   await Promise.all(followers.map((follower) => follower.reaches('21-0')));
   await reader.stop();
+  control.close();
   await memory.close();
   const all = [...ids, '21-0'];
   t.deepEqual(

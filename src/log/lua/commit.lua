@@ -3,7 +3,8 @@
 --
 -- KEYS  1            the partition's hash
 --       2..          whatever is written, referred to by its index
--- ARGV  1 nonce      of the owner; another one in the hash means that the partition has a new owner
+-- ARGV, packed in one MessagePack array:
+--       1 nonce      of the owner; another one in the hash means that the partition has a new owner
 --       2 checks     how many compare-and-set conditions follow, each a field of the hash and the value it must have ('' for none)
 --       then the writes, each:
 --         count      of the values that follow the index
@@ -14,6 +15,8 @@
 --
 -- Nothing is written before the nonce and every condition have been checked. The values stay opaque: no payload is parsed here.
 -- Flagged allow-oom: a full Redis must be able to drain.
+
+local ARGV = cmsgpack.unpack(ARGV[1])
 
 if redis.call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 'fenced' end
 

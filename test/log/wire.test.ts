@@ -1,0 +1,136 @@
+import { Duplex } from 'node:stream';
+import test from 'ava';
+import {
+  array as arrayOf,
+  assert,
+  constantFrom,
+  nat,
+  oneof,
+  property,
+  record,
+  string,
+  stringMatching,
+  tuple,
+  uniqueArray,
+} from 'fast-check';
+import { Link, openStore } from '../../src/log/connection.js';
+import type { Entry } from '../../src/log/entry.js';
+import { pack } from '../../src/log/pack.js';
+import { ReplyTap } from '../../src/log/reply-tap.js';
+import { readStreamReply } from '../../src/log/stream-reply.js';
+import { createMemoryRedis } from '../../src/memory-redis/index.js';
+import { systemClock } from '../../src/message/clock.js';
+import { seededRandom } from '../../src/message/random.js';
+import { redisServerOnPath, startRedisServer } from '../support/redis-server.js';
+
+/** What goes to Redis packed, and what is read of its bytes past ioredis. */
+
+const bulk = (text: string): string => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+const array = (...items: string[]): string => `*${items.length}\r\n${items.join('')}`;
+const encode = (streams: readonly (readonly [string, readonly Entry[]])[]): Buffer =>
+  Buffer.from(
+    array(
+      ...streams.map(([name, entries]) =>
+        array(bulk(name), array(...entries.map(({ id, fields }) => array(bulk(id), array(...fields.map(bulk)))))),
+      ),
+    ),
+  );
+
+const text = oneof(string(), string({ unit: 'grapheme', maxLength: 80 }), constantFrom('type', 'data', '', 'id'));
+const entry = record({ id: stringMatching(/^\d{1,13}-\d{1,3}$/), fields: arrayOf(text, { maxLength: 8 }) });
+const streams = uniqueArray(tuple(text, arrayOf(entry, { maxLength: 5 })), { selector: ([name]) => name, maxLength: 4 });
+
+test('the entries of a read come out as they were sent, whatever stands in them', (t) => {
+  assert(
+    property(streams, (sent) => {
+      t.deepEqual([...readStreamReply(encode(sent))], sent);
+    }),
+  );
+});
+
+/** A connection as ioredis has one: its decoder listens first. */
+function connection(): { stream: Duplex; decoded: () => string } {
+  const stream = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+  let decoded = '';
+  stream.on('data', (chunk: Buffer) => {
+    decoded += chunk.toString();
+  });
+  return { stream, decoded: () => decoded };
+}
+
+test('a reply is taken whole, however it is cut on its way, and what follows goes to the decoder', (t) => {
+  assert(
+    property(streams, arrayOf(nat({ max: 40 }), { maxLength: 30 }), (sent, cuts) => {
+      const { stream, decoded } = connection();
+      const tap = new ReplyTap(stream);
+      stream.emit('data', Buffer.from('+before\r\n'));
+      tap.expect();
+      const reply = encode(sent);
+      const bytes = Buffer.concat([reply, Buffer.from('+after\r\n')]);
+      let at = 0;
+      for (const cut of cuts) {
+        if (cut === 0 || at + cut >= bytes.length) continue;
+        stream.emit('data', bytes.subarray(at, at + cut));
+        at += cut;
+      }
+      stream.emit('data', bytes.subarray(at));
+      t.deepEqual(tap.taken(), reply);
+      t.is(decoded(), '+before\r\n*-1\r\n+after\r\n');
+    }),
+  );
+});
+
+test('an error in place of a read goes to the decoder as it came', (t) => {
+  const { stream, decoded } = connection();
+  const tap = new ReplyTap(stream);
+  tap.expect();
+  stream.emit('data', Buffer.from('-WRONGTYPE no stream\r\n'));
+  t.is(decoded(), '-WRONGTYPE no stream\r\n');
+  t.is(tap.taken(), undefined);
+});
+
+const VALUES = [
+  '',
+  'a',
+  'x'.repeat(31),
+  'x'.repeat(32),
+  'x'.repeat(63),
+  'x'.repeat(64),
+  'y'.repeat(300),
+  'z'.repeat(70_000),
+  'ä€😀',
+  'ä'.repeat(40),
+];
+const lists = [
+  [],
+  VALUES,
+  [0, -1, 1_700_000_000_000, 9_007_199_254_740_991],
+  Array.from({ length: 15 }, String),
+  Array.from({ length: 16 }, String),
+];
+lists.push(Array.from({ length: 70_000 }, (_, i) => `v${i}`));
+
+async function comesOut(t: { deepEqual(a: unknown, b: unknown): void }, target: Parameters<typeof openStore>[0]): Promise<void> {
+  const link = new Link({ store: openStore(target, systemClock), name: 'test', clock: systemClock, random: seededRandom(1) });
+  await link.open();
+  const script = 'local v = cmsgpack.unpack(ARGV[1]) for i = 1, #v do v[i] = type(v[i]) .. v[i] end return v';
+  for (const values of lists) {
+    const expected = values.map((value) => `string${value}`);
+    t.deepEqual(await link.call('EVAL', [script, 0, pack(values)]), expected);
+  }
+  link.close();
+}
+
+test("what is packed comes out of Redis' unpack as the same texts (in-process)", async (t) => {
+  const memory = createMemoryRedis();
+  await comesOut(t, memory);
+  await memory.close();
+});
+
+if (redisServerOnPath()) {
+  test("what is packed comes out of Redis' unpack as the same texts (redis-server)", async (t) => {
+    const server = await startRedisServer();
+    await comesOut(t, server.url);
+    await server.stop();
+  });
+}
