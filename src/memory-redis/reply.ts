@@ -27,9 +27,17 @@ export class SetReply {
   constructor(readonly items: readonly Reply[]) {}
 }
 
-/** A text for people: a bulk string in RESP2, `=…txt:` in RESP3. */
+/** A text for people: a bulk string in RESP2, `=…txt:` in RESP3. Only scripts name another format, of three characters. */
 export class Verbatim {
-  constructor(readonly text: string) {}
+  constructor(
+    readonly text: string,
+    readonly format = 'txt',
+  ) {}
+}
+
+/** A number of any size, which only scripts answer: a bulk string in RESP2, `(` in RESP3. */
+export class BigNumber {
+  constructor(readonly digits: string) {}
 }
 
 /** A message out of turn: an array in RESP2, `>` in RESP3. */
@@ -76,6 +84,7 @@ export type Reply =
   | MapReply
   | SetReply
   | Verbatim
+  | BigNumber
   | Push
   | Frames
   | RawArray

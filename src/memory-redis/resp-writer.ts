@@ -1,6 +1,7 @@
 import { copyBytes, writeDigits, writeLatin1 } from './bytes.js';
 import { formatDouble } from './numbers.js';
 import {
+  BigNumber,
   CommandError,
   Double,
   Frames,
@@ -71,8 +72,11 @@ export class ReplyWriter {
       if (protocol === 3) this.#ascii(`,${formatDouble(reply.value)}\r\n`);
       else this.#bulk(formatDouble(reply.value));
     } else if (reply instanceof Verbatim) {
-      if (protocol === 3) this.#ascii(`=${reply.text.length + 4}\r\ntxt:${reply.text}\r\n`);
+      if (protocol === 3) this.#ascii(`=${reply.text.length + 4}\r\n${reply.format.padEnd(3).slice(0, 3)}:${reply.text}\r\n`);
       else this.#bulk(reply.text);
+    } else if (reply instanceof BigNumber) {
+      if (protocol === 3) this.#ascii(`(${reply.digits}\r\n`);
+      else this.#bulk(reply.digits);
     } else if (typeof reply === 'bigint') this.#ascii(`:${reply}\r\n`);
     else if (typeof reply === 'boolean') this.#ascii(protocol === 3 ? `#${reply ? 't' : 'f'}\r\n` : `:${reply ? 1 : 0}\r\n`);
   }

@@ -37,6 +37,13 @@ const NO_ROOM = new CommandError("OOM allow-oom flag is not set on the script, c
 /** What the engine reports by a mark and not in words. */
 const MARKED = /__RLUA_E__:([a-z-]+)(?::(.*))?$/s;
 
+/** What the engine's own `redis` functions say, and what Redis says. */
+const LIBRARY_ERRORS: readonly (readonly [RegExp, string])[] = [
+  [/: ERR RESP version must be 2 or 3\.$/, 'ERR RESP version must be 2 or 3.'],
+  [/: ERR redis\.log requires level and message$/, 'ERR redis.log() requires two arguments or more.'],
+  [/^user_script:\d+: bad argument #1 to 'sha1hex'/, 'ERR wrong number of arguments'],
+];
+
 /** The scripts that a Redis knows, and how they are run. */
 export class Scripts {
   readonly #known = new Map<string, Script>();
@@ -187,8 +194,11 @@ function describeFailure({ message, line, table }: ScriptFailure, sha: string): 
     }
     if (kind === 'command-arg-type') return new CommandError(`ERR Lua redis lib command arguments must be strings or integers${where}`);
   }
+  const library = LIBRARY_ERRORS.find(([said]) => said.test(message));
+  if (library !== undefined) return new CommandError(library[1] + where);
   if (message.includes(FUEL_MESSAGE)) {
-    return new CommandError(`ERR the script ran too long: more than ${FUEL} Lua instructions${where}`);
+    const reason = message.slice(message.indexOf(FUEL_MESSAGE) + FUEL_MESSAGE.length) || `: more than ${FUEL} Lua instructions`;
+    return new CommandError(`ERR the script ran too long${reason}${where}`);
   }
   if (table) return new CommandError(message + where);
   if (/^(?:ERR )?user_script:\d+:/.test(message)) return new CommandError(`ERR ${message.replace(/^ERR /, '')}${where}`);
