@@ -19,6 +19,8 @@ const TAG = {
   verbatim: 12,
 } as const;
 
+/** All the memory that the script engine has is twice this. */
+const MOST_REPLY_BYTES = 32 * 1024 * 1024;
 const LARGEST_INT64 = 2n ** 63n - 1n;
 /** Texts for people are all of this kind. */
 const VERBATIM_FORMAT = 'txt';
@@ -120,6 +122,7 @@ export class ReplyEncoder {
 
   #reserve(bytes: number): void {
     if (this.#buffer.length - this.#at >= bytes) return;
+    if (this.#at + bytes > MOST_REPLY_BYTES) throw new CommandError('ERR the reply is too large for a script');
     const grown = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#at + bytes));
     this.#buffer.copy(grown, 0, 0, this.#at);
     this.#buffer = grown;

@@ -22,6 +22,9 @@ export type Protocol = 2 | 3;
 const SLAB_BYTES = 64 * 1024;
 /** Room for a type mark, a 64-bit number and CRLF. */
 const HEADER_BYTES = 32;
+/** What one connection is to be sent in one go has grown beyond all measure. */
+export class TooMuchOutput extends Error {}
+
 /** Larger slices of streams are passed on as they are; their bytes are never overwritten. */
 const PASS_ON_BYTES = 32 * 1024;
 
@@ -36,13 +39,19 @@ export class ReplyWriter {
   #full: Buffer[] = [];
   #fullBytes = 0;
 
+  /** @param mostBytes how many bytes may be written between two calls of `take`; beyond it `write` throws, and what was written has to be thrown away */
+  constructor(private readonly mostBytes: () => number) {}
+
   /** Bytes written since `take` last handed them out. */
   get pending(): number {
     return this.#fullBytes + this.#at - this.#from;
   }
 
   take(): Buffer[] {
-    this.#cut();
+    if (this.#at > this.#from) {
+      this.#full.push(this.#slab.subarray(this.#from, this.#at));
+      this.#from = this.#at;
+    }
     const chunks = this.#full;
     this.#full = [];
     this.#fullBytes = 0;
@@ -116,6 +125,7 @@ export class ReplyWriter {
         this.#cut();
         this.#full.push(bytes.subarray(start, end));
         this.#fullBytes += end - start;
+        this.#checkSize();
       } else {
         this.#reserve(end - start);
         this.#at = copyBytes(bytes, start, end, this.#slab, this.#at);
@@ -136,10 +146,15 @@ export class ReplyWriter {
     this.#from = this.#at = 0;
   }
 
+  #checkSize(): void {
+    if (this.#fullBytes > this.mostBytes()) throw new TooMuchOutput();
+  }
+
   #cut(): void {
     if (this.#at === this.#from) return;
     this.#full.push(this.#slab.subarray(this.#from, this.#at));
     this.#fullBytes += this.#at - this.#from;
     this.#from = this.#at;
+    this.#checkSize();
   }
 }

@@ -14,7 +14,7 @@ import { readFileSync } from 'node:fs';
 import { Args } from './args.js';
 import { copyBytes, readUint32, writeLatin1, writeUint32 } from './bytes.js';
 import { ReplyDecoder, ReplyEncoder } from './lua-encoding.js';
-import type { Reply } from './reply.js';
+import { CommandError, type Reply } from './reply.js';
 import { SERVER_VERSION } from './version.js';
 
 /** Lua instructions one script may use: about a second's worth. Redis itself would go on and answer BUSY to others, which one thread cannot. */
@@ -256,7 +256,13 @@ export class LuaRuntime {
     const out = this.#out;
     const host = this.#host as ScriptHost;
     out.begin();
-    out.reply(host.call(words), host.protocol);
+    try {
+      out.reply(host.call(words), host.protocol);
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      out.begin();
+      out.reply(error, host.protocol);
+    }
     const bytes = out.bytes();
     const target = this.#wasm.allocate(bytes.length);
     copyBytes(bytes, 0, bytes.length, memory, target);

@@ -22,6 +22,7 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   maxclients: '10000',
   'proto-max-bulk-len': '536870912',
   'client-query-buffer-limit': '1073741824',
+  'maxmemory-clients': '1073741824',
   'client-output-buffer-limit': 'normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60',
   'stream-node-max-bytes': '4096',
   'stream-node-max-entries': '100',
@@ -48,7 +49,7 @@ const DEFAULTS: Readonly<Record<string, string>> = {
 };
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1000, kb: 1024, m: 1e6, mb: 1024 ** 2, g: 1e9, gb: 1024 ** 3 };
-const MEMORY_SETTINGS = new Set(['maxmemory', 'proto-max-bulk-len', 'client-query-buffer-limit']);
+const MEMORY_SETTINGS = new Set(['maxmemory', 'maxmemory-clients', 'proto-max-bulk-len', 'client-query-buffer-limit']);
 const NUMBERS = new Set(['maxclients', 'timeout', 'hz', 'maxmemory-samples']);
 const IMMUTABLE = new Set(['databases', 'cluster-enabled']);
 
@@ -60,6 +61,8 @@ export class Settings {
   bulkBytes = Number(DEFAULTS['proto-max-bulk-len']);
   /** Bytes a connection may hold beside the data: unfinished requests, a transaction's queue, what it watches and listens to. */
   queryBufferLimit = Number(DEFAULTS['client-query-buffer-limit']);
+  /** Bytes that all connections together may hold, replies that they have not taken among them. 0 in the setting stands for no limit. */
+  connectionsLimit = Number(DEFAULTS['maxmemory-clients']);
   maxClients = Number(DEFAULTS['maxclients']);
 
   constructor() {
@@ -91,6 +94,7 @@ export class Settings {
     if (name === 'maxmemory') this.maxMemory = memory(value) ?? 0;
     if (name === 'proto-max-bulk-len') this.bulkBytes = memory(value) ?? 0;
     if (name === 'client-query-buffer-limit') this.queryBufferLimit = memory(value) ?? 0;
+    if (name === 'maxmemory-clients') this.connectionsLimit = memory(value) || Infinity;
     if (name === 'maxclients') this.maxClients = Number(value);
   }
 }

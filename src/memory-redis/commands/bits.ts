@@ -24,6 +24,7 @@ function setbit(client: Client, args: Args): Reply {
   if (bit !== 0 && bit !== 1) throw BAD_BIT;
   const key = args.text(1);
   const at = Math.floor(offset / 8);
+  client.engine.checkRoom(at);
   const text = (client.db.string(key) ?? '').padEnd(at + 1, '\0');
   const mask = 1 << (7 - (offset % 8));
   const byte = bit === 1 ? text.charCodeAt(at) | mask : text.charCodeAt(at) & ~mask;

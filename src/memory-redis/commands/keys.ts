@@ -4,7 +4,7 @@ import type { Client } from '../client-state.js';
 import { HashValue, ListValue, SetValue } from '../collections.js';
 import { ALL_KEYS, type CommandSpec, command, NO_KEYS, ONE_KEY } from '../command-table.js';
 import type { Database, Value } from '../database.js';
-import { globMatches } from '../glob.js';
+import { GlobBudget, globMatches } from '../glob.js';
 import { parseInteger } from '../numbers.js';
 import { CommandError, NO_SUCH_KEY, OK, type Reply, Status, SYNTAX_ERROR } from '../reply.js';
 import { SortedSet } from '../sorted-set.js';
@@ -80,16 +80,19 @@ function persist(client: Client, args: Args): Reply {
   return 1;
 }
 
-function live(db: Database): string[] {
-  return [...db.keys()].filter((key) => db.get(key) !== undefined);
+function keys({ db }: Client, args: Args): Reply {
+  const pattern = args.text(1);
+  const budget = new GlobBudget();
+  return [...db.keys()].filter((key) => db.get(key) !== undefined && globMatches(pattern, key, budget));
 }
 
 function scan(client: Client, args: Args): Reply {
   const { db, engine } = client;
   const options = readScan(args, 1, true);
   const { cursor, items } = engine.cursors.scan(db, () => db.keys(), options.cursor, options.count);
+  const budget = new GlobBudget();
   const keys = items.filter((key) => {
-    if (options.match !== undefined && !globMatches(options.match, key)) return false;
+    if (options.match !== undefined && !globMatches(options.match, key, budget)) return false;
     const value = db.get(key);
     return value !== undefined && (options.type === undefined || options.type === typeName(value));
   });
@@ -135,6 +138,7 @@ function copy(client: Client, args: Args): Reply {
   const value = client.db.get(from);
   if (value === undefined || (!replace && target.get(to) !== undefined)) return 0;
   const at = client.db.expiry(from);
+  client.engine.checkRoom(client.db.estimatedBytes(from, value));
   target.set(to, copyValue(value));
   if (at !== undefined) target.setExpiry(to, at);
   return 1;
@@ -207,7 +211,7 @@ export const keyCommands: readonly CommandSpec[] = [
   command('exists', -2, 'readonly fast', ALL_KEYS, exists),
   command('touch', -2, 'readonly fast', ALL_KEYS, exists),
   command('type', 2, 'readonly fast', ONE_KEY, (client, args) => new Status(typeName(client.db.get(args.text(1))))),
-  command('keys', 2, 'readonly', NO_KEYS, (client, args) => live(client.db).filter((key) => globMatches(args.text(1), key))),
+  command('keys', 2, 'readonly', NO_KEYS, keys),
   command('scan', -2, 'readonly', NO_KEYS, scan),
   command('randomkey', 1, 'readonly', NO_KEYS, randomKey),
   command('rename', 3, 'write', [1, 2, 1], rename(false)),

@@ -1,7 +1,7 @@
 import type { Args } from '../args.js';
 import type { Client } from '../client-state.js';
 import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
-import { globMatches } from '../glob.js';
+import { GlobBudget, globMatches } from '../glob.js';
 import { Frames, Push, type Reply, SYNTAX_ERROR } from '../reply.js';
 
 function subscribe(kind: 'subscribe' | 'psubscribe') {
@@ -33,7 +33,10 @@ function unsubscribe(kind: 'unsubscribe' | 'punsubscribe') {
 
 function channels(client: Client, args: Args): Reply {
   const all = [...client.engine.pubsub.channels.keys()];
-  return args.count > 2 ? all.filter((channel) => globMatches(args.text(2), channel)) : all;
+  if (args.count === 2) return all;
+  const pattern = args.text(2);
+  const budget = new GlobBudget();
+  return all.filter((channel) => globMatches(pattern, channel, budget));
 }
 
 function numsub(client: Client, args: Args): Reply {

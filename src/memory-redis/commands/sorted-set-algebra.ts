@@ -4,7 +4,7 @@ import { SetValue } from '../collections.js';
 import { type CommandSpec, command, NO_KEYS, ONE_KEY } from '../command-table.js';
 import { CommandError, Double, type Reply, SYNTAX_ERROR, WRONG_TYPE } from '../reply.js';
 import { type Scored, SortedSet } from '../sorted-set.js';
-import { repeats } from './repeats.js';
+import { choose } from './repeats.js';
 import { showScored, storeScored } from './sorted-set-ranges.js';
 
 type Operation = 'union' | 'inter' | 'diff';
@@ -142,10 +142,8 @@ function zrandmember(client: Client, args: Args): Reply {
   if (args.count > 4 || (args.count === 4 && !args.is(3, 'WITHSCORES'))) throw SYNTAX_ERROR;
   const set = client.db.sorted(args.text(1));
   if (set === undefined) return count === undefined ? null : [];
-  const items = set.slice(0, set.size);
-  if (count === undefined) return (items[0] as Scored).member;
-  const chosen =
-    count >= 0 ? items.slice(0, count) : Array.from({ length: repeats(count) }, (_, index) => items[index % items.length] as Scored);
+  if (count === undefined) return (set.slice(0, 1)[0] as Scored).member;
+  const chosen = choose(set.slice(0, Math.abs(count)), count);
   if (args.count === 4 && client.protocol === 3) return chosen.map(({ member, score }) => [member, new Double(score)]);
   return showScored(client, chosen, args.count === 4);
 }

@@ -155,9 +155,9 @@ function xpending(client: Client, args: Args): Reply {
   const list = consumerName === undefined ? group.pending : group.consumers.get(consumerName)?.pending;
   if (list === undefined) return [];
   const { now } = client.engine;
-  return list
-    .range(start, end)
-    .filter(({ deliveredAt }) => idle === 0 || now - deliveredAt >= idle)
+  const waiting =
+    idle === 0 ? list.range(start, end, count) : list.range(start, end).filter(({ deliveredAt }) => now - deliveredAt >= idle);
+  return waiting
     .slice(0, count)
     .map(({ id, consumer, deliveredAt, deliveries }) => [formatId(id), consumer.name, Math.max(0, now - deliveredAt), deliveries]);
 }
