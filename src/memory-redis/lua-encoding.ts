@@ -169,7 +169,8 @@ export class ReplyDecoder {
         // One line, whatever the script made of it: more would be read as further replies.
         return new Status(this.#text(count).replace(/[\r\n]/g, ' '));
       case TAG.error:
-        return new CommandError(this.#text(count));
+        // A leading dash is the error's mark, which scripts may write themselves.
+        return new CommandError(this.#text(count).replace(/^(?:ERR )?-/, ''));
       case TAG.array:
         return this.#items(count);
       case TAG.boolean:

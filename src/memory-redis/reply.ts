@@ -4,6 +4,8 @@
  * and strings compare as bytes do.
  */
 
+import { printed } from './bytes.js';
+
 /** A simple string: `+OK`. */
 export class Status {
   constructor(readonly text: string) {}
@@ -109,4 +111,9 @@ export const OUT_OF_MEMORY = new CommandError("OOM command not allowed when used
 
 export function wrongArity(name: string): CommandError {
   return new CommandError(`ERR wrong number of arguments for '${name}' command`);
+}
+
+/** Redis' older words for a subcommand that is given too much, or what it does not know. */
+export function subcommandSyntax(subcommand: string, of: string): CommandError {
+  return new CommandError(`ERR unknown subcommand or wrong number of arguments for '${printed(subcommand)}'. Try ${of} HELP.`);
 }

@@ -1,5 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 import { globMatches } from './glob.js';
+import { parseInteger } from './numbers.js';
 
 /** How much of the heap this Redis may take before it refuses writes, unless CONFIG SET maxmemory says otherwise. */
 const HEAP_SHARE = 0.5;
@@ -50,7 +51,21 @@ const DEFAULTS: Readonly<Record<string, string>> = {
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1000, kb: 1024, m: 1e6, mb: 1024 ** 2, g: 1e9, gb: 1024 ** 3 };
 const MEMORY_SETTINGS = new Set(['maxmemory', 'maxmemory-clients', 'proto-max-bulk-len', 'client-query-buffer-limit']);
-const NUMBERS = new Set(['maxclients', 'timeout', 'hz', 'maxmemory-samples']);
+const MOST_INT = 2n ** 31n - 1n;
+const MOST_LONG = 2n ** 63n - 1n;
+/** Settings that are whole numbers, and within what. */
+const NUMBERS: Readonly<Record<string, readonly [least: bigint, most: bigint]>> = {
+  maxclients: [1n, 2n ** 32n - 1n],
+  timeout: [0n, MOST_INT],
+  hz: [0n, MOST_INT],
+  'tcp-keepalive': [0n, MOST_INT],
+  'maxmemory-samples': [1n, MOST_INT],
+  'lua-time-limit': [0n, MOST_LONG],
+  'busy-reply-threshold': [0n, MOST_LONG],
+  'slowlog-log-slower-than': [-1n, MOST_LONG],
+  'slowlog-max-len': [0n, MOST_LONG],
+  'latency-monitor-threshold': [0n, MOST_LONG],
+};
 const IMMUTABLE = new Set(['databases', 'cluster-enabled']);
 
 export class Settings {
@@ -84,9 +99,9 @@ export class Settings {
     if (MEMORY_SETTINGS.has(name) && memory(value) === undefined) {
       return `ERR CONFIG SET failed (possibly related to argument '${name}') - argument must be a memory value`;
     }
-    if (NUMBERS.has(name) && !/^\d+$/.test(value))
-      return `ERR CONFIG SET failed (possibly related to argument '${name}') - argument couldn't be parsed into an integer`;
-    return undefined;
+    const range = NUMBERS[name];
+    const reason = range && outside(value, range);
+    return reason && `ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
   }
 
   set(name: string, value: string): void {
@@ -97,6 +112,12 @@ export class Settings {
     if (name === 'maxmemory-clients') this.connectionsLimit = memory(value) || Infinity;
     if (name === 'maxclients') this.maxClients = Number(value);
   }
+}
+
+function outside(value: string, [least, most]: readonly [bigint, bigint]): string | undefined {
+  const number = parseInteger(value);
+  if (number === undefined) return "argument couldn't be parsed into an integer";
+  return number < least || number > most ? `argument must be between ${least} and ${most} inclusive` : undefined;
 }
 
 function memory(value: string): number | undefined {

@@ -91,12 +91,12 @@ function scan(client: Client, args: Args): Reply {
   const options = readScan(args, 1, true);
   const { cursor, items } = engine.cursors.scan(db, () => db.keys(), options.cursor, options.count);
   const budget = new GlobBudget();
-  const keys = items.filter((key) => {
+  const found = items.filter((key) => {
     if (options.match !== undefined && !globMatches(options.match, key, budget)) return false;
     const value = db.get(key);
     return value !== undefined && (options.type === undefined || options.type === typeName(value));
   });
-  return [cursor, keys];
+  return [cursor, found];
 }
 
 function rename(onlyNew: boolean) {
@@ -190,6 +190,10 @@ function object(shape: (value: Value) => Reply) {
   };
 }
 
+const NO_FREQUENCY = new CommandError(
+  'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.',
+);
+
 /** Redis shares the objects of small integers, and counts no references to those. */
 function references(value: Value): number {
   return typeof value === 'string' && /^(0|[1-9]\d{0,3})$/.test(value) ? 2_147_483_647 : 1;
@@ -261,11 +265,13 @@ export const keyCommands: readonly CommandSpec[] = [
       [2, 2, 1],
       object(() => 0),
     ),
-    command('object|freq', 3, 'readonly', [2, 2, 1], () => {
-      throw new CommandError(
-        'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.',
-      );
-    }),
+    command(
+      'object|freq',
+      3,
+      'readonly',
+      [2, 2, 1],
+      object(() => NO_FREQUENCY),
+    ),
   ]),
   command('memory', -2, '', NO_KEYS, never, [command('memory|usage', -3, 'readonly', [2, 2, 1], memoryUsage)]),
 ];

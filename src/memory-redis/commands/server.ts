@@ -23,7 +23,7 @@ function configGet(client: Client, args: Args): Reply {
 
 function configSet(client: Client, args: Args): Reply {
   const { settings } = client.engine;
-  if (args.count % 2 === 1) throw new CommandError("ERR wrong number of arguments for 'config|set' command");
+  if (args.count % 2 === 1) throw SYNTAX_ERROR;
   const changes: [string, string][] = [];
   for (let at = 2; at < args.count; at += 2) {
     const name = args.text(at).toLowerCase();

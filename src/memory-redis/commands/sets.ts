@@ -2,7 +2,7 @@ import type { Args } from '../args.js';
 import type { Client } from '../client-state.js';
 import { SetValue } from '../collections.js';
 import { ALL_KEYS, type CommandSpec, command, ONE_KEY } from '../command-table.js';
-import { CommandError, type Reply, SetReply, wrongArity } from '../reply.js';
+import { CommandError, type Reply, SetReply, SYNTAX_ERROR } from '../reply.js';
 import { choose, firstOf } from './repeats.js';
 import { scanElements } from './scan.js';
 
@@ -89,7 +89,7 @@ function combineInto(how: Combine) {
 /** Chance has no place here: the members come in the order in which they were added. */
 function spop(client: Client, args: Args): Reply {
   const key = args.text(1);
-  if (args.count > 3) throw wrongArity('spop');
+  if (args.count > 3) throw SYNTAX_ERROR;
   const count = args.count === 3 ? args.int(2, 'ERR value is out of range, must be positive') : 1;
   if (count < 0) throw new CommandError('ERR value is out of range, must be positive');
   const set = client.db.members(key);
@@ -101,7 +101,7 @@ function spop(client: Client, args: Args): Reply {
 }
 
 function srandmember(client: Client, args: Args): Reply {
-  if (args.count > 3) throw wrongArity('srandmember');
+  if (args.count > 3) throw SYNTAX_ERROR;
   const count = args.count === 3 ? args.int(2) : undefined;
   const set = client.db.members(args.text(1));
   if (set === undefined) return count === undefined ? null : [];
