@@ -58,6 +58,15 @@ interface Wasm {
 
 const SANDBOX = readFileSync(new URL('./lua/sandbox.lua', import.meta.url), 'utf8');
 
+/** A piece of Lua in the engine's memory. */
+interface Code {
+  readonly at: number;
+  readonly length: number;
+}
+
+/** Words of up to so many bytes, all of a script together, have their place in the engine's memory. */
+const WORDS_BYTES = 64 * 1024;
+
 const UNEXPECTED = new Error('this version of lua-redis-wasm is built otherwise than the one expected (1.5.0)');
 
 type WasmCall = (ret: number, ptr: number, length: number) => void;
@@ -85,12 +94,15 @@ export class LuaRuntime {
   readonly #out = new ReplyEncoder();
   readonly #words = new Args();
   readonly #ret: number;
+  /** Where a script's words are put, when they fit: no script runs within another. */
+  readonly #wordsAt: number;
   /** The Lua expression for what holds the compiled scripts. */
   readonly #holder: string;
   #host: ScriptHost | undefined;
   /** The reply holds RESP3's own types whatever protocol the script chose: true and false are then read as that protocol has them. */
   #typedReply = false;
-  #compiled = new Map<string, number>();
+  /** What runs each compiled script, by its digest. */
+  readonly #compiled = new Map<string, Code>();
   #nextId = 1;
 
   /** The process' engine, if it has been loaded. */
@@ -171,6 +183,7 @@ export class LuaRuntime {
     this.#holder = `getmetatable('${secret}')`;
     this.#memory = Buffer.from(wasm.bytes.buffer);
     this.#ret = wasm.allocate(8);
+    this.#wordsAt = wasm.allocate(WORDS_BYTES);
     handlers.call = handlers.pcall = this.#call;
   }
 
@@ -187,31 +200,44 @@ export class LuaRuntime {
   compile(sha: string, source: string): string | undefined {
     if (this.#compiled.has(sha)) return undefined;
     if (this.#compiled.size >= MOST_COMPILED) {
+      for (const call of this.#compiled.values()) this.#wasm.free(call.at);
       this.#compiled.clear();
-      this.#eval(`${this.#holder}.reset()`, NO_WORDS, 0, 0);
+      this.#evalOnce(`${this.#holder}.reset()`, NO_WORDS);
     }
     const id = this.#nextId++;
-    const reply = this.#eval(`return ${this.#holder}.compile()`, Args.of([String(id), source]), 0, 0);
+    const reply = this.#evalOnce(`return ${this.#holder}.compile()`, Args.of([String(id), source]));
     if (reply instanceof ScriptFailure) return reply.message;
     if (typeof reply === 'string') return reply;
-    this.#compiled.set(sha, id);
+    this.#compiled.set(sha, this.#place(`return ${this.#holder}.run(${id})`));
     return undefined;
   }
 
   /** Runs a compiled script: words `firstKey` up to `firstArg` are its KEYS, the rest its ARGV. */
   run(sha: string, args: Args, firstKey: number, firstArg: number, host: ScriptHost): Reply | ScriptFailure {
-    const id = this.#compiled.get(sha) as number;
     const before = this.#host;
     this.#host = host;
     try {
-      return this.#eval(`return ${this.#holder}.run(${id})`, args, firstKey, firstArg);
+      return this.#eval(this.#compiled.get(sha) as Code, args, firstKey, firstArg);
     } finally {
       this.#host = before;
     }
   }
 
+  #place(code: string): Code {
+    const at = this.#wasm.allocate(code.length);
+    writeLatin1(this.#memory, code, at);
+    return { at, length: code.length };
+  }
+
+  #evalOnce(text: string, args: Args): Reply | ScriptFailure {
+    const code = this.#place(text);
+    const reply = this.#eval(code, args, 0, 0);
+    if (LuaRuntime.#loaded === this) this.#wasm.free(code.at);
+    return reply;
+  }
+
   /** Runs a piece of Lua with words `firstKey` up to `firstArg` as KEYS and those from `firstArg` on as ARGV. */
-  #eval(code: string, args: Args, firstKey: number, firstArg: number): Reply | ScriptFailure {
+  #eval(code: Code, args: Args, firstKey: number, firstArg: number): Reply | ScriptFailure {
     const wasm = this.#wasm;
     const memory = this.#memory;
     let size = 4;
@@ -219,13 +245,10 @@ export class LuaRuntime {
     let reply: Reply | ScriptFailure = null;
     this.#typedReply = false;
     try {
-      const codeAt = wasm.allocate(code.length);
-      writeLatin1(memory, code, codeAt);
-      const wordsAt = wasm.allocate(size);
+      const wordsAt = size <= WORDS_BYTES ? this.#wordsAt : wasm.allocate(size);
       writeWords(memory, wordsAt, args, firstKey);
-      wasm.evaluate(this.#ret, codeAt, code.length, wordsAt, size, firstArg - firstKey);
-      wasm.free(codeAt);
-      wasm.free(wordsAt);
+      wasm.evaluate(this.#ret, code.at, code.length, wordsAt, size, firstArg - firstKey);
+      if (wordsAt !== this.#wordsAt) wasm.free(wordsAt);
       const ptr = readUint32(memory, this.#ret);
       if (ptr !== 0 && readUint32(memory, this.#ret + 4) !== 0) {
         const decoder = new ReplyDecoder(memory, ptr, this.#typedReply && this.#host?.protocol === 2);

@@ -30,12 +30,12 @@ function agree(words: readonly string[], ours: RawReply | undefined, theirs: Raw
   return same(withoutId(ours), withoutId(theirs), UNORDERED.test(name));
 }
 
-/** How a string is held depends on how it came about; only its looks are told here. */
-const STRING_ENCODINGS = new Set(['$int', '$embstr', '$raw']);
+/** How a value is held depends on how it came about; only its looks are told here. */
+const ENCODINGS = new Set(['$int', '$embstr', '$raw', '$listpack', '$hashtable', '$intset', '$skiplist']);
 
 function same(a: RawReply, b: RawReply, unordered: boolean): boolean {
   if (typeof a === 'string' || typeof b === 'string') {
-    if (a === b || (STRING_ENCODINGS.has(String(a)) && STRING_ENCODINGS.has(String(b)))) return true;
+    if (a === b || (ENCODINGS.has(String(a)) && ENCODINGS.has(String(b)))) return true;
     if (typeof a !== 'string' || typeof b !== 'string' || !a.startsWith(':') || !b.startsWith(':')) return false;
     const [x, y] = [Number(a.slice(1)), Number(b.slice(1))];
     return x > MAYBE_TIME && y > MAYBE_TIME && Math.abs(x - y) < CLOCKS_APART;
@@ -79,10 +79,10 @@ const isMessage = (reply: RawReply): boolean =>
   typeof reply !== 'string' && reply[0] === '>' && (reply[1] === '$message' || reply[1] === '$pmessage');
 
 /** The requests whose replies EXEC gives: those that were queued since MULTI. */
-function queued(sequence: readonly (readonly string[])[], replies: readonly RawReply[], exec: number): (readonly string[])[] {
+function queued(sequence: readonly (readonly string[])[], answers: readonly RawReply[], exec: number): (readonly string[])[] {
   const found: (readonly string[])[] = [];
   for (let at = exec - 1; at >= 0 && !/^multi$/i.test(sequence[at]?.[0] ?? ''); at -= 1)
-    if (replies[at] === '+QUEUED') found.unshift(sequence[at] as readonly string[]);
+    if (answers[at] === '+QUEUED') found.unshift(sequence[at] as readonly string[]);
   return found;
 }
 
@@ -105,8 +105,8 @@ export function firstDifference(
     first.push(expected[at] ?? '');
     const isExec = /^exec$/i.test(words[0] ?? '') && words.length === 1;
     for (let left = framesOf(words, expected[at]); left > 0; left -= 1, at += 1) {
-      const same = isExec ? execsAgree(queued(sequence, first, index), mine[at], expected[at]) : agree(words, mine[at], expected[at]);
-      if (!same) return `request ${index}: ${show(words)}\n  ours:  ${show(mine[at])}\n  redis: ${show(expected[at])}`;
+      const agreed = isExec ? execsAgree(queued(sequence, first, index), mine[at], expected[at]) : agree(words, mine[at], expected[at]);
+      if (!agreed) return `request ${index}: ${show(words)}\n  ours:  ${show(mine[at])}\n  redis: ${show(expected[at])}`;
     }
   }
   return mine.length === expected.length ? undefined : `${mine.length} replies instead of ${expected.length}`;
