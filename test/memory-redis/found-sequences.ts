@@ -37,6 +37,15 @@ export const FOUND: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['CLIENT', 'UNBLOCK', '999999999', 'TIMEOUT', ''],
     ['PUBSUB', 'CHANNELS', '*', ''],
   ],
+  'a key of another type, and an option without its value': [
+    ['INCR', 's1'],
+    ['ZINTERCARD', '2', 's1', 's1', 'LIMIT'],
+    ['SINTERCARD', '2', 's1', 's1', 'LIMIT'],
+  ],
+  'a name set by a HELLO that is wrong further on': [
+    ['HELLO', '2', 'SETNAME', 'me', 'nonsense'],
+    ['CLIENT', 'GETNAME'],
+  ],
   "RESP3's types from a script, in RESP2": [
     ['EVAL', 'return {{double = 3.5}, true, false, {map = {a = 1}}}', '0'],
     ['EVAL', 'return {{big_number = "123"}, {verbatim_string = {format = "txt", string = "abc"}}}', '0'],

@@ -119,13 +119,16 @@ function cardinality(
     if (count < 1) throw badKeys ?? new CommandError(`ERR at least 1 input key is needed for '${name}' command`);
     if (count > args.count - 2)
       throw name === 'sintercard' ? new CommandError("ERR Number of keys can't be greater than number of args") : SYNTAX_ERROR;
+    const read = (): ReturnType<typeof sets> => sets(client, args.texts(2, 2 + count));
+    // A key of another type is found before an option that makes no sense by one of the two, and after it by the other.
+    const first = name === 'zintercard' ? read() : undefined;
     let limit = 0;
     for (let at = 2 + count; at < args.count; at += 2) {
       if (!args.is(at, 'LIMIT') || at + 1 >= args.count) throw SYNTAX_ERROR;
       limit = args.int(at + 1, BAD_LIMIT);
       if (limit < 0) throw BAD_LIMIT;
     }
-    const all = sets(client, args.texts(2, 2 + count));
+    const all = first ?? read();
     let common = 0;
     for (const member of all[0]?.keys() ?? []) {
       if (!all.every((set) => set?.has(member))) continue;
