@@ -7,9 +7,8 @@
  */
 import type { Clock } from '../message/clock.js';
 import { Args } from './args.js';
-import { printed } from './bytes.js';
 import { type Client, HELD_OVERHEAD_BYTES } from './client-state.js';
-import { arityFits, type CommandSpec, type CommandTable } from './command-table.js';
+import type { CommandSpec, CommandTable } from './command-table.js';
 import { allCommands } from './commands/index.js';
 import { ConnectionMemory } from './connection-memory.js';
 import { Cursors } from './cursors.js';
@@ -19,7 +18,8 @@ import type { Journal } from './journal.js';
 import type { LogStore } from './log-store.js';
 import { Persistence } from './persistence.js';
 import { PubSub } from './pubsub.js';
-import { CommandError, OUT_OF_MEMORY, QUEUED, type Reply, wrongArity } from './reply.js';
+import { asReply, CommandError, OUT_OF_MEMORY, QUEUED, type Reply } from './reply.js';
+import { check } from './request-check.js';
 import type { ParserLimits } from './resp-parser.js';
 import type { ReplyWriter } from './resp-writer.js';
 import { Scripts } from './scripts.js';
@@ -237,7 +237,7 @@ export class Engine {
     this.commandsRun += 1;
     let spec: CommandSpec;
     try {
-      spec = this.#check(client, found, args);
+      spec = check(this, client, found, args);
     } catch (error) {
       return this.#rejected(client, found, asReply(error));
     }
@@ -290,35 +290,6 @@ export class Engine {
     }
   }
 
-  #check(client: Client, found: CommandSpec | undefined, args: Args): CommandSpec {
-    if (this.failure !== undefined) throw this.failure;
-    const spec = this.resolve(found, args);
-    if (this.writeFailure !== undefined && spec.mayWrite) throw this.writeFailure;
-    if (spec.denyOom && this.outOfMemory()) throw OUT_OF_MEMORY;
-    if (spec.name === 'exec' && client.transaction?.queue.some((queued) => queued.spec.denyOom) && this.outOfMemory()) throw OUT_OF_MEMORY;
-    if (client.protocol === 2 && client.subscriptions > 0 && !ALLOWED_WHILE_SUBSCRIBED.has(spec.name)) {
-      throw new CommandError(
-        `ERR Can't execute '${spec.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
-      );
-    }
-    return spec;
-  }
-
-  /** The command, or its subcommand, that these words name; throws when there is none or their number is wrong. */
-  resolve(found: CommandSpec | undefined, args: Args): CommandSpec {
-    if (found === undefined) throw unknownCommand(args);
-    let spec = found;
-    if (spec.subcommands !== undefined && args.count > 1) {
-      const sub = spec.subcommands.get(args.upper(1));
-      if (sub === undefined) {
-        throw new CommandError(`ERR unknown subcommand '${printed(args.text(1)).slice(0, 128)}'. Try ${spec.name.toUpperCase()} HELP.`);
-      }
-      spec = sub;
-    }
-    if (!arityFits(spec, args.count)) throw wrongArity(spec.name);
-    return spec;
-  }
-
   /** Throws when something that makes `bytes` more of what is there already would go far beyond maxmemory. */
   checkRoom(bytes: number): void {
     const limit = this.settings.maxMemory;
@@ -342,34 +313,4 @@ export class Engine {
   afterCommand(): void {
     if (this.shared.ready.size > 0) serveWaiting(this);
   }
-}
-
-const ALLOWED_WHILE_SUBSCRIBED = new Set([
-  'subscribe',
-  'unsubscribe',
-  'psubscribe',
-  'punsubscribe',
-  'ssubscribe',
-  'sunsubscribe',
-  'ping',
-  'quit',
-  'reset',
-]);
-
-/** What a command threw, as its reply; anything that is not a command's own error is a fault of this program, and says so. */
-export function asReply(error: unknown): CommandError {
-  if (error instanceof CommandError) return error;
-  return new CommandError(
-    `ERR internal error of the in-process Redis: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  );
-}
-
-/** Redis shows at most this much of an unknown command's arguments. */
-const SHOWN_BYTES = 128;
-
-function unknownCommand(args: Args): CommandError {
-  let shown = '';
-  for (let index = 1; index < args.count && shown.length < SHOWN_BYTES; index += 1)
-    shown += `'${printed(args.text(index)).slice(0, SHOWN_BYTES - shown.length)}' `;
-  return new CommandError(`ERR unknown command '${printed(args.text(0)).slice(0, SHOWN_BYTES)}', with args beginning with: ${shown}`);
 }

@@ -117,3 +117,11 @@ export function wrongArity(name: string): CommandError {
 export function subcommandSyntax(subcommand: string, of: string): CommandError {
   return new CommandError(`ERR unknown subcommand or wrong number of arguments for '${printed(subcommand)}'. Try ${of} HELP.`);
 }
+
+/** What a command threw, as its reply; anything that is not a command's own error is a fault of this program, and says so. */
+export function asReply(error: unknown): CommandError {
+  if (error instanceof CommandError) return error;
+  return new CommandError(
+    `ERR internal error of the in-process Redis: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  );
+}

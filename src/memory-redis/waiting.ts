@@ -1,7 +1,7 @@
 import type { Timer } from '../message/clock.js';
 import { type Client, HELD_OVERHEAD_BYTES } from './client-state.js';
-import { asReply, type Engine } from './engine.js';
-import { NO_REPLY, type Reply } from './reply.js';
+import type { Engine } from './engine.js';
+import { asReply, NO_REPLY, type Reply } from './reply.js';
 import type { Session } from './session.js';
 
 /** What a command waits for when it finds nothing. */

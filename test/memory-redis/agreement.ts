@@ -23,6 +23,7 @@ function agree(words: readonly string[], ours: RawReply | undefined, theirs: Raw
   const name = (words[0] ?? '').toUpperCase();
   if ((name === 'HRANDFIELD' || name === 'ZRANDMEMBER') && words.length === 2) return typeof ours === typeof theirs;
   if (name === 'CLIENT' && /^(id|list|info)$/i.test(words[1] ?? '') && words.length === 2) return ours[0] === theirs[0];
+  if (name === 'MEMORY') return ours === theirs || (/^:\d+$/.test(String(ours)) && /^:\d+$/.test(String(theirs)));
   if (name === 'RANDOMKEY' && words.length === 1) return (ours === '$nil') === (theirs === '$nil');
   if (name === 'TIME') return Array.isArray(ours) === Array.isArray(theirs);
   if (name === 'XPENDING') return same(withoutIdle(ours), withoutIdle(theirs), false);

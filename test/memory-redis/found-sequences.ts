@@ -42,6 +42,7 @@ export const FOUND: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['ZINTERCARD', '2', 's1', 's1', 'LIMIT'],
     ['SINTERCARD', '2', 's1', 's1', 'LIMIT'],
   ],
+  'samples that are no number': [['MEMORY', 'USAGE', 'nothing', 'SAMPLES', '', '']],
   'a name set by a HELLO that is wrong further on': [
     ['HELLO', '2', 'SETNAME', 'me', 'nonsense'],
     ['CLIENT', 'GETNAME'],

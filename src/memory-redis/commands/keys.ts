@@ -200,8 +200,9 @@ function references(value: Value): number {
 }
 
 function memoryUsage(client: Client, args: Args): Reply {
-  if (args.count > 3 && (args.count !== 5 || !args.is(3, 'SAMPLES'))) throw SYNTAX_ERROR;
-  if (args.count === 5 && args.int(4) < 0) throw SYNTAX_ERROR;
+  for (let at = 3; at < args.count; at += 2) {
+    if (!args.is(at, 'SAMPLES') || at + 1 >= args.count || args.int(at + 1) < 0) throw SYNTAX_ERROR;
+  }
   const key = args.text(2);
   const value = client.db.get(key);
   return value === undefined ? null : client.db.estimatedBytes(key, value);
