@@ -35,6 +35,11 @@ const EXPIRY_BATCH = 1000;
 /** A command is begun below maxmemory; one that copies what is there may end so far above it. */
 const MOST_OVER_LIMIT = 1.25;
 
+export interface EngineOptions {
+  /** Scripts touch no key that is not among their KEYS. */
+  readonly declaredKeysOnly: boolean;
+}
+
 export class Engine {
   readonly shared: Shared = { now: 0, usedBytes: 0, dirty: 0, expired: 0, ready: new Map() };
   readonly sessions = new Map<number, Session>();
@@ -72,6 +77,7 @@ export class Engine {
   constructor(
     readonly clock: Clock,
     store?: LogStore,
+    readonly options: EngineOptions = { declaredKeysOnly: false },
   ) {
     this.#databases = Array.from({ length: DATABASES }, (_, index) => new Database(index, this.shared));
     this.scripts = new Scripts(this);
