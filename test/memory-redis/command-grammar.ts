@@ -359,7 +359,7 @@ export const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
     'COMMAND GETKEYS PING|nonsense value',
     'COMMAND GETKEYS XINFO STREAM stream',
     'DBSIZE value',
-    'WAIT int int',
+    'WAIT int block',
     'TIME value',
     'PUBSUB NUMPAT',
     'PUBSUB CHANNELS pattern',

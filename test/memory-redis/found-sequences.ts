@@ -42,6 +42,19 @@ export const FOUND: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['ZINTERCARD', '2', 's1', 's1', 'LIMIT'],
     ['SINTERCARD', '2', 's1', 's1', 'LIMIT'],
   ],
+  'the same expiry twice': [
+    ['SET', 's1', '', 'EX', 'NX', 'EX', ''],
+    ['SET', 's1', '', 'EX', '10', 'EX', '20'],
+    ['TTL', 's1'],
+    ['SET', 's1', '', 'EX', '10', 'PX', '20'],
+    ['GETEX', 's1', 'PX', '10000', 'PX', '20000'],
+  ],
+  'keys of commands that may have none': [
+    ['COMMAND', 'GETKEYS', 'EVAL', 'return 1', '0'],
+    ['COMMAND', 'GETKEYS', 'PING'],
+    ['COMMAND', 'GETKEYS', 'GET'],
+    ['COMMAND', 'GETKEYS', 'PING', 'a'],
+  ],
   'samples that are no number': [['MEMORY', 'USAGE', 'nothing', 'SAMPLES', '', '']],
   'a name set by a HELLO that is wrong further on': [
     ['HELLO', '2', 'SETNAME', 'me', 'nonsense'],

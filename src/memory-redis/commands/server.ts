@@ -77,10 +77,8 @@ function getKeys(client: Client, args: Args): Reply {
   if (spec.keys[0] === 0 && !spec.flags.has('movablekeys')) throw new CommandError('ERR The command has no key arguments');
   if (!arityFits(spec, request.count)) throw new CommandError('ERR Invalid number of arguments specified for command');
   const positions = keyPositions(spec, request);
-  if (positions.length > 0) return positions.map((at) => request.text(at));
-  throw new CommandError(
-    spec.flags.has('no_mandatory_keys') ? 'ERR The command has no key arguments' : 'ERR Invalid arguments specified for command',
-  );
+  if (positions.length === 0 && !spec.flags.has('no_mandatory_keys')) throw new CommandError('ERR Invalid arguments specified for command');
+  return positions.map((at) => request.text(at));
 }
 
 function wait(_: Client, args: Args): Reply {
@@ -112,7 +110,7 @@ export const serverCommands: readonly CommandSpec[] = [
   command('command', -1, 'loading stale', NO_KEYS, (client) => [...client.engine.table.all()].map(describe), [
     command('command|count', 2, 'loading stale', NO_KEYS, (client) => client.engine.table.size),
     command('command|info', -2, 'loading stale', NO_KEYS, commandInfo),
-    command('command|getkeys', -3, 'loading stale', NO_KEYS, getKeys),
+    command('command|getkeys', -4, 'loading stale', NO_KEYS, getKeys),
     command('command|docs', -2, 'loading stale', NO_KEYS, commandDocs),
     command('command|list', -2, 'loading stale', NO_KEYS, (client) => [...client.engine.table.all()].map((spec) => spec.name)),
   ]),

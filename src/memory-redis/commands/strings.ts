@@ -32,7 +32,8 @@ function readOptions(args: Args, from: number, of: 'set' | 'getex'): SetOptions 
     else if (of === 'set' && word === 'GET') options.get = true;
     else if (of === 'set' && word === 'KEEPTTL' && options.expiry === undefined) options.keepTtl = true;
     else if (of === 'getex' && word === 'PERSIST' && options.expiry === undefined) options.persist = true;
-    else if (isExpiryUnit(word) && at + 1 < args.count && options.expiry === undefined && !options.keepTtl && !options.persist) {
+    else if (isExpiryUnit(word) && at + 1 < args.count && (options.expiry?.unit ?? word) === word && !options.keepTtl && !options.persist) {
+      // The same word may come again, and the last one counts.
       at += 1;
       options.expiry = { unit: word, at };
     } else throw SYNTAX_ERROR;
