@@ -21,7 +21,7 @@ const CLOCKS_APART = 3000;
 function agree(words: readonly string[], ours: RawReply | undefined, theirs: RawReply | undefined): boolean {
   if (ours === undefined || theirs === undefined) return ours === theirs;
   const name = (words[0] ?? '').toUpperCase();
-  if ((name === 'HRANDFIELD' || name === 'ZRANDMEMBER') && words.length === 2) return typeof ours === typeof theirs;
+  if (/^(HRANDFIELD|SRANDMEMBER|ZRANDMEMBER)$/.test(name) && words.length === 2) return typeof ours === typeof theirs;
   if (name === 'CLIENT' && /^(id|list|info)$/i.test(words[1] ?? '') && words.length === 2) return ours[0] === theirs[0];
   if (name === 'MEMORY') return ours === theirs || (/^:\d+$/.test(String(ours)) && /^:\d+$/.test(String(theirs)));
   if (name === 'RANDOMKEY' && words.length === 1) return (ours === '$nil') === (theirs === '$nil');
