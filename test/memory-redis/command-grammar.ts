@@ -87,7 +87,7 @@ export const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
     'HINCRBYFLOAT hash field float',
     'HRANDFIELD hash 100 WITHVALUES?',
     'HRANDFIELD hash count WITHVALUES? bad?',
-    'HSCAN hash 0 [MATCH pattern]? [COUNT int]?',
+    'HSCAN hash 0 [MATCH pattern]? [COUNT count]?',
     'HSCAN hash cursor MATCH|TYPE|COUNT bad',
     'OBJECT ENCODING hash',
   ],

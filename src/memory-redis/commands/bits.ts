@@ -53,18 +53,17 @@ function bitcount(client: Client, args: Args): Reply {
   return bits ? countBits(text, from, to) : countBits(text, from * 8, to * 8 + 7);
 }
 
+/** How many ones each byte has. */
+const ONES = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
+
 /** The ones among bits `from` to `to`, both included. */
 function countBits(text: string, from: number, to: number): number {
   let count = 0;
-  for (let at = from; at <= to; ) {
-    if (at % 8 === 0 && at + 7 <= to) {
-      for (let byte = text.charCodeAt(at / 8); byte > 0; byte &= byte - 1) count += 1;
-      at += 8;
-    } else {
-      count += bitAt(text, at);
-      at += 1;
-    }
-  }
+  let at = from;
+  for (; at % 8 !== 0 && at <= to; at += 1) count += bitAt(text, at);
+  const lastByte = Math.floor((to + 1) / 8);
+  for (let byte = Math.floor(at / 8); byte < lastByte; byte += 1) count += ONES[text.charCodeAt(byte)] as number;
+  for (at = Math.max(at, lastByte * 8); at <= to; at += 1) count += bitAt(text, at);
   return count;
 }
 
