@@ -1,4 +1,5 @@
 import type { Args } from '../args.js';
+import { writeLatin1 } from '../bytes.js';
 import type { Client } from '../client-state.js';
 import { type CommandSpec, command, ONE_KEY } from '../command-table.js';
 import { CommandError, type Reply, SYNTAX_ERROR } from '../reply.js';
@@ -56,13 +57,20 @@ function bitcount(client: Client, args: Args): Reply {
 /** How many ones each byte has. */
 const ONES = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
 
+const PIECE_BYTES = 64 * 1024;
+const PIECE = Buffer.alloc(PIECE_BYTES);
+
 /** The ones among bits `from` to `to`, both included. */
 function countBits(text: string, from: number, to: number): number {
   let count = 0;
   let at = from;
   for (; at % 8 !== 0 && at <= to; at += 1) count += bitAt(text, at);
   const lastByte = Math.floor((to + 1) / 8);
-  for (let byte = Math.floor(at / 8); byte < lastByte; byte += 1) count += ONES[text.charCodeAt(byte)] as number;
+  // Looking at each character of a string of hundreds of megabytes takes many times longer than taking it out in pieces.
+  for (let byte = Math.floor(at / 8); byte < lastByte; byte += PIECE_BYTES) {
+    const end = writeLatin1(PIECE, text.slice(byte, Math.min(byte + PIECE_BYTES, lastByte)), 0);
+    for (let index = 0; index < end; index += 1) count += ONES[PIECE[index] as number] as number;
+  }
   for (at = Math.max(at, lastByte * 8); at <= to; at += 1) count += bitAt(text, at);
   return count;
 }
