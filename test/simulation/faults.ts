@@ -43,6 +43,7 @@ export class Faults {
     store.command('CONFIG', 'SET', 'maxmemory', '0');
     store.command('CLIENT', 'UNPAUSE');
     store.refuses = { until: 0, share: 1 };
+    store.unansweredCommits = store.refusedCommits = 0;
     // Its owner sees it with the next fact.
     if (this.#rewound) this.simulation.tellers.publishEverywhere();
     if (!nodes.some((node) => node.hosts && !node.dead && !node.draining)) this.simulation.add(true);
@@ -84,6 +85,12 @@ export class Faults {
     },
     'connections break before a reply': () => {
       for (const wire of this.#wires()) wire.cutAtNext('down');
+    },
+    'commits are not answered': () => {
+      this.simulation.store.unansweredCommits += this.simulation.chance.between(1, 4);
+    },
+    'commits are refused': () => {
+      this.simulation.store.refusedCommits += this.simulation.chance.between(1, 4);
     },
     'connections die silently': () => {
       const direction = this.simulation.chance.oneOf(['up', 'down', 'both'] as const);

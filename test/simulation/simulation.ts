@@ -23,6 +23,8 @@ import { LEASE_MS, PARTITION_TYPES, SHARDS, SUBSCRIBERS } from './world.js';
 const SEND_TIMEOUT_MS = 1_200;
 /** Virtual time within which a healed system has settled everything. */
 const HEALED_MS = 15_000;
+/** Virtual time that nodes without a Redis need to end. */
+const CLEARED_MS = 500;
 /** Between looks at whether it has. */
 const LOOK_MS = 50;
 
@@ -148,8 +150,7 @@ export class Simulation {
     }
     const healed = clock.monotonic() - faulted;
     violation ??= atTheEnd(this, tellers.intents);
-    for (const node of this.nodes) if (!node.dead) node.kill();
-    return {
+    const outcome = {
       seed: this.seed,
       hash: history.hash,
       violation,
@@ -159,6 +160,19 @@ export class Simulation {
       healed,
       faults: faults.names,
     };
+    await this.#clear();
+    return outcome;
+  }
+
+  /** Nothing of a run may stay in memory, and there are thousands. */
+  async #clear(): Promise<void> {
+    const { clock, store, nodes, history } = this;
+    history.close();
+    store.observer = undefined;
+    store.engine.crash(0);
+    for (const node of nodes) node.bury();
+    await clock.advance(CLEARED_MS);
+    store.engine.close();
   }
 
   /** The script engine is WebAssembly, which is compiled on other threads: before anything that must come in one order. */
