@@ -14,6 +14,7 @@ export type { ActorContext } from './api/context.js';
 export { actor, handles, onReply, subscribes } from './api/decorators.js';
 export type { EventMessage, Receipt, ResultMessage } from './api/messages.js';
 export type { SupervisedActor, Supervisor } from './api/supervisor-options.js';
+export type { SupervisorTree } from './api/supervisor-tree.js';
 export type { From, Position } from './log/position.js';
 export {
   type Command,
@@ -44,9 +45,10 @@ export {
   TerminalError,
   type Unsettled,
 } from './message/errors.js';
-export type { DeadLetter, DeadLetterPage } from './runtime/dead-letters.js';
+export type { DeadLetter, DeadLetterPage, LetterFilter, Redriven } from './runtime/dead-letters.js';
 export type { Logger } from './runtime/logger.js';
 export type { StageOptions } from './runtime/outgoing.js';
 export type { SendOptions, WaitOptions } from './runtime/sender.js';
 export type { Signal } from './runtime/signals.js';
+export type { Directive } from './runtime/supervision-settings.js';
 export type { SupervisorView } from './runtime/supervisor.js';

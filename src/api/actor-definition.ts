@@ -6,7 +6,7 @@ import { fromJson } from '../message/json.js';
 import { checkActorType } from '../message/names.js';
 import { type Schema, validate } from '../message/schema.js';
 import type { Attempt } from '../runtime/attempt.js';
-import type { Behavior, Instance, Subscription } from '../runtime/behavior.js';
+import type { Behavior, Hook, Instance, Subscription } from '../runtime/behavior.js';
 import type { Logger } from '../runtime/logger.js';
 import { Actor, type ActorClass } from './actor.js';
 import type { Resolve } from './container.js';
@@ -16,7 +16,8 @@ import { decoratedType, type Note, notesOf } from './decorators.js';
 /** What actor classes say, by decorators or by static fields, read once and made into what the runtime works with. */
 
 /** An actor's insides, as the runtime uses them. */
-type Open = { state: unknown; initialState?: () => unknown } & Record<string, (data: unknown, ctx: HandlerContext) => unknown>;
+type Open = { state: unknown; initialState?: () => unknown } & Pick<Actor<unknown>, Hook | 'onFailure'> &
+  Record<string, (data: unknown, ctx: HandlerContext) => unknown>;
 
 /** The actor type of a class. @throws DefinitionError `NOT_AN_ACTOR` */
 export function typeOf(target: unknown): { type: string; pipelined: boolean } {
@@ -83,6 +84,12 @@ class ActorInstance implements Instance {
     if (typeof handler !== 'function') throw new DefinitionError('NOT_A_METHOD', `${describe(this.actor)} has no method ${method}`);
     return handler.call(this.actor, data, new HandlerContext(attempt, this.logger)) as unknown;
   }
+  hook(name: Hook, reason?: Error): unknown {
+    return name === 'onRestart' ? this.actor.onRestart?.(reason as Error) : this.actor[name]?.();
+  }
+  onFailure(error: Error, attempt: Attempt): unknown {
+    return this.actor.onFailure?.(error, new HandlerContext(attempt, this.logger));
+  }
 }
 
 class Routes {
@@ -106,7 +113,7 @@ class Routes {
   }
 
   method({ kind, type }: Envelope): string {
-    const method = this.#methods[kind].get(type);
+    const method = kind === 'request' ? undefined : this.#methods[kind].get(type);
     invariant(method !== undefined, 'only messages with a handler reach the actor');
     return method;
   }

@@ -16,7 +16,6 @@ import { guarded, type Logger, silent } from '../runtime/logger.js';
 import { Node } from '../runtime/node.js';
 import type { SendOptions, WaitOptions } from '../runtime/sender.js';
 import type { Signal } from '../runtime/signals.js';
-import type { SupervisorView } from '../runtime/supervisor.js';
 import type { ActorClass, AnyActor, Checked, StateOf } from './actor.js';
 import { behaviorOf, isActorClass, typeOf } from './actor-definition.js';
 import { checkActors, loadConfig, parseSupervisors } from './config.js';
@@ -24,6 +23,7 @@ import { importModules } from './config-modules.js';
 import { Container as OwnContainer, type Resolve, resolver } from './container.js';
 import type { EventMessage, Receipt, ResultMessage } from './messages.js';
 import type { Supervisor } from './supervisor-options.js';
+import { type SupervisorTree, supervisorTree } from './supervisor-tree.js';
 
 /** How a system is started. */
 export interface StartOptions {
@@ -165,9 +165,9 @@ export class ActorSystem implements AsyncDisposable {
     return this.#node.deadLetters;
   }
 
-  /** The supervision tree of this node, as data. */
-  get supervisors(): SupervisorView {
-    return this.#node.supervisor.view();
+  /** The supervision tree of this node, as data; `spawn` and `stop` change it. */
+  get supervisors(): SupervisorTree {
+    return supervisorTree(this.#node.supervision);
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { ServiceIdentifier } from 'inversify';
 import type { From } from '../log/position.js';
 import type { Command, DataOf, Event, Jsonable, ReturnOf } from '../message/definition.js';
+import type { Directive } from '../runtime/supervision-settings.js';
 import type { ActorContext } from './context.js';
 import type { ResultMessage } from './messages.js';
 
@@ -17,6 +18,19 @@ export abstract class Actor<State = undefined> {
   declare protected state: State;
   /** The state of a key that has none yet. */
   initialState?(): State;
+  /**
+   * A failed attempt: what is to happen to this actor and its message. Without an answer the config's `directives` decide, then `retry`.
+   * A `TerminalError` is never retried. The context can stage nothing any more.
+   */
+  onFailure?(error: Error, ctx: ActorContext): Directive | undefined;
+  /** This actor came into memory, with its state, and is about to handle its first message. What it throws fails that attempt. */
+  onActivate?(): Maybe<void>;
+  /** This actor is made anew in the place of one that failed, or whose type its supervisor restarted; instead of `onActivate`, likewise. */
+  onRestart?(reason: Error): Maybe<void>;
+  /** This actor leaves memory because it was idle, or others need the room. */
+  onPassivate?(): Maybe<void>;
+  /** This actor leaves memory for another reason: it is stopped, its type restarted, its node stopped, its partition lost. */
+  onStop?(): Maybe<void>;
 }
 
 export type AnyActor = abstract new (...deps: never[]) => Actor<unknown>;

@@ -9,7 +9,14 @@ import { z } from 'zod';
 import { type Duration, milliseconds } from '../message/duration.js';
 import { MOST_SHARDS, NAME_LENGTH } from '../message/limits.js';
 import { checkActorType, checkName } from '../message/names.js';
-import { type ChildSettings, DEFAULT_SUPERVISOR, defaultChildSettings, type SupervisorSettings } from '../runtime/supervision-settings.js';
+import {
+  type ChildSettings,
+  DEFAULT_SUPERVISOR,
+  DIRECTIVES,
+  type Directive,
+  defaultChildSettings,
+  type SupervisorSettings,
+} from '../runtime/supervision-settings.js';
 
 export type Dialect = 'file' | 'code';
 
@@ -161,6 +168,34 @@ function supervisorSchema(dialect: Dialect): z.ZodType<SupervisorSettings> {
       .describe("A failing key's later messages wait for the retry (block), are parked with it (park), or go on without it (skip)"),
   });
 
+  const codes = z.array(z.string({ error: 'an error code' }).min(1, { error: 'an error code' }), { error: 'a list of error codes' });
+  const directives = mapping({
+    retry: codes.prefault([]).describe('Tried again as recoverability says; what every code without a directive gets'),
+    resume: codes.prefault([]).describe('The message is settled as failed, the actor keeps running'),
+    stop: codes.prefault([]).describe('The message is settled as failed, the actor leaves memory'),
+    escalate: codes.prefault([]).describe('The message stays, its attempt counted; the supervisor applies its strategy'),
+  }).transform((value, context): ReadonlyMap<string, Directive> => {
+    const chosen = new Map<string, Directive>();
+    for (const directive of DIRECTIVES) {
+      for (const [at, code] of value[directive].entries()) {
+        if (chosen.has(code)) {
+          const message = `each code once; it is under ${chosen.get(code)} already`;
+          context.addIssue({ code: 'custom', path: [directive, at], message, params: { errand: 'CONFIG_VALUE' } });
+        } else chosen.set(code, directive);
+      }
+    }
+    return chosen;
+  });
+
+  const breaker = mapping({
+    failures: whole(0, 1_000_000)
+      .prefault(standard.breaker.failures)
+      .describe('Different keys that fail in a row and open it; 0 turns it off'),
+    probeEvery: duration(dialect, 1, DAY)
+      .prefault(given(standard.breaker.probeEvery))
+      .describe('One message at a time is tried, this long after the last one failed, until one succeeds'),
+  });
+
   const state = mapping({
     keepFor: duration(dialect, SECOND, 36_500 * DAY)
       .optional()
@@ -179,6 +214,10 @@ function supervisorSchema(dialect: Dialect): z.ZodType<SupervisorSettings> {
       .prefault(given(standard.passivateAfter))
       .describe('An activation idle for this long leaves memory'),
     recoverability: recoverability.prefault({}).describe('What happens to a message whose handler failed'),
+    directives: directives
+      .prefault({})
+      .describe("Error codes and what they mean for the actor and its message; its class's own onFailure comes first"),
+    breaker: breaker.prefault({}).describe('Keeps a broken dependency from turning the backlog into dead letters'),
     attemptTimeout: duration(dialect, 1, 7 * DAY)
       .prefault(given(standard.attemptTimeout))
       .describe('A handler that takes longer has failed'),

@@ -1,4 +1,5 @@
 import type { Duration } from '../message/duration.js';
+import type { Directive } from '../runtime/supervision-settings.js';
 
 /** A supervisor as users write it, in code or in a config file; `config` fills in the defaults. */
 export interface Supervisor {
@@ -25,6 +26,10 @@ export interface SupervisedActor {
   /** default 2 minutes */
   passivateAfter?: Duration;
   recoverability?: { immediate?: number; delayed?: readonly Duration[]; order?: 'block' | 'park' | 'skip' };
+  /** error codes that have a directive of their own; default all are retried. `TerminalError` never is */
+  directives?: { readonly [D in Directive]?: readonly string[] };
+  /** `failures` different keys in a row, default 20, and handlers wait; one at a time is tried every `probeEvery`, default 1 s, until one succeeds */
+  breaker?: { failures?: number; probeEvery?: Duration };
   /** default 30 s */
   attemptTimeout?: Duration;
   state?: { keepFor?: Duration; maxBytes?: number };

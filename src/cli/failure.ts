@@ -12,6 +12,8 @@ export const EXIT = {
   config: 3,
   /** Redis cannot be reached or cannot be used */
   redis: 4,
+  /** a supervisor at the top of the tree failed: whoever starts processes may start this one again */
+  escalated: 5,
 } as const;
 
 export const EXIT_CODES = `Exit codes:
@@ -20,6 +22,7 @@ export const EXIT_CODES = `Exit codes:
   2  wrong use of the command line
   3  a config, module or actor that cannot be used
   4  Redis cannot be reached or cannot be used
+  5  escalated: a supervisor at the top of the tree failed, and the node stopped; what was not settled is in the log
   130, 143  stopped at once, by a second SIGINT or SIGTERM`;
 
 /** How a failure ends: the lines to print, without a stack where the message says it all, and the exit code. */
@@ -28,7 +31,9 @@ export function failure(thrown: unknown): { readonly lines: readonly string[]; r
   if (thrown instanceof ConfigError) return { lines: [thrown, ...thrown.more].map(line), exitCode: EXIT.config };
   if (thrown instanceof RedisError) return { lines: [line(thrown)], exitCode: EXIT.redis };
   if (thrown instanceof DefinitionError || thrown instanceof InvalidValueError) return { lines: [line(thrown)], exitCode: EXIT.config };
-  if (thrown instanceof ErrandError) return { lines: [line(thrown)], exitCode: EXIT.failed };
+  if (thrown instanceof ErrandError) {
+    return { lines: [line(thrown)], exitCode: thrown.code === 'ESCALATED' ? EXIT.escalated : EXIT.failed };
+  }
   return { lines: [thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)], exitCode: EXIT.failed };
 }
 

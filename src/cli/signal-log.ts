@@ -13,6 +13,13 @@ const LEVEL: Readonly<Partial<Record<Signal['kind'], Level>>> = {
   'attempt-failed': 'debug', // the runtime logs it with the error itself
   'retry-delayed': 'info',
   parked: 'warn',
+  'breaker-opened': 'error',
+  'breaker-closed': 'info',
+  escalated: 'debug', // as are the three that follow it
+  'supervisor-restarts': 'debug',
+  'supervisor-failed': 'debug',
+  'actor-restarted': 'info',
+  'actor-stopped': 'warn',
   'message-failed': 'warn',
   'dead-letter': 'error',
   'running-alone': 'warn',

@@ -7,6 +7,7 @@ import { createMemoryRedis } from '../memory-redis/index.js';
 import { type Duration, isDurationText } from '../message/duration.js';
 import { ErrandError } from '../message/errors.js';
 import { MOST_SHARDS } from '../message/limits.js';
+import type { Signal } from '../runtime/signals.js';
 import type { SupervisorView } from '../runtime/supervisor.js';
 import { EXIT_CODES } from './failure.js';
 import { logSignal } from './signal-log.js';
@@ -51,12 +52,16 @@ async function start(file: string, flags: StartFlags, command: Command): Promise
     const listening = await memory?.listen(flags.listen ?? 0);
     const overrides = { redis: memory ?? config.redis, ...(config.shards !== undefined && { shards: config.shards }), logger: log };
     const system = await ActorSystem.fromConfig(file, overrides);
+    let reason = { code: 'SYSTEM_STOPPED', message: `${config.name} stopped by itself; the log says why` };
     const ended = new Promise<'ended'>((resolve) => {
-      system.signals.subscribe({ next: (signal) => logSignal(log, signal), complete: () => resolve('ended') });
+      const next = (signal: Signal): void => {
+        logSignal(log, signal);
+        if (signal.kind === 'stopped' && signal.reason !== undefined) reason = signal.reason;
+      };
+      system.signals.subscribe({ next, complete: () => resolve('ended') });
     });
     process.stdout.write(`${announcement(config, system, listening?.url)}\n`);
-    if ((await Promise.race([told, ended])) === 'ended')
-      throw new ErrandError('SYSTEM_STOPPED', `${config.name} stopped by itself; the log says why`);
+    if ((await Promise.race([told, ended])) === 'ended') throw new ErrandError(reason.code, reason.message);
     log.info({ grace: flags.grace }, 'stopping: what is in hand may finish; a second signal stops at once');
     await system.stop({ grace: flags.grace });
   } finally {

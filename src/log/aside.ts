@@ -18,6 +18,17 @@ export interface Aside {
   readonly fields: readonly string[];
   /** attempts made so far */
   readonly attempts: number;
+  /** how the latest of them failed */
+  readonly history: readonly FailedAttempt[];
+}
+
+/** One attempt that failed. */
+export interface FailedAttempt {
+  readonly attempt: number;
+  readonly at: number; // ms since the epoch
+  readonly node: string;
+  readonly code: string;
+  readonly message: string;
 }
 
 /** Waits until somebody says otherwise. */
@@ -26,18 +37,20 @@ export const PARKED = Number.POSITIVE_INFINITY;
 const score = (due: number): string => (due === PARKED ? '+inf' : String(due));
 
 function pack(aside: Aside): string {
-  return JSON.stringify([aside.entry, aside.attempts, aside.fields]);
+  const { entry, attempts, fields, history } = aside;
+  return JSON.stringify(history.length === 0 ? [entry, attempts, fields] : [entry, attempts, fields, history]);
 }
 
 /** What was changed by hand becomes an entry that is no message, and ends as a dead letter with its text. */
 function unpack(text: string): Aside {
   try {
-    const [entry, attempts, fields] = fromJson(text, 'a message set aside') as [string, number, string[]];
-    if (typeof entry === 'string' && typeof attempts === 'number' && Array.isArray(fields)) return { entry, attempts, fields };
+    const [entry, attempts, fields, history = []] = fromJson(text, 'a message set aside') as [string, number, string[], FailedAttempt[]?];
+    const read = typeof entry === 'string' && typeof attempts === 'number' && Array.isArray(fields) && Array.isArray(history);
+    if (read) return { entry, attempts, fields, history };
   } catch {
     // As below.
   }
-  return { entry: FIRST, attempts: 0, fields: ['unreadable', text] };
+  return { entry: FIRST, attempts: 0, fields: ['unreadable', text], history: [] };
 }
 
 export class AsideLists {

@@ -1,10 +1,14 @@
 import { fieldOf } from '../message/envelope.js';
+import { invariant } from '../message/errors.js';
 import { fromJson } from '../message/json.js';
-import { DEAD_LETTERS_PER_PARTITION } from '../message/limits.js';
+import { DEAD_LETTERS_PER_PARTITION, INBOX_MESSAGES } from '../message/limits.js';
+import type { FailedAttempt } from './aside.js';
 import type { CommitBatch } from './commit.js';
-import type { Entry } from './entry.js';
+import type { Link } from './connection.js';
+import { type Entry, entriesOf } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
+import { runScript } from './scripts.js';
 
 /** A message that reached its terminal failure, kept with its reason. Source of the pattern: Dead Letter Channel (Hohpe & Woolf). */
 export interface DeadLetterRecord {
@@ -14,7 +18,13 @@ export interface DeadLetterRecord {
   /** class and stack of the last error, when a handler threw one */
   readonly errorClass: string | undefined;
   readonly stack: string | undefined;
+  /** the message waits at the head of its key's aside list, and the letter only points to it */
+  readonly parked: boolean;
+  /** a fact that could not be taken in; `fields` are the event's own */
+  readonly fact: boolean;
   readonly attempts: number;
+  /** how the latest of them failed */
+  readonly history: readonly FailedAttempt[];
   readonly node: string;
   /** ms since the epoch */
   readonly at: number;
@@ -31,10 +41,49 @@ export function writeDeadLetter(batch: CommitBatch, keys: Keys, { type, shard }:
     const value = fieldOf(fields, name);
     if (value !== undefined) shown.push(name, value);
   }
+  if (letter.fact) shown.push('fact', 'yes');
+  if (letter.parked) shown.push('parked', 'yes');
+  if (letter.history.length > 0) shown.push('history', JSON.stringify(letter.history));
   if (letter.errorClass !== undefined) shown.push('errorclass', letter.errorClass);
   if (letter.stack !== undefined) shown.push('stack', letter.stack);
   shown.push('time', new Date(letter.at).toISOString(), 'entry', letter.entry, 'envelope', JSON.stringify(fields));
   batch.append(keys.dead(type, shard), shown, DEAD_LETTERS_PER_PARTITION);
+}
+
+/** An owner takes a letter away. */
+export function removeLetter(batch: CommitBatch, keys: Keys, { type, shard }: PartitionId, letter: string): void {
+  batch.write('XDEL', keys.dead(type, shard), letter);
+}
+
+/** @param letter its entry; undefined when it is gone, or the text is no entry at all */
+export async function readLetter(
+  link: Link,
+  keys: Keys,
+  { type, shard }: PartitionId,
+  letter: string,
+): Promise<DeadLetterRecord | undefined> {
+  if (!/^\d+-\d+$/.test(letter)) return undefined;
+  const entry = entriesOf(await link.call('XRANGE', [keys.dead(type, shard), letter, letter]))[0];
+  return entry === undefined ? undefined : readDeadLetter(entry);
+}
+
+/** Anybody takes terminal letters away; resolves to how many were still there. */
+export async function discardLetter(link: Link, keys: Keys, { type, shard }: PartitionId, letter: string): Promise<boolean> {
+  return Number(await link.call('XDEL', [keys.dead(type, shard), letter])) > 0;
+}
+
+/** @param again where the message goes, as a new one; `outcome` the key of its outcome record */
+export async function redriveLetter(
+  link: Link,
+  keys: Keys,
+  { type, shard }: PartitionId,
+  letter: string,
+  again: { readonly inbox: string; readonly fields: readonly string[]; readonly outcome: string | undefined },
+): Promise<'redriven' | 'gone' | 'full'> {
+  const names = [keys.dead(type, shard), again.inbox, ...(again.outcome === undefined ? [] : [again.outcome])];
+  const reply = await runScript(link, 'redrive', names, [letter, INBOX_MESSAGES, ...again.fields]);
+  invariant(reply === 'redriven' || reply === 'gone' || reply === 'full', `redrive answered ${String(reply)}`);
+  return reply;
 }
 
 export function readDeadLetter({ fields }: Entry): DeadLetterRecord {
@@ -44,7 +93,10 @@ export function readDeadLetter({ fields }: Entry): DeadLetterRecord {
     message: text('message'),
     errorClass: fieldOf(fields, 'errorclass'),
     stack: fieldOf(fields, 'stack'),
+    fact: fieldOf(fields, 'fact') !== undefined,
+    parked: fieldOf(fields, 'parked') !== undefined,
     attempts: Number(text('attempts')),
+    history: fromJson(text('history') || '[]', 'a dead letter') as FailedAttempt[],
     node: text('node'),
     at: Date.parse(text('time')),
     entry: text('entry'),

@@ -5,8 +5,8 @@ import { RedisError } from '../message/errors.js';
 import type { Argument, Link } from './connection.js';
 import { pack } from './pack.js';
 
-/** The five scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are, and whether ARGV comes packed. */
-export type ScriptName = 'append' | 'commit' | 'acquire' | 'renew' | 'release';
+/** The six scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are, and whether ARGV comes packed. */
+export type ScriptName = 'append' | 'commit' | 'acquire' | 'renew' | 'release' | 'redrive';
 
 interface Script {
   readonly source: string;
@@ -21,7 +21,14 @@ function load(name: ScriptName): Script {
 let loaded: Readonly<Record<ScriptName, Script>> | undefined;
 
 function scripts(): Readonly<Record<ScriptName, Script>> {
-  loaded ??= { append: load('append'), commit: load('commit'), acquire: load('acquire'), renew: load('renew'), release: load('release') };
+  loaded ??= {
+    append: load('append'),
+    commit: load('commit'),
+    acquire: load('acquire'),
+    renew: load('renew'),
+    release: load('release'),
+    redrive: load('redrive'),
+  };
   return loaded;
 }
 

@@ -6,8 +6,11 @@ import { idFault, keyFault } from './names.js';
  * and writable from any language. Only `id`, `type` and `subject` must be there.
  */
 
-/** `command` is not written; a fact taken into an inbox is an `event`, a result returned to its asker's inbox a `reply`. */
-export type MessageKind = 'command' | 'event' | 'reply';
+/**
+ * `command` is not written; a fact taken into an inbox is an `event`, a result returned to its asker's inbox a `reply`. A `request` is for
+ * the inbox's owner itself, not for an actor.
+ */
+export type MessageKind = 'command' | 'event' | 'reply' | 'request';
 
 export interface Envelope {
   readonly id: string;
@@ -79,7 +82,7 @@ export interface NoEnvelope {
   readonly fault: string;
 }
 
-const KINDS: ReadonlySet<string> = new Set<MessageKind>(['command', 'event', 'reply']);
+const KINDS: ReadonlySet<string> = new Set<MessageKind>(['command', 'event', 'reply', 'request']);
 
 /** It is the first word of the outcome record. */
 const TRACK = /^[\w-]{1,64}$/;
@@ -172,7 +175,7 @@ export function fromFields(fields: readonly string[]): Envelope | NoEnvelope {
   if (type === undefined || type === '') return { fault: "the entry has no field 'type'" };
   const badKey = keyFault(subject);
   if (badKey !== undefined) return { fault: `the field 'subject' must be ${badKey}` };
-  if (kind !== undefined && !KINDS.has(kind)) return { fault: "the field 'kind' must be command, event or reply" };
+  if (kind !== undefined && !KINDS.has(kind)) return { fault: "the field 'kind' must be command, event, reply or request" };
   if (status !== undefined && status !== 'completed' && status !== 'failed')
     return { fault: "the field 'status' must be completed or failed" };
   // The id of a result or reply is that of its command and a word more; it was checked there.

@@ -57,6 +57,9 @@ export const SCRIPT_PIECE = 1_000;
 export const ENTRY_VALUES = 1_000;
 
 export const STACK_CHARACTERS = 4_000; // of an error's stack kept in a dead letter
+/** Of one message's failed attempts the latest are told in its dead letter. */
+export const ATTEMPTS_TOLD = 20;
+export const ATTEMPT_CHARACTERS = 200; // of an attempt's error message
 export const ERROR_CHARACTERS = 1_000; // of an error's message kept in a result or dead letter
 
 /** How often what has become too old is looked for; the times kept are days. */

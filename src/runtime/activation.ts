@@ -1,23 +1,25 @@
 import { timeOf } from '../log/entry.js';
-import { positionAt } from '../log/position.js';
 import type { StoredState } from '../log/state.js';
 import type { Suspect } from '../log/suspects.js';
 import type { Clock, Timer } from '../message/clock.js';
-import type { MessageDefinition } from '../message/definition.js';
 import type { Envelope } from '../message/envelope.js';
-import { asError, codeOf, ErrandError, SchemaError } from '../message/errors.js';
-import { checkSize, fromJson, toJson } from '../message/json.js';
+import { asError, codeOf, ErrandError, SchemaError, TerminalError } from '../message/errors.js';
+import { checkSize, toJson } from '../message/json.js';
 import { KILLS_TO_CONDEMN } from '../message/limits.js';
 import { Attempt } from './attempt.js';
-import type { Behavior, Instance } from './behavior.js';
+import type { Behavior, Hook, Instance } from './behavior.js';
+import type { Breaker } from './breaker.js';
 import type { Gathering } from './committer.js';
+import { decoder } from './decoder.js';
 import type { Gate } from './gate.js';
 import type { Held } from './held.js';
 import type { Inbox } from './inbox.js';
+import { type Failure, farewell, ownChoice } from './lifecycle.js';
 import type { Composer } from './outgoing.js';
-import { decide } from './recoverability.js';
+import { choose, decide, usedUp } from './recoverability.js';
 import type { Slots } from './slots.js';
 import type { ChildSettings } from './supervision-settings.js';
+import type { Verdicts } from './verdicts.js';
 
 /**
  * One actor type and key in memory, one message at a time.
@@ -25,21 +27,22 @@ import type { ChildSettings } from './supervision-settings.js';
  * A1: a key's next message waits for its predecessor's commit, so that no handler acts outward on a state that may never come to be
  *     (Akka's `persist`). A pipelined actor runs on uncommitted state (`persistAsync`): its handlers only stage effects.
  * A2: memory is never ahead of the log for good: when a commit fails, the partition and with it every activation is dropped.
- * A3: each attempt after a failure gets a new instance and a fresh copy of the state as it was before the message.
+ * A3: each attempt after a failure gets a new instance and a fresh copy of the state as it was before the message. After `resume` the
+ *     instance stays, with a fresh copy, unless its handler is still running.
  */
 
 /** What an activation asks of its partition. */
 export interface Surroundings {
   readonly behavior: Behavior;
   readonly settings: ChildSettings;
-  readonly slots: Slots;
-  readonly gate: Gate;
+  readonly host: { readonly slots: Slots; readonly breaker: Breaker; readonly deps: { readonly gate: Gate } };
   readonly clock: Clock;
   readonly composer: Composer;
   readonly shards: number;
   /** the partition is no longer ours, or is stopping: begin nothing new */
   readonly closing: boolean;
   readonly running: Set<Attempt>;
+  readonly verdicts: Verdicts;
   /** work at a message begins; ends, its commit included */
   begin(): void;
   end(): void;
@@ -48,7 +51,12 @@ export interface Surroundings {
   failed(held: Held, code: string, message: string): Gathering;
   deadLetter(held: Held, code: string, error: Error): Gathering;
   wait(held: Held, due: number | 'parked', error: Error): Gathering;
-  attemptFailed(held: Held, error: Error): void;
+  /** Leaves it in the log, at the head of its key, its attempt counted. */
+  leave(held: Held): Gathering;
+  /** Once `gathering` is committed, the supervisor applies its strategy. */
+  escalate(held: Held, error: Error, gathering: Gathering): void;
+  /** Why this key's activation is made anew, when its supervisor restarted the actor type. */
+  restartReason(key: string): Error | undefined;
   flushed(): Promise<boolean>;
   /** set when this message must run alone: it may have killed its process */
   suspect(held: Held): Suspect | undefined;
@@ -70,6 +78,9 @@ function expiry({ expires }: Envelope): string {
   return `not handled before ${new Date(expires ?? Number.NaN).toISOString()}`;
 }
 
+/** It went aside while it waited. */
+const isOver = ({ stage }: Held): boolean => stage === 'over';
+
 /** The attempt's outcome counts for nothing: the partition was lost, or the node stopped. */
 class Abandoned extends ErrandError {}
 
@@ -87,6 +98,10 @@ export class Activation {
   current: Held | undefined;
   lastUsed = 0; // monotonic ms
   #instance: Instance | undefined;
+  /** why the next instance takes the place of another */
+  #failure: Error | undefined;
+  /** it leaves memory once nothing is outstanding */
+  stopped = false;
   /** as of the last message that finished; committed, or pipelined and on its way */
   #stored: StoredState | undefined;
   #loaded = false;
@@ -99,7 +114,9 @@ export class Activation {
   /** The inbox's receiver; never rejects. */
   readonly receive = async (held: Held): Promise<void> => {
     const { around } = this;
-    if (around.closing || held.stage === 'over') return; // it went aside meanwhile
+    if (around.closing || isOver(held)) return;
+    const probe = around.host.breaker.open && (await around.host.breaker.turn());
+    if (around.closing || isOver(held)) return probe ? around.host.breaker.leave() : undefined;
     this.queued.shift();
     this.current = held;
     held.stage = 'begun';
@@ -111,15 +128,16 @@ export class Activation {
       // Only what goes wrong around the handler comes here. When the state cannot be loaded, the partition is being dropped; all else is a
       // fault in errand, and the message must not stand in its key's way for ever.
       const error = asError(thrown);
-      around.attemptFailed(held, error);
+      around.verdicts.attemptFailed(held, error);
       if (!around.closing) around.deadLetter(held, 'BROKEN_INVARIANT', error);
     } finally {
+      if (probe) around.host.breaker.leave();
       around.end();
     }
   };
 
   async #inTurn(held: Held): Promise<Gathering | undefined> {
-    const { slots } = this.around;
+    const { slots } = this.around.host;
     if (!slots.tryTake()) await slots.turn();
     try {
       const suspect = this.around.suspect(held);
@@ -131,11 +149,11 @@ export class Activation {
 
   async #amongOthers(held: Held): Promise<Gathering | undefined> {
     const { around } = this;
-    if (!around.gate.tryEnter()) await around.gate.enter();
+    if (!around.host.deps.gate.tryEnter()) await around.host.deps.gate.enter();
     try {
       return around.closing ? undefined : await this.#handle(held);
     } finally {
-      around.gate.leave();
+      around.host.deps.gate.leave();
     }
   }
 
@@ -147,7 +165,7 @@ export class Activation {
       const text = `its process ended without a word each of the ${suspect.kills} times that it ran alone`;
       return around.deadLetter(held, 'POISON', new ErrandError('POISON', text));
     }
-    return around.gate.alone(async () => {
+    return around.host.deps.gate.alone(async () => {
       if (around.closing || !(await around.beginAlone(held, suspect)) || around.closing) return undefined;
       const gathering = await this.#handle(held);
       await gathering?.done;
@@ -159,7 +177,7 @@ export class Activation {
     const { around } = this;
     const { envelope } = held;
     if (held.fault !== undefined) return around.deadLetter(held, 'NO_ENVELOPE', new ErrandError('NO_ENVELOPE', held.fault));
-    const decode = this.#decoder(held);
+    const decode = decoder(around.behavior, held, around.shards);
     if (decode instanceof Error) return around.deadLetter(held, 'UNKNOWN_MESSAGE', decode);
     if (!this.#loaded && around.behavior.stateful) this.#stored = await around.loadState(this.key);
     this.#loaded = true;
@@ -174,62 +192,70 @@ export class Activation {
       }
       held.attempts += 1;
       const ended = await this.#attempt(held, data);
-      if (around.closing && ended instanceof Abandoned) return undefined;
-      if (!(ended instanceof Error)) return ended;
-      this.#instance = undefined; // A3
-      around.attemptFailed(held, ended);
-      const decision = decide(around.settings.recoverability, held.attempts, ended);
-      if (decision.kind !== 'fail' && hasExpired(envelope, around.clock.now())) return around.failed(held, 'EXPIRED', expiry(envelope));
-      switch (decision.kind) {
-        case 'fail':
-          return around.failed(held, codeOf(ended, 'HANDLER_FAILED'), ended.message);
-        case 'dead-letter':
-          return around.deadLetter(held, codeOf(ended, 'HANDLER_FAILED'), ended);
-        case 'wait':
-          return around.wait(held, around.clock.now() + decision.delay, ended);
-        case 'park':
-          return around.wait(held, 'parked', ended);
-        case 'retry':
-          // What a pipelined key staged before this message is committed first: the retry runs on committed state.
-          if (around.behavior.pipelined && !(await around.flushed())) return undefined;
-          if (around.closing) return undefined;
-      }
+      if (!('error' in ended)) return ended;
+      if (around.closing && ended.error instanceof Abandoned) return undefined;
+      around.verdicts.attemptFailed(held, ended.error);
+      const gathering = this.#afterFailure(held, ended);
+      if (gathering !== 'retry') return gathering;
+      // What a pipelined key staged before this message is committed first: the retry runs on committed state.
+      if (around.behavior.pipelined && !(await around.flushed())) return undefined;
+      if (around.closing) return undefined;
     }
   }
 
-  /** How this message's data is read, or why it cannot be. */
-  #decoder(held: Held): (() => unknown) | Error {
+  /** The one decision after a failed attempt, with its two halves: the actor and the message (docs/DESIGN.md, section 6). */
+  #afterFailure(held: Held, failure: Failure): Gathering | 'retry' {
+    const { around } = this;
+    const { error, instance } = failure;
+    const { recoverability, directives } = around.settings;
+    const code = codeOf(error, 'HANDLER_FAILED');
+    const directive = choose(error, ownChoice(failure, this.#onFault), directives);
+    this.#instance = undefined; // A3
+    if (error instanceof TerminalError) around.host.breaker.succeeded(); // an answer
+    if (directive === 'resume') {
+      if (instance !== undefined && !failure.running) this.#instance = this.#renewed(instance);
+      return around.failed(held, code, error.message);
+    }
+    if (directive === 'stop') {
+      if (instance !== undefined) farewell(instance, 'onStop', this.#onFault);
+      this.stopped = true;
+      return around.failed(held, code, error.message);
+    }
+    this.#failure = error;
+    around.host.breaker.failed(this.key);
     const { envelope } = held;
-    const { behavior } = this.around;
-    let definition: MessageDefinition | undefined;
-    if (envelope.kind === 'command') definition = behavior.commands.get(envelope.type);
-    else if (envelope.kind === 'event') definition = behavior.subscriptions.get(envelope.type)?.event;
-    else definition = behavior.replies.get(envelope.type);
-    if (definition === undefined) {
-      return new ErrandError('UNKNOWN_MESSAGE', `${behavior.type} has no handler for the ${envelope.kind} '${envelope.type}'`);
+    const expired = hasExpired(envelope, around.clock.now());
+    if (directive === 'escalate') {
+      const gathering = expired
+        ? around.failed(held, 'EXPIRED', expiry(envelope))
+        : usedUp(recoverability, held.attempts)
+          ? around.deadLetter(held, code, error)
+          : around.leave(held);
+      around.escalate(held, error, gathering);
+      return gathering;
     }
-    const known = definition;
-    return envelope.kind === 'reply' ? () => this.#reply(held, known) : () => known.decode(envelope.data);
+    if (expired) return around.failed(held, 'EXPIRED', expiry(envelope));
+    if (around.host.breaker.open) {
+      held.attempts -= 1; // no fault of its own
+      return around.wait(held, around.clock.now() + around.settings.breaker.probeEvery, error);
+    }
+    const decision = decide(recoverability, held.attempts);
+    if (decision.kind === 'retry') return 'retry';
+    if (decision.kind === 'dead-letter') return around.deadLetter(held, code, error);
+    return around.wait(held, decision.kind === 'park' ? 'parked' : around.clock.now() + decision.delay, error);
   }
 
-  /** A result, as `@onReply` receives it. */
-  #reply({ envelope, entry }: Held, definition: MessageDefinition): unknown {
-    // One written by hand may not say when it was sent.
-    const time = Number.isNaN(envelope.time) ? timeOf(entry) : envelope.time;
-    const meta = {
-      messageId: envelope.causationId ?? envelope.id,
-      correlationId: envelope.correlationId,
-      type: envelope.type,
-      key: envelope.source.slice(envelope.source.indexOf('/') + 1),
-      at: new Date(time),
-      position: positionAt(time, this.around.shards),
-    };
-    if (envelope.status === 'failed') return { ...meta, status: 'failed', error: fromJson(envelope.data, 'a reply') };
-    return { ...meta, status: 'completed', value: definition.decodeResult(envelope.data) };
+  readonly #onFault = (hook: string, error: Error): void =>
+    this.around.verdicts.fault(`${this.around.behavior.type}/${this.key} ${hook}`, error);
+
+  /** The activation leaves memory. */
+  leave(hook: Hook): void {
+    if (this.#instance !== undefined) farewell(this.#instance, hook, this.#onFault);
+    this.#instance = undefined;
   }
 
-  /** One attempt. An error says that it failed; it never throws. */
-  async #attempt(held: Held, data: unknown): Promise<Gathering | Error> {
+  /** One attempt; it never throws. */
+  async #attempt(held: Held, data: unknown): Promise<Gathering | Failure> {
     const { around } = this;
     const { envelope } = held;
     const { clock, settings } = around;
@@ -238,20 +264,32 @@ export class Activation {
     const deadline = envelope.expires === undefined ? timeout : Math.min(timeout, envelope.expires);
     const attempt = new Attempt(envelope, held.attempts, timeOf(held.entry), deadline, around.behavior, around.composer);
     around.running.add(attempt);
+    let instance: Instance | undefined;
+    let running = false;
     try {
-      const instance = this.#instance ?? this.#revive();
-      let returned = instance.handle(envelope, data, attempt);
-      if (isThenable(returned)) returned = await this.#withDeadline(returned, attempt, deadline - began);
+      instance = this.#instance;
+      let returned: unknown;
+      if (instance !== undefined) returned = instance.handle(envelope, data, attempt);
+      else {
+        instance = this.#revive();
+        returned = this.#begin(instance, attempt, data);
+      }
+      if (isThenable(returned)) {
+        running = true;
+        returned = await this.#withDeadline(returned, attempt, deadline - began, () => (running = false));
+      }
       attempt.end();
-      if (around.closing && attempt.aborted) return new Abandoned('ABANDONED', 'the partition was given up');
+      if (around.closing && attempt.aborted) throw new Abandoned('ABANDONED', 'the partition was given up');
+      around.host.breaker.succeeded();
       const resultJson = envelope.kind === 'command' ? (around.behavior.commands.get(envelope.type)?.encodeResult(returned) ?? '') : '';
       const stored = this.#encodeState(instance, attempt);
       this.#instance = instance;
+      this.#failure = undefined;
       this.#stored = stored;
       if (attempt.forgotten) this.#instance = undefined;
       return around.completed(held, attempt, resultJson, stored);
     } catch (thrown) {
-      return asError(thrown);
+      return { error: asError(thrown), attempt, instance, running };
     } finally {
       attempt.end();
       around.running.delete(attempt);
@@ -259,10 +297,36 @@ export class Activation {
   }
 
   #revive(): Instance {
+    this.stopped = false;
+    return this.#withState(this.around.behavior.create());
+  }
+
+  /** The last committed state, a copy of its own. */
+  #withState(instance: Instance): Instance {
     const { behavior } = this.around;
-    const instance = behavior.create();
     if (behavior.stateful) instance.state = this.#stored === undefined ? instance.initialState() : behavior.parseState(this.#stored.json);
     return instance;
+  }
+
+  /** The same instance, on its last committed state; none when that cannot be read any more. */
+  #renewed(instance: Instance): Instance | undefined {
+    try {
+      return this.#withState(instance);
+    } catch {
+      return undefined; // the next attempt meets the same error, and tells it
+    }
+  }
+
+  /** A new instance's first message: it learns that it lives, then handles it. Both belong to the attempt. */
+  #begin(instance: Instance, attempt: Attempt, data: unknown): unknown {
+    const { envelope } = attempt;
+    const reason = this.#failure ?? this.around.restartReason(this.key);
+    const told = reason === undefined ? instance.hook('onActivate') : instance.hook('onRestart', reason);
+    if (!isThenable(told)) return instance.handle(envelope, data, attempt);
+    return told.then(() => {
+      attempt.assertRunning(); // its time may be up meanwhile
+      return instance.handle(envelope, data, attempt);
+    });
   }
 
   /** @throws SchemaError `NOT_JSON`, `INVALID_STATE`; LimitError `STATE_TOO_LARGE` */
@@ -279,7 +343,7 @@ export class Activation {
     return { version: (this.#stored?.version ?? 0) + 1, json };
   }
 
-  #withDeadline(returned: PromiseLike<unknown>, attempt: Attempt, limit: number): Promise<unknown> {
+  #withDeadline(returned: PromiseLike<unknown>, attempt: Attempt, limit: number, settled: () => void): Promise<unknown> {
     const { clock } = this.around;
     return new Promise((resolve, reject) => {
       let timer: Timer | undefined;
@@ -294,10 +358,12 @@ export class Activation {
       returned.then(
         (value) => {
           timer?.cancel();
+          settled();
           resolve(value);
         },
         (thrown: unknown) => {
           timer?.cancel();
+          settled();
           reject(asError(thrown));
         },
       );

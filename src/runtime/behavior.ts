@@ -28,6 +28,9 @@ export interface Subscription {
   readonly from: From;
 }
 
+/** What an actor is told about its life in memory; each is a method that its class may have. */
+export type Hook = 'onActivate' | 'onRestart' | 'onPassivate' | 'onStop';
+
 /** One actor in memory. */
 export interface Instance {
   state: unknown;
@@ -35,4 +38,8 @@ export interface Instance {
   initialState(): unknown;
   /** Calls the handler of this message; `data` is the schema's output, or for a reply the result message. */
   handle(envelope: Envelope, data: unknown, attempt: Attempt): unknown;
+  /** Calls a lifecycle hook, if the class has it. @param reason of `onRestart` */
+  hook(name: Hook, reason?: Error): unknown;
+  /** What the class's own `onFailure` answers, if it has one. */
+  onFailure(error: Error, attempt: Attempt): unknown;
 }

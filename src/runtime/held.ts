@@ -1,3 +1,4 @@
+import type { FailedAttempt } from '../log/aside.js';
 import type { Envelope } from '../message/envelope.js';
 
 /** One message in memory: read, not settled. */
@@ -10,6 +11,8 @@ export interface Held {
   readonly fault?: string;
   /** attempts made so far */
   attempts: number;
+  /** how the latest of them failed */
+  history: readonly FailedAttempt[];
   /** which draining of its key's aside list brought it, or took it over; undefined for one that stands in the inbox */
   drain: number | undefined;
   /** `routed`: its key's activation counts it; `begun`: it is being worked at; `over`: what becomes of it is handed to the committer */

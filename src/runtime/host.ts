@@ -2,10 +2,12 @@ import type { Link } from '../log/connection.js';
 import type { Keys } from '../log/keys.js';
 import type { Reader } from '../log/reader.js';
 import type { Clock, Timer } from '../message/clock.js';
+import { codeOf } from '../message/errors.js';
 import { ACTIVATIONS_IN_MEMORY } from '../message/limits.js';
 import type { Random } from '../message/random.js';
 import type { Asks } from './asks.js';
 import type { Behavior } from './behavior.js';
+import { Breaker } from './breaker.js';
 import type { Gate } from './gate.js';
 import type { Held } from './held.js';
 import type { Branch, Inbox } from './inbox.js';
@@ -35,6 +37,15 @@ export interface Deps {
   readonly logger: Logger;
 }
 
+/** The last failure that an actor type escalated, or a supervisor dealt with. */
+export interface LastFailure {
+  readonly at: Date;
+  readonly actor: string;
+  readonly key: string;
+  readonly code: string;
+  readonly message: string;
+}
+
 /** With less than this share of `prefetch` free nothing more is read; it is read again from that share on. */
 const STARVED_BELOW = 8;
 const FED_FROM = 4;
@@ -45,20 +56,35 @@ const CROWDED_MS = 200;
 export class Host {
   readonly partitions = new Map<number, Partition>();
   readonly slots: Slots;
+  readonly breaker: Breaker;
   #held = 0;
   /** since when (monotonic ms) too little is free for another read; undefined: it is not so */
   #starvedSince: number | undefined;
   #crowding: Timer | undefined;
   #sweep: Timer | undefined;
   #crowdedAt = ACTIVATIONS_IN_MEMORY;
+  /** `restarting`: nothing is acquired until its supervisor's back-off is over; `stopped`: nothing any more */
+  state: 'running' | 'restarting' | 'stopped' = 'running';
+  /** counts restarts: of two that overlap the later one decides */
+  generation = 0;
+  escalations = 0;
+  lastFailure: LastFailure | undefined;
+  #branch: Branch;
+  /** keys that were in memory when the type was restarted, and why it was */
+  #restarted = new Map<string, Error>();
 
   constructor(
     readonly deps: Deps,
     readonly behavior: Behavior,
     readonly settings: ChildSettings,
-    private readonly branch: Branch,
+    private readonly parent: Branch,
+    private readonly onEscalation: (host: Host, failure: LastFailure, error: Error) => void,
   ) {
+    this.#branch = parent.branch(behavior.type);
     this.slots = new Slots(settings.concurrency);
+    this.breaker = new Breaker(settings.breaker, deps.clock, (open) => {
+      deps.signals.emit({ kind: open ? 'breaker-opened' : 'breaker-closed', actor: behavior.type });
+    });
   }
 
   get type(): string {
@@ -124,7 +150,48 @@ export class Host {
       // When nobody could leave, because all are at work, the next look is only after some more have come.
       this.#crowdedAt = Math.max(ACTIVATIONS_IN_MEMORY, this.active + ACTIVATIONS_IN_MEMORY / 10);
     }
-    return this.branch.inbox(key, receive);
+    return this.#branch.inbox(key, receive);
+  }
+
+  /** Told by an activation: the message that failed is safe in the log, its attempt counted. */
+  escalate({ envelope, attempts }: Held, error: Error): void {
+    const { subject, id, type, correlationId } = envelope;
+    const { signals, clock } = this.deps;
+    const code = codeOf(error, 'HANDLER_FAILED');
+    const { message } = error;
+    signals.emit({
+      kind: 'escalated',
+      actor: this.type,
+      key: subject,
+      messageId: id,
+      type,
+      correlationId,
+      attempt: attempts,
+      code,
+      message,
+    });
+    this.escalations += 1;
+    this.lastFailure = { at: new Date(clock.now()), actor: this.type, key: subject, code, message };
+    this.onEscalation(this, this.lastFailure, error);
+  }
+
+  /** Everything in memory is about to go. */
+  remember(reason: Error): void {
+    this.#restarted = new Map();
+    for (const { activations } of this.partitions.values()) for (const key of activations.keys) this.#restarted.set(key, reason);
+  }
+
+  /** Once: the key's next activation is told, and no later one. */
+  restartReason(key: string): Error | undefined {
+    const reason = this.#restarted.get(key);
+    this.#restarted.delete(key);
+    return reason;
+  }
+
+  /** A branch of its own for what comes after a restart. */
+  respawn(): void {
+    this.#branch.stop();
+    this.#branch = this.parent.branch(this.type);
   }
 
   signal(kind: 'message-failed', held: Held, more: { code: string; message: string }): void;
@@ -148,8 +215,8 @@ export class Host {
       const since = this.deps.clock.monotonic() - passivateAfter;
       let active = 0;
       for (const partition of this.partitions.values()) {
-        partition.passivate(since);
-        active += partition.active;
+        partition.activations.passivate(since);
+        active += partition.activations.size;
       }
       if (active > 0) this.#armSweep();
     });
@@ -158,20 +225,22 @@ export class Host {
   /** The half of the idle activations that was used longest ago leaves memory. */
   #makeRoom(): void {
     const partitions = [...this.partitions.values()];
-    const idle = partitions.flatMap((partition) => partition.idleSince()).sort((a, b) => a - b);
+    const idle = partitions.flatMap((partition) => partition.activations.idleSince()).sort((a, b) => a - b);
     const median = idle[Math.floor(idle.length / 2)];
-    if (median !== undefined) for (const partition of partitions) partition.passivate(median);
+    if (median !== undefined) for (const partition of partitions) partition.activations.passivate(median);
   }
 
   /** Activations in memory. */
   get active(): number {
     let active = 0;
-    for (const partition of this.partitions.values()) active += partition.active;
+    for (const partition of this.partitions.values()) active += partition.activations.size;
     return active;
   }
 
   stop(): void {
     this.#sweep?.cancel();
+    this.breaker.stop();
+    this.#branch.stop();
     this.#crowding?.cancel();
   }
 }

@@ -15,6 +15,9 @@ function nactName(name: string): string {
   return name.replace(/[^A-Za-z0-9\-_.]/g, (character) => `$${(character.codePointAt(0) ?? 0).toString(16)}.`);
 }
 
+/** Should I1 be broken all the same: the mailbox goes on with the next message, and nothing is escalated inside nact. */
+const KEEP = { onCrash: <Action>(_message: unknown, _error: unknown, context: { readonly resume: Action }): Action => context.resume };
+
 export interface Inbox<Message> {
   send(message: Message): void;
   stop(): void;
@@ -35,7 +38,7 @@ export class Branch {
   }
 
   branch(name: string): Branch {
-    const child = new Branch(name, spawn(this.ref, () => undefined, nactName(name)) as AnyRef);
+    const child = new Branch(name, spawn(this.ref, () => undefined, nactName(name), KEEP) as AnyRef);
     this.#children.set(name, child);
     return child;
   }
@@ -47,7 +50,7 @@ export class Branch {
 
   /** An activation's inbox: one message at a time, the next once the promise of the last is settled. */
   inbox<Message>(name: string, receive: (message: Message) => Promise<void> | void): Inbox<Message> {
-    const ref = spawn(this.ref, (_state: undefined, message: Message) => receive(message) as undefined, nactName(name));
+    const ref = spawn(this.ref, (_state: undefined, message: Message) => receive(message) as undefined, nactName(name), KEEP);
     return { send: (message) => dispatch(ref, message), stop: () => stop(ref) };
   }
 

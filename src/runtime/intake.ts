@@ -93,7 +93,7 @@ export class Intake implements Source {
     const { keys } = host.deps;
     const { key, event } = this.subscription;
     if (entry.fields.length > ENTRY_VALUES) {
-      return this.partition.refuseFact(gathering, entry, 'NO_ENVELOPE', new ErrandError('NO_ENVELOPE', TOO_MANY_FIELDS));
+      return this.partition.verdicts.refuseFact(gathering, entry, 'NO_ENVELOPE', new ErrandError('NO_ENVELOPE', TOO_MANY_FIELDS));
     }
     if (key === undefined) {
       gathering.batch.append(keys.inbox(host.type, shard), [...entry.fields, 'kind', 'event']);
@@ -104,7 +104,7 @@ export class Intake implements Source {
       subject = checkKey(key(event.decode(fieldOf(entry.fields, 'data') ?? '')), `key of ${event.name} for ${host.type}`);
     } catch (thrown) {
       const error = asError(thrown);
-      return this.partition.refuseFact(gathering, entry, codeOf(error, 'KEY_FAILED'), error);
+      return this.partition.verdicts.refuseFact(gathering, entry, codeOf(error, 'KEY_FAILED'), error);
     }
     const inbox = keys.inbox(host.type, shardOf(subject, keys.shards)); // T2
     gathering.batch.append(inbox, [...entry.fields, 'kind', 'event', 'subject', subject]);

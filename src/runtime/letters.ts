@@ -1,5 +1,7 @@
+import type { FailedAttempt } from '../log/aside.js';
 import { writeDeadLetter } from '../log/dead-letter.js';
 import { ERROR_CHARACTERS, STACK_CHARACTERS } from '../message/limits.js';
+import { redactedStack } from '../message/stack.js';
 import type { Gathering } from './committer.js';
 import type { Deps } from './host.js';
 
@@ -8,7 +10,12 @@ export interface Condemned {
   readonly entry: string;
   readonly fields: readonly string[];
   readonly attempts: number;
+  readonly history: readonly FailedAttempt[];
   readonly messageId: string | undefined;
+  /** it is not over: the message waits at the head of its key's aside list */
+  readonly parked: boolean;
+  /** it never came into an inbox: a fact that could not be taken in */
+  readonly fact: boolean;
 }
 
 /** Adds the dead letter to a commit, and says so once it is committed. */
@@ -21,7 +28,7 @@ export function condemn(
   reason: string,
   error: Error,
 ): void {
-  const { entry, fields, attempts, messageId } = condemned;
+  const { entry, fields, attempts, history, messageId, parked, fact } = condemned;
   const message = error.message.slice(0, ERROR_CHARACTERS);
   const thrown = attempts > 0; // by a handler; otherwise the reason says it all
   writeDeadLetter(
@@ -32,8 +39,11 @@ export function condemn(
       reason,
       message,
       errorClass: thrown ? classOf(error) : undefined,
-      stack: thrown && typeof error.stack === 'string' ? error.stack.slice(0, STACK_CHARACTERS) : undefined,
+      stack: thrown && typeof error.stack === 'string' ? redactedStack(classOf(error), error.stack).slice(0, STACK_CHARACTERS) : undefined,
       attempts,
+      history,
+      parked,
+      fact,
       node: deps.node,
       at: deps.clock.now(),
       entry,

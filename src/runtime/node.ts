@@ -23,12 +23,13 @@ import { Observatory } from './observe.js';
 import { Composer } from './outgoing.js';
 import { Ownership } from './ownership.js';
 import { Pulse } from './pulse.js';
+import { Redrives } from './redrives.js';
 import { Registration } from './registration.js';
 import { Retention } from './retention.js';
 import { Sender } from './sender.js';
 import { Signals } from './signals.js';
+import { Supervision } from './supervision.js';
 import type { SupervisorSettings } from './supervision-settings.js';
-import { Supervisor } from './supervisor.js';
 
 export interface NodeOptions {
   readonly name: string;
@@ -50,6 +51,8 @@ export interface NodeOptions {
 /** Between looks at whether everything is settled, when nothing else says that it is time. */
 const IDLE_POLL_MS = 100;
 const IDLE_MS = 30_000;
+/** A node that fails still appends what it was told before. */
+const APPENDS_MS = 10_000;
 
 /**
  * One running system on one process: its connections, its actors, and what users do with it.
@@ -104,7 +107,9 @@ export class Node {
 
   async #begin(): Promise<void> {
     const { behaviors, logger } = this.options;
-    const { deps, append, read, registration, ownership, supervisor } = this.parts;
+    const { deps, append, read, registration, ownership, supervision } = this.parts;
+    supervision.actOn(ownership);
+    this.parts.failure.then((reason) => this.stop(0, reason)).catch(() => undefined);
     const { link, keys, reader, signals } = deps;
     await append.open();
     link.onDown(() => signals.emit({ kind: 'disconnected' }));
@@ -116,7 +121,7 @@ export class Node {
       await ownership.start();
     }
     this.parts.retention.start();
-    const actors = supervisor.hosts.map(({ type }) => type);
+    const actors = supervision.hosts.map(({ type }) => type);
     signals.emit({ kind: 'started', node: this.id, actors });
     logger.info({ node: this.id, actors, shards: keys.shards }, `${this.options.name} started`);
   }
@@ -136,8 +141,8 @@ export class Node {
     this.#assertRunning();
     return this.parts.deadLetters;
   }
-  get supervisor(): Supervisor {
-    return this.parts.supervisor;
+  get supervision(): Supervision {
+    return this.parts.supervision;
   }
 
   /** The committed state's JSON text, or undefined. */
@@ -153,13 +158,13 @@ export class Node {
     this.#assertRunning();
     const timeout = milliseconds(options.timeout ?? IDLE_MS, 'timeout');
     const { clock } = this.options;
-    const { deps, supervisor, appender } = this.parts;
-    const own = new Set(supervisor.hosts.map(({ type }) => type));
+    const { deps, supervision, appender } = this.parts;
+    const own = (): Set<string> => new Set(supervision.hosts.filter(({ state }) => state !== 'stopped').map(({ type }) => type));
     let subscribers: readonly Subscriber[] | undefined;
     const look = async (): Promise<Unsettled[] | undefined> => {
       try {
         subscribers ??= await this.#subscribers();
-        return await unsettled(deps.link, deps.keys, clock, subscribers, own);
+        return await unsettled(deps.link, deps.keys, clock, subscribers, own());
       } catch (error) {
         if (over || !(isAway(error) || (error instanceof RedisError && error.code === 'REDIS_OUT_OF_MEMORY'))) throw error;
         return undefined; // waited out, like everywhere else
@@ -181,7 +186,7 @@ export class Node {
         const beat = deps.pulse.next();
         // Nothing can be settled while something is still in this process's own hands.
         const busy =
-          appender.pending > 0 || supervisor.hosts.some(({ partitions }) => [...partitions.values()].some(({ quiet }) => !quiet));
+          appender.pending > 0 || supervision.hosts.some(({ partitions }) => [...partitions.values()].some(({ quiet }) => !quiet));
         if (!busy || over) {
           const left = await look();
           if (left?.length === 0 && appender.pending === 0) return;
@@ -212,28 +217,40 @@ export class Node {
 
   #stopping: Promise<void> | undefined;
 
-  /** Drains and releases everything; the same promise however often it is called. */
-  stop(grace: number): Promise<void> {
-    this.#stopping ??= this.#stop(grace);
+  /**
+   * Drains and releases everything; the same promise however often it is called.
+   * @param reason when nobody asked for it: a supervisor at the top has failed
+   */
+  stop(grace: number, reason?: ErrandError): Promise<void> {
+    this.#stopping ??= this.#stop(grace, reason);
     return this.#stopping;
   }
 
-  async #stop(grace: number): Promise<void> {
-    const { deps, appender, retention, ownership, observatory, supervisor, root, links } = this.parts;
+  async #stop(grace: number, reason: ErrandError | undefined): Promise<void> {
+    const { deps, appender, retention, ownership, observatory, supervision, root, links } = this.parts;
+    supervision.end();
     appender.close();
     retention.stop();
-    await Promise.all([ownership.stop(grace), appender.drained(grace)]);
+    // What was told meanwhile is no part of a failure.
+    await Promise.all([ownership.stop(grace), appender.drained(reason === undefined ? grace : APPENDS_MS)]);
     appender.abandon();
     deps.asks.stop();
     await observatory.stop();
     await deps.reader.stop();
-    supervisor.stop();
+    supervision.stopAll();
     root.stop();
     for (const link of links) link.close();
     await this.options.store.close();
-    deps.signals.emit({ kind: 'stopped', node: this.id });
+    const { name, logger } = this.options;
+    if (reason === undefined) {
+      deps.signals.emit({ kind: 'stopped', node: this.id });
+      logger.info({ node: this.id }, `${name} stopped`);
+    } else {
+      const { code, message } = reason;
+      deps.signals.emit({ kind: 'stopped', node: this.id, reason: { code, message } });
+      logger.error({ node: this.id, err: reason }, `${name} stopped by itself`);
+    }
     deps.signals.complete();
-    this.options.logger.info({ node: this.id }, `${this.options.name} stopped`);
   }
 
   #assertRunning(): void {
@@ -250,7 +267,9 @@ interface Parts {
   readonly observatory: Observatory;
   readonly registration: Registration;
   readonly ownership: Ownership;
-  readonly supervisor: Supervisor;
+  readonly supervision: Supervision;
+  /** resolves when a supervisor at the top has failed */
+  readonly failure: Promise<ErrandError>;
   readonly retention: Retention;
   readonly deadLetters: DeadLetters;
   readonly root: Branch;
@@ -263,7 +282,8 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
   const { clock, random, logger, name, sendTimeout, lease, behaviors, supervisors } = options;
   const fault = (where: string, error: Error): void =>
     signals.emit({ kind: 'fault', where, code: codeOf(error, 'FAULT'), message: error.message });
-  const composer = new Composer(clock, new Ids(clock, random), keys);
+  const ids = new Ids(clock, random);
+  const composer = new Composer(clock, ids, keys);
   const append = link('append', loadScripts);
   const appender = new Appender({ link: append, keys, clock, producer: token(random), sendTimeout });
   let reader: Reader | undefined;
@@ -289,33 +309,34 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
     gate: new Gate(),
   };
   const root = Branch.root(`${name}-${node}`);
-  const supervisor = Supervisor.spawn(root, deps, behaviors, supervisors);
+  let failed: (reason: ErrandError) => void = () => undefined;
+  const failure = new Promise<ErrandError>((resolve) => {
+    failed = resolve;
+  });
+  const supervision = new Supervision(deps, root, behaviors, supervisors, (reason) => failed(reason));
   const registration = new Registration(deps, behaviors);
-  const ownership = new Ownership(deps, supervisor.hosts, lease, registration);
-  const unhosted = new Unhosted(deps, supervisor);
+  const ownership = new Ownership(deps, supervision, lease, registration);
+  const unhosted = new Unhosted(deps, supervision);
   const sender = new Sender(name, keys, composer, appender, asks, observatory, (type) => unhosted.check(type));
-  const retention = new Retention(deps, supervisor.hosts);
-  const deadLetters = new DeadLetters(keys, control);
-  return { deps, append, read, appender, sender, observatory, registration, ownership, supervisor, retention, deadLetters, root };
+  const retention = new Retention(deps, supervision);
+  const deadLetters = new DeadLetters(keys, control, new Redrives(keys, control, appender, clock, ids, signals));
+  return { deps, append, read, appender, sender, observatory, registration, ownership, supervision, failure, retention, deadLetters, root };
 }
 
 const AGAIN_MS = 10_000;
 
 /** Says so when a command goes to a type that no live node hosts; looked up at most once in a while for each type. */
 class Unhosted {
-  readonly #own: ReadonlySet<string>;
   /** when each type was looked up last, monotonic ms */
   readonly #last = new Map<string, number>();
 
   constructor(
     private readonly deps: Deps,
-    supervisor: Supervisor,
-  ) {
-    this.#own = new Set(supervisor.hosts.map(({ type }) => type));
-  }
+    private readonly supervision: Supervision,
+  ) {}
 
   check(type: string): void {
-    if (this.#own.has(type)) return;
+    if (this.supervision.hosts.some((host) => host.type === type && host.state !== 'stopped')) return;
     const now = this.deps.clock.monotonic();
     const last = this.#last.get(type);
     if (last !== undefined && now - last < AGAIN_MS) return;

@@ -1,11 +1,10 @@
 import { isAway } from '../log/connection.js';
 import { acquire, type Held, release, renew } from '../log/lease.js';
-import { heartbeat, liveNodes, removeNode } from '../log/system-record.js';
 import { type Timer, within } from '../message/clock.js';
 import { asError, codeOf, ErrandError, RedisError } from '../message/errors.js';
 import { token } from '../message/random.js';
-import { fairOwner, type LiveNode } from './fair-share.js';
 import type { Deps, Host } from './host.js';
+import { Membership } from './membership.js';
 import { Partition } from './partition.js';
 import type { Registration } from './registration.js';
 
@@ -41,9 +40,8 @@ export class Ownership {
   /** whose leases are waited for, so that it is said once */
   readonly #awaited = new Map<string, string>();
   /** on their way to another node */
-  readonly #leaving = new Set<Partition>();
-  /** the other nodes that live */
-  #others: readonly LiveNode[] = [];
+  readonly #leaving = new Map<Partition, Promise<void>>();
+  readonly #membership: Membership;
   #watching: Timer | undefined;
   /** partitions about which Redis refused something, how often in a row, and until when (monotonic ms) they are left alone */
   readonly #refusals = new Map<string, { readonly count: number; readonly until: number }>();
@@ -59,10 +57,16 @@ export class Ownership {
 
   constructor(
     private readonly deps: Deps,
-    private readonly hosts: readonly Host[],
+    private readonly supervised: { readonly hosts: readonly Host[] },
     private readonly lease: number,
     private readonly registration: Registration,
-  ) {}
+  ) {
+    this.#membership = new Membership(deps, lease);
+  }
+
+  get hosts(): readonly Host[] {
+    return this.supervised.hosts;
+  }
 
   /** Takes what is free; goes on renewing it, and asking for what is not. */
   async start(): Promise<void> {
@@ -87,58 +91,96 @@ export class Ownership {
 
   /** Invariant O3. */
   async #look(): Promise<void> {
-    const { link, keys, node } = this.deps;
-    if (!link.up) return;
-    const others = (await liveNodes(link, keys)).filter((other) => other.node !== node).sort((a, b) => (a.node < b.node ? -1 : 1));
-    const same = JSON.stringify(others) === JSON.stringify(this.#others);
-    this.#others = others;
-    if (same || this.#stopping) return;
+    if (!this.deps.link.up || !(await this.#membership.look()) || this.#stopping) return;
     for (const partition of this.#owned()) if (!this.#ours(partition.host, partition.shard)) void this.#handOver(partition);
     void this.#acquireMissing();
   }
 
   #ours({ type }: Host, shard: number): boolean {
-    return fairOwner(type, shard, [...this.#others, { node: this.deps.node, types: this.types }]) === this.deps.node;
+    return this.#membership.ours(type, shard, this.types);
   }
 
   /** Invariant O3: finishes what is in hand, commits, releases. */
   async #handOver(partition: Partition): Promise<void> {
-    if (this.#leaving.has(partition)) return;
-    this.#leaving.add(partition);
+    await this.#give(partition, new ErrandError('PARTITION_LOST', `${partition.host.type}/${partition.shard} goes to another node`));
+    void this.#acquireMissing(); // it may be this node's again by now
+  }
+
+  #give(partition: Partition, reason: Error): Promise<void> {
+    const leaving = this.#leaving.get(partition) ?? this.#giveOnce(partition, reason).finally(() => this.#leaving.delete(partition));
+    this.#leaving.set(partition, leaving);
+    return leaving;
+  }
+
+  async #giveOnce(partition: Partition, reason: Error): Promise<void> {
     const { host, shard } = partition;
-    const { clock, link, keys, reader, signals } = this.deps;
-    const name = `${host.type}/${shard}`;
+    const { clock, reader, signals } = this.deps;
     for (const source of partition.sources) reader.remove(source);
     partition.stopWork();
-    const giveUp = (): void => partition.drop(new ErrandError('PARTITION_LOST', `${name} goes to another node`));
-    const limit = clock.after(HAND_OVER_MS, giveUp);
+    const limit = clock.after(HAND_OVER_MS, () => partition.drop(reason));
     await partition.finished();
     limit.cancel();
-    this.#leaving.delete(partition);
     if (host.partitions.get(shard) !== partition) return; // lost meanwhile
-    giveUp();
+    partition.drop(reason);
     host.partitions.delete(shard);
-    const nonces = this.#nonces.get(name) ?? [];
-    this.#nonces.delete(name);
-    try {
-      await release(
-        link,
-        keys,
-        nonces.map((nonce) => ({ type: host.type, shard, nonce })),
-      );
-    } catch {
-      // The lease ends by itself.
-    }
+    await this.#release(host, [shard]);
     signals.emit({ kind: 'partition-released', actor: host.type, shard });
-    void this.#acquireMissing(); // it may be this node's again by now
+  }
+
+  /** Whatever Redis may know as this node's. */
+  async #release(host: Host, shards: readonly number[]): Promise<void> {
+    const { link, keys } = this.deps;
+    const held = this.#held(host, shards);
+    for (const shard of shards) this.#nonces.delete(`${host.type}/${shard}`);
+    if (!link.up || held.length === 0) return;
+    try {
+      await release(link, keys, held);
+    } catch {
+      // The leases end by themselves.
+    }
+  }
+
+  /**
+   * Gives up all partitions of an actor type that is not `running` any more, and asks for none until `admit`. What has finished is committed.
+   * @param grace ms that handlers in hand may still take; 0 aborts them at once
+   */
+  async retire(host: Host, reason: Error, grace: number): Promise<void> {
+    const { clock, link } = this.deps;
+    const partitions = [...host.partitions.values()];
+    const abandon = (): void => {
+      for (const partition of partitions) partition.abandon(reason);
+    };
+    const given = Promise.all(partitions.map((partition) => this.#give(partition, reason)));
+    const limit = grace > 0 ? clock.after(grace, abandon) : undefined;
+    if (limit === undefined) abandon();
+    if (host.state === 'stopped' && link.up) await this.#announce().catch(() => undefined); // others begin to ask for its share
+    await given;
+    limit?.cancel();
+    await Promise.all([...this.#acquiring].filter(([name]) => name.startsWith(`${host.type}/`)).map(([, acquiring]) => acquiring));
+    await this.#release(host, this.#shards);
+  }
+
+  /** Takes what is this node's share of whatever is `running` by now. */
+  async admit(): Promise<void> {
+    if (this.deps.link.up) await this.#announce().catch(() => undefined);
+    await this.#acquireMissing();
+  }
+
+  get #shards(): number[] {
+    return Array.from({ length: this.deps.keys.shards }, (_, shard) => shard);
   }
 
   #owned(): Partition[] {
     return this.hosts.flatMap((host) => [...host.partitions.values()]);
   }
 
+  /** What this node hosts; a type that waits for its restart is still its own. */
   get types(): readonly string[] {
-    return this.hosts.map(({ type }) => type);
+    return this.hosts.filter(({ state }) => state !== 'stopped').map(({ type }) => type);
+  }
+
+  #announce(): Promise<void> {
+    return this.#membership.announce(this.types, () => this.#stopping);
   }
 
   /** Renews, says that this node lives, and asks for what it does not own. Never rejects. */
@@ -150,12 +192,12 @@ export class Ownership {
   }
 
   async #tendOnce(): Promise<void> {
-    const { link, keys, node, clock, signals } = this.deps;
+    const { link, keys, clock, signals } = this.deps;
     this.#tending?.cancel();
     try {
       const asked = clock.monotonic();
       const owned = this.#owned();
-      if (this.#others.length === 0) await this.#look();
+      if (this.#membership.alone) await this.#look();
       const refused = new Set((await renew(link, keys, owned.map(idOf), this.lease)).map(({ nonce }) => nonce));
       for (const partition of owned) if (refused.has(partition.nonce) && !partition.dropped) this.#lost(partition, 'fenced');
       this.#leaseGranted(asked);
@@ -164,7 +206,7 @@ export class Ownership {
       try {
         if (!this.#stopping) {
           await this.registration.check();
-          await heartbeat(link, keys, node, this.types, this.lease);
+          await this.#announce();
         }
       } finally {
         await asking;
@@ -200,8 +242,8 @@ export class Ownership {
 
   async #acquireMissing(): Promise<void> {
     const missing = this.hosts.flatMap((host) =>
-      Array.from({ length: this.deps.keys.shards }, (_, shard) => shard)
-        .filter((shard) => !host.partitions.has(shard) && this.#ours(host, shard))
+      this.#shards
+        .filter((shard) => host.state === 'running' && !host.partitions.has(shard) && this.#ours(host, shard))
         .map((shard) => this.#acquireOnce(host, shard)),
     );
     await Promise.all(missing);
@@ -228,7 +270,7 @@ export class Ownership {
       const reply = await acquire(link, keys, { type: host.type, shard }, { nonce, node, lease: this.lease, previous });
       if (reply.kind === 'held') {
         this.#nonces.delete(name);
-        if (!this.#others.some((other) => other.node === reply.node) && this.#awaited.get(name) !== reply.node) {
+        if (!this.#membership.knows(reply.node) && this.#awaited.get(name) !== reply.node) {
           this.#awaited.set(name, reply.node);
           const seconds = Math.ceil((reply.until - reply.now) / 1000);
           logger.info(
@@ -246,7 +288,7 @@ export class Ownership {
         this.#lost(lost, reason, error),
       );
       await partition.load();
-      if (link.epoch !== epoch || this.#stopping || partition.dropped) {
+      if (link.epoch !== epoch || this.#stopping || partition.dropped || host.state !== 'running') {
         this.#askAgain(AGAIN_MS);
         return partition.drop(new ErrandError('PARTITION_LOST', 'the connection was lost'));
       }
@@ -299,12 +341,8 @@ export class Ownership {
   }
 
   /** Every partition that Redis may know as this node's, also those that it has lost and not got back. */
-  #held(): Held[] {
-    return this.hosts.flatMap(({ type }) =>
-      Array.from({ length: this.deps.keys.shards }, (_, shard) => shard).flatMap((shard) =>
-        (this.#nonces.get(`${type}/${shard}`) ?? []).map((nonce) => ({ type, shard, nonce })),
-      ),
-    );
+  #held({ type }: Host, shards: readonly number[]): Held[] {
+    return shards.flatMap((shard) => (this.#nonces.get(`${type}/${shard}`) ?? []).map((nonce) => ({ type, shard, nonce })));
   }
 
   /** Begins nothing new, waits up to `grace` ms for what is in hand, then gives everything up. */
@@ -312,8 +350,8 @@ export class Ownership {
     this.#stopping = true;
     this.#again?.timer.cancel();
     this.#watching?.cancel();
-    const { clock, link, keys, node, reader, signals } = this.deps;
-    const leaving = link.up ? removeNode(link, keys, node, this.types) : Promise.resolve(); // others begin to ask for its share
+    const { clock, link, keys, reader, signals } = this.deps;
+    const leaving = link.up ? this.#membership.leave() : Promise.resolve(); // others begin to ask for its share
     leaving.catch(() => undefined);
     const owned = this.#owned();
     for (const partition of owned) {
@@ -332,8 +370,12 @@ export class Ownership {
     const farewell = async (): Promise<void> => {
       await Promise.all([leaving, this.#beat, ...this.#acquiring.values()]);
       if (!link.up) return;
-      await release(link, keys, this.#held());
-      await removeNode(link, keys, node, this.types);
+      await release(
+        link,
+        keys,
+        this.hosts.flatMap((host) => this.#held(host, this.#shards)),
+      );
+      await this.#membership.leave();
     };
     await within(clock, FAREWELL_MS, farewell()); // unheard, the leases end by themselves
     this.#tending?.cancel();

@@ -7,18 +7,19 @@ import { deleteState, type StoredState, writeState } from '../log/state.js';
 import { type Suspect, SuspectRecords } from '../log/suspects.js';
 import { fromFields } from '../message/envelope.js';
 import { codeOf, ErrandError, RedisError } from '../message/errors.js';
-import { Activation, type Surroundings } from './activation.js';
-import { answer, answerUnreadable, type Ending } from './answers.js';
+import type { Activation, Surroundings } from './activation.js';
+import { Activations } from './activations.js';
 import type { Attempt } from './attempt.js';
 import { Committer, type Gathering } from './committer.js';
 import { type Held, NOBODY } from './held.js';
 import type { Host } from './host.js';
 import { InboxWindow } from './inbox-window.js';
 import { Intake } from './intake.js';
-import { condemn } from './letters.js';
+import { Requests } from './requests.js';
 import { StateLoader } from './state-loader.js';
 import { Suspects } from './suspects.js';
 import { Timetable } from './timetable.js';
+import { Verdicts } from './verdicts.js';
 import { WaitingKeys } from './waiting-keys.js';
 
 /**
@@ -33,12 +34,14 @@ export class Partition implements Surroundings, Source {
   readonly running = new Set<Attempt>();
   readonly committer: Committer;
   readonly #intakes: readonly Intake[];
-  readonly #activations = new Map<string, Activation>();
+  readonly activations: Activations;
+  readonly verdicts: Verdicts;
   readonly #window: InboxWindow;
   readonly #states: StateLoader;
   readonly #lists: AsideLists;
   readonly #waiting: WaitingKeys;
   readonly #suspects: Suspects;
+  readonly #requests: Requests;
   readonly #timetable: Timetable;
   #position = FIRST;
   #held = 0;
@@ -74,6 +77,8 @@ export class Partition implements Surroundings, Source {
     });
     this.committer = committer;
     const unread = (what: string) => (error: Error) => this.onLost(this, `${what} unread`, error);
+    this.verdicts = new Verdicts(host, shard);
+    this.activations = new Activations(this, (key, receive) => host.spawn(key, receive));
     this.#states = new StateLoader(link, unread('states'));
     this.#timetable = new Timetable(new Schedule(keys, id), committer, link, clock, unread('schedule'));
     this.#suspects = new Suspects(new SuspectRecords(keys, id), committer);
@@ -90,6 +95,7 @@ export class Partition implements Surroundings, Source {
       },
       onFailed: unread('waiting messages'),
     });
+    this.#requests = new Requests(this, this.#lists, this.#waiting, unread('a request'));
     this.#intakes = [...host.behavior.subscriptions.values()].map((subscription) => new Intake(this, subscription, acquired.fields));
   }
 
@@ -101,12 +107,6 @@ export class Partition implements Surroundings, Source {
   }
   get settings() {
     return this.host.settings;
-  }
-  get slots() {
-    return this.host.slots;
-  }
-  get gate() {
-    return this.host.deps.gate;
   }
   get clock() {
     return this.host.deps.clock;
@@ -159,7 +159,7 @@ export class Partition implements Surroundings, Source {
   #take({ id, fields }: Entry): void {
     const envelope = fromFields(fields);
     if ('fault' in envelope) return this.#refuse(id, fields, 'NO_ENVELOPE', envelope.fault);
-    const held: Held = { entry: id, envelope, fields, attempts: 0, drain: undefined, stage: 'read', removed: false };
+    const held: Held = { entry: id, envelope, fields, attempts: 0, history: [], drain: undefined, stage: 'read', removed: false };
     this.#hold(held);
     const { deps } = this.host;
     const shard = deps.composer.shardOf(envelope.subject);
@@ -169,8 +169,9 @@ export class Partition implements Surroundings, Source {
     } else if (envelope.due !== undefined && envelope.due > this.clock.now()) {
       const gathering = this.committer.gather();
       this.#timetable.postpone(held, gathering, envelope.due);
-      this.#settle(held, gathering);
-    } else this.#route(held);
+      this.settle(held, gathering);
+    } else if (envelope.kind === 'request') this.#requests.take(held);
+    else this.#route(held);
   }
 
   #hold(held: Held): void {
@@ -180,41 +181,8 @@ export class Partition implements Surroundings, Source {
   }
 
   #route(held: Held): void {
-    const key = held.envelope.subject;
-    if (held.drain === undefined && this.#waiting.has(key)) return this.#follow(held);
-    const activation = this.#activation(key);
-    held.stage = 'routed';
-    activation.outstanding += 1;
-    activation.queued.push(held);
-    activation.inbox?.send(held);
-  }
-
-  #activation(key: string): Activation {
-    let activation = this.#activations.get(key);
-    if (activation === undefined) {
-      activation = new Activation(key, this);
-      activation.inbox = this.host.spawn(key, activation.receive);
-      this.#activations.set(key, activation);
-    }
-    return activation;
-  }
-
-  /** Deactivates what has been idle since before `since` (monotonic ms). */
-  passivate(since: number): void {
-    for (const [key, activation] of this.#activations) {
-      if (activation.outstanding > 0 || activation.lastUsed > since) continue;
-      this.#activations.delete(key);
-      activation.inbox?.stop();
-    }
-  }
-
-  /** When each activation that has nothing to do was last used, monotonic ms. */
-  idleSince(): number[] {
-    return [...this.#activations.values()].filter(({ outstanding }) => outstanding === 0).map(({ lastUsed }) => lastUsed);
-  }
-
-  get active(): number {
-    return this.#activations.size;
+    if (held.drain === undefined && this.#waiting.has(held.envelope.subject)) return this.#follow(held);
+    this.activations.route(held);
   }
 
   loadState(key: string): Promise<StoredState | undefined> {
@@ -224,7 +192,7 @@ export class Partition implements Surroundings, Source {
   // ---- settling --------------------------------------------------------------------------------------------------------------------
 
   /** The message is dealt with in `gathering`; once that is committed it leaves memory. */
-  #settle(held: Held, gathering: Gathering): Gathering {
+  settle(held: Held, gathering: Gathering): Gathering {
     if (held.drain === undefined) gathering.removed.push(held);
     else this.#waiting.pop(held, gathering.batch);
     this.#suspects.settled(gathering, held.entry);
@@ -244,12 +212,7 @@ export class Partition implements Surroundings, Source {
     if (this.#dropped) return;
     this.#held -= 1;
     this.host.held(-1);
-    const key = held.envelope.subject;
-    const activation = counted ? this.#activations.get(key) : undefined;
-    if (activation !== undefined) {
-      activation.outstanding -= 1;
-      activation.lastUsed = this.clock.monotonic();
-    }
+    if (counted) this.activations.forget(held);
     if (held.drain !== undefined) this.#waiting.forgotten(held);
   }
 
@@ -261,64 +224,35 @@ export class Partition implements Surroundings, Source {
     if (state !== undefined) writeState(batch, stateKey, state, this.settings.state.keepFor);
     else if (attempt.forgotten) deleteState(batch, stateKey);
     for (const { stream, fields } of attempt.staged) batch.append(stream, fields);
-    this.#answer(held, gathering, { status: 'completed', json: resultJson });
-    return this.#settle(held, gathering);
+    this.verdicts.answer(held, gathering, { status: 'completed', json: resultJson });
+    return this.settle(held, gathering);
   }
 
   failed(held: Held, code: string, message: string): Gathering {
     const gathering = this.committer.gather();
-    this.#answer(held, gathering, { status: 'failed', code, message });
+    this.verdicts.answer(held, gathering, { status: 'failed', code, message });
     this.host.signal('message-failed', held, { code, message });
-    return this.#settle(held, gathering);
+    return this.settle(held, gathering);
   }
 
   deadLetter(held: Held, code: string, error: Error): Gathering {
     const gathering = this.committer.gather();
-    this.#condemn(gathering, held, code, error);
-    this.#answer(held, gathering, { status: 'failed', code: 'DEAD_LETTERED', message: `${code}: ${error.message}` });
-    return this.#settle(held, gathering);
-  }
-
-  /** Only commands have results. */
-  #answer(held: Held, gathering: Gathering, ending: Ending): void {
-    const { envelope } = held;
-    if (envelope.kind !== 'command') return;
-    const { keys, asks } = this.host.deps;
-    const outcome = answer(gathering.batch, keys, this.host.type, this.shard, envelope, ending, this.clock.now());
-    if (outcome === undefined) return;
-    gathering.after(() => asks.settle(envelope.id, outcome)); // whoever attached here need not wait for a look
-    if (envelope.replyNode !== undefined && envelope.replyNode !== asks.node)
-      asks.wake(gathering.batch, envelope.replyNode, envelope.id, outcome);
+    this.verdicts.condemn(gathering, held, code, error);
+    this.verdicts.answer(held, gathering, { status: 'failed', code: 'DEAD_LETTERED', message: `${code}: ${error.message}` });
+    return this.settle(held, gathering);
   }
 
   /** An entry that is no message. */
   #refuse(entry: string, fields: readonly string[], code: string, fault: string): void {
     const gathering = this.committer.gather();
-    const held: Held = { entry, fields, envelope: NOBODY, attempts: 0, drain: undefined, stage: 'read', removed: false };
+    const held: Held = { entry, fields, envelope: NOBODY, attempts: 0, history: [], drain: undefined, stage: 'read', removed: false };
     this.#hold(held);
-    this.#condemn(gathering, held, code, new ErrandError(code, fault));
-    answerUnreadable(gathering.batch, this.host.deps.keys, this.host.type, this.shard, fields, `${code}: ${fault}`, this.clock.now());
-    this.#settle(held, gathering);
+    this.verdicts.unreadable(gathering, held, code, fault);
+    this.settle(held, gathering);
   }
 
-  #condemn(gathering: Gathering, held: Held, reason: string, error: Error): void {
-    const { entry, fields, attempts, envelope } = held;
-    const messageId = envelope === NOBODY ? undefined : envelope.id;
-    condemn(this.host.deps, this.host.type, this.shard, gathering, { entry, fields, attempts, messageId }, reason, error);
-  }
-
-  /** A fact that cannot be taken in. */
-  refuseFact(gathering: Gathering, { id, fields }: Entry, reason: string, error: Error): void {
-    const condemned = { entry: id, fields, attempts: 0, messageId: undefined };
-    condemn(this.host.deps, this.host.type, this.shard, gathering, condemned, reason, error);
-  }
-
-  attemptFailed(held: Held, error: Error): void {
-    const code = codeOf(error, 'HANDLER_FAILED');
-    this.host.signal('attempt-failed', held, { attempt: held.attempts, code, message: error.message });
-    const { type, id, subject } = held.envelope;
-    const text = `attempt ${held.attempts} at ${type} for ${this.host.type}/${subject} failed`;
-    this.host.deps.logger.warn({ actor: this.host.type, key: subject, messageId: id, attempt: held.attempts, err: error }, text);
+  cleared(entry: string, gathering: Gathering): void {
+    this.#suspects.settled(gathering, entry);
   }
 
   suspect(held: Held): Suspect | undefined {
@@ -341,7 +275,7 @@ export class Partition implements Surroundings, Source {
   #follow(held: Held): void {
     const gathering = this.committer.gather();
     this.#waiting.follow(held, gathering);
-    this.#settle(held, gathering);
+    this.settle(held, gathering);
   }
 
   /** All that is queued in memory behind a key that waits from now on. What came from its list still stands there. */
@@ -357,17 +291,12 @@ export class Partition implements Surroundings, Source {
 
   /** Keys of which several messages are held in memory, and how many are queued. */
   crowds(): { key: string; queued: number }[] {
-    const crowds: { key: string; queued: number }[] = [];
-    if (this.closing) return crowds;
-    for (const { key, queued, outstanding } of this.#activations.values()) {
-      if (queued.length > 0 && outstanding > 1 && !this.#waiting.has(key)) crowds.push({ key, queued: queued.length });
-    }
-    return crowds;
+    return this.closing ? [] : this.activations.crowds().filter(({ key }) => !this.#waiting.has(key));
   }
 
   /** A key with more than its share of memory goes on from its aside list. */
   crowd(key: string): void {
-    const activation = this.#activations.get(key);
+    const activation = this.activations.get(key);
     if (activation === undefined || this.closing || this.#waiting.has(key)) return;
     const { current } = activation;
     const begun = current?.stage === 'begun' ? current : undefined;
@@ -378,19 +307,37 @@ export class Partition implements Surroundings, Source {
   }
 
   wait(held: Held, until: number | 'parked', error: Error): Gathering {
-    const gathering = this.committer.gather();
-    this.#waiting.wait(held, gathering, until === 'parked' ? PARKED : until);
-    if (held.drain === undefined) gathering.removed.push(held);
-    this.#suspects.waits(gathering, held.entry);
-    this.#leave(held, gathering);
-    const activation = this.#activations.get(held.envelope.subject);
-    if (activation !== undefined) this.#clearQueue(activation);
+    const gathering = this.#setAside(held, until === 'parked' ? PARKED : until);
     if (until === 'parked') {
       const code = codeOf(error, 'HANDLER_FAILED');
-      this.#condemn(gathering, held, `PARKED_${code}`, error);
+      this.verdicts.condemn(gathering, held, `PARKED_${code}`, error, true);
       this.host.signal('parked', held, { attempt: held.attempts });
     } else this.host.signal('retry-delayed', held, { attempt: held.attempts, until: new Date(until) });
     return gathering;
+  }
+
+  leave(held: Held): Gathering {
+    return this.#setAside(held, this.clock.now());
+  }
+
+  /** To the head of its key's list, its attempts with it. */
+  #setAside(held: Held, due: number): Gathering {
+    const gathering = this.committer.gather();
+    this.#waiting.wait(held, gathering, due);
+    if (held.drain === undefined) gathering.removed.push(held);
+    this.#suspects.waits(gathering, held.entry);
+    this.#leave(held, gathering);
+    const activation = this.activations.get(held.envelope.subject);
+    if (activation !== undefined) this.#clearQueue(activation);
+    return gathering;
+  }
+
+  escalate(held: Held, error: Error, gathering: Gathering): void {
+    gathering.after(() => this.host.escalate(held, error));
+  }
+
+  restartReason(key: string): Error | undefined {
+    return this.host.restartReason(key);
   }
 
   /** Trims what has been kept for long enough. */
@@ -416,6 +363,11 @@ export class Partition implements Surroundings, Source {
     if (this.#working === 0) this.#onRest?.();
   }
 
+  /** Tells running handlers to stop, and waits for them no longer. What has finished is still committed. */
+  abandon(reason: Error): void {
+    for (const attempt of this.running) attempt.abandon(reason);
+  }
+
   /** Resolves once what is in hand is finished and committed, or given up. */
   async finished(): Promise<void> {
     while (!this.#dropped && (this.#working > 0 || !this.committer.idle)) {
@@ -434,11 +386,10 @@ export class Partition implements Surroundings, Source {
     this.#waiting.stop();
     this.#timetable.stop();
     this.committer.end();
-    for (const attempt of this.running) attempt.abandon(reason);
+    this.abandon(reason);
     this.#onRest?.();
-    for (const activation of this.#activations.values()) activation.inbox?.stop();
+    this.activations.clear();
     this.#states.fail(new RedisError('REDIS_CONNECTION_LOST', 'the partition was given up'));
-    this.#activations.clear();
     this.#window.clear();
     this.host.held(-this.#held);
     this.#held = 0;

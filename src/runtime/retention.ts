@@ -13,7 +13,7 @@ export class Retention {
 
   constructor(
     private readonly deps: Deps,
-    private readonly hosts: readonly Host[],
+    private readonly supervised: { readonly hosts: readonly Host[] },
   ) {}
 
   start(): void {
@@ -28,9 +28,10 @@ export class Retention {
   async #sweep(): Promise<void> {
     const { link, keys, clock, composer, signals } = this.deps;
     try {
-      for (const host of this.hosts) for (const partition of host.partitions.values()) partition.trimOld();
+      const { hosts } = this.supervised;
+      for (const host of hosts) for (const partition of host.partitions.values()) partition.trimOld();
       const recorded = await recordedSubscriptions(link, keys);
-      const own = this.hosts.flatMap(({ behavior }) => [...behavior.subscriptions.keys()]);
+      const own = hosts.flatMap(({ behavior }) => [...behavior.subscriptions.keys()]);
       for (const event of new Set([...composer.published, ...own])) {
         const subscribers = recorded.filter((one) => one.event === event).map(({ type }) => type);
         await trimFacts(link, keys, event, subscribers, cursorField(event), clock.now());

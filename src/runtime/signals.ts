@@ -1,4 +1,5 @@
 import { Observable, Subject } from 'rxjs';
+import type { Strategy } from './supervision-settings.js';
 
 /** What happens inside a system, as it happens. A union on `kind` that only ever grows: ignore the kinds you do not know. */
 export type Signal = { readonly at: Date } & SignalBody;
@@ -13,7 +14,8 @@ interface OfMessage {
 
 export type SignalBody =
   | { readonly kind: 'started'; readonly node: string; readonly actors: readonly string[] }
-  | { readonly kind: 'stopped'; readonly node: string }
+  /** `reason` when it stopped by itself */
+  | { readonly kind: 'stopped'; readonly node: string; readonly reason?: { readonly code: string; readonly message: string } }
   /** the system's data is gone, or is other data: somebody wiped or restored it */
   | { readonly kind: 'wiped' }
   | { readonly kind: 'connected' }
@@ -25,6 +27,26 @@ export type SignalBody =
   | ({ readonly kind: 'retry-delayed'; readonly attempt: number; readonly until: Date } & OfMessage)
   | ({ readonly kind: 'parked'; readonly attempt: number } & OfMessage)
   | ({ readonly kind: 'running-alone'; readonly kills: number } & OfMessage)
+  /** so many keys failed in a row that handlers of this actor type wait, until a probe succeeds */
+  | { readonly kind: 'breaker-opened'; readonly actor: string }
+  | { readonly kind: 'breaker-closed'; readonly actor: string }
+  /** its supervisor is about to apply its strategy; the message stays in the log, its attempt counted */
+  | ({ readonly kind: 'escalated'; readonly attempt: number; readonly code: string; readonly message: string } & OfMessage)
+  /** `actors` terminate; those of them in `restarts` start again in `delay` ms */
+  | {
+      readonly kind: 'supervisor-restarts';
+      readonly supervisor: string;
+      readonly strategy: Strategy;
+      readonly actors: readonly string[];
+      readonly restarts: readonly string[];
+      readonly escalations: number;
+      readonly delay: number;
+    }
+  /** more escalations than its intensity within its period: the supervisor above it decides */
+  | { readonly kind: 'supervisor-failed'; readonly supervisor: string; readonly escalations: number; readonly period: number }
+  | { readonly kind: 'actor-restarted'; readonly actor: string }
+  /** for good: temporary, or stopped by hand */
+  | { readonly kind: 'actor-stopped'; readonly actor: string }
   | ({ readonly kind: 'message-failed'; readonly code: string; readonly message: string } & OfMessage)
   | {
       readonly kind: 'dead-letter';
@@ -35,6 +57,9 @@ export type SignalBody =
       readonly reason: string;
       readonly message: string;
     }
+  /** `messageId`: of the message that is tried again; a terminal letter's is a new one */
+  | { readonly kind: 'redriven'; readonly actor: string; readonly letter: string; readonly messageId: string | undefined }
+  | { readonly kind: 'discarded'; readonly actor: string; readonly letter: string; readonly messageId: string | undefined }
   | { readonly kind: 'unhosted'; readonly actor: string }
   | { readonly kind: 'fault'; readonly where: string; readonly code: string; readonly message: string };
 

@@ -24,6 +24,19 @@ export interface RecoverabilitySettings {
   readonly order: RetryOrder;
 }
 
+/** What happens after a failed attempt: to the actor, and to its message (docs/DESIGN.md, section 6). */
+export type Directive = 'retry' | 'resume' | 'stop' | 'escalate';
+
+export const DIRECTIVES: readonly Directive[] = ['retry', 'resume', 'stop', 'escalate'];
+
+/** When a whole dependency counts as broken. */
+export interface BreakerSettings {
+  /** different keys that fail in a row; 0: never */
+  readonly failures: number;
+  /** one message at a time is tried, this long after the last one failed, ms */
+  readonly probeEvery: number;
+}
+
 /** One actor type under a supervisor. */
 export interface ChildSettings {
   readonly actor: string;
@@ -34,6 +47,9 @@ export interface ChildSettings {
   readonly prefetch: number;
   readonly passivateAfter: number; // ms
   readonly recoverability: RecoverabilitySettings;
+  /** error codes that have a directive of their own */
+  readonly directives: ReadonlyMap<string, Directive>;
+  readonly breaker: BreakerSettings;
   readonly attemptTimeout: number; // ms
   readonly state: { readonly keepFor: number | undefined /* ms; undefined: for ever */; readonly maxBytes: number };
 }
@@ -57,6 +73,8 @@ export function defaultChildSettings(actor: string): ChildSettings {
     prefetch: 1_000,
     passivateAfter: 120_000,
     recoverability: { immediate: 2, delayed: [1_000, 5_000, 30_000], order: 'block' },
+    directives: new Map(),
+    breaker: { failures: 20, probeEvery: 1_000 },
     attemptTimeout: 30_000,
     state: { keepFor: undefined, maxBytes: 1_048_576 },
   };

@@ -123,6 +123,38 @@ export class WaitingKeys {
     this.#drained(waiting);
   }
 
+  /** Whether the key waits for somebody to decide. */
+  parked(key: string): boolean {
+    return this.#keys.get(key)?.due === PARKED;
+  }
+
+  /** The first message of a parked key is tried again, as if it was new. */
+  unpark(gathering: Gathering, key: string, head: Aside): void {
+    this.options.lists.replaceHead(gathering.batch, key, { ...head, attempts: 0 });
+    this.#goesOn(gathering, key);
+  }
+
+  /** The first message of a parked key is taken out; those behind it go on. */
+  dismiss(gathering: Gathering, key: string): void {
+    const waiting = this.#keys.get(key);
+    invariant(waiting !== undefined, 'only a waiting key has a first message');
+    this.options.lists.pop(gathering.batch, key);
+    waiting.length -= 1;
+    if (waiting.length > 0) return this.#goesOn(gathering, key);
+    this.options.lists.resume(gathering.batch, key);
+    this.#keys.delete(key);
+  }
+
+  #goesOn(gathering: Gathering, key: string): void {
+    const waiting = this.#keys.get(key);
+    invariant(waiting !== undefined, 'only a waiting key goes on');
+    const due = this.options.clock.now();
+    this.options.lists.wait(gathering.batch, key, due);
+    waiting.due = due;
+    this.#waits(waiting);
+    gathering.after(() => this.#arm(due));
+  }
+
   /** A message that came from a list has left memory. */
   forgotten(held: Held): void {
     const waiting = this.#keys.get(held.envelope.subject);
@@ -191,9 +223,9 @@ export class WaitingKeys {
         const piece = await lists.window(link, waiting.key, Math.min(Math.max(1, room()), ASIDE_WINDOW));
         if (this.#stopped || waiting.drain !== drain) return;
         waiting.left = piece.length;
-        for (const { entry, fields, attempts } of piece) {
+        for (const { entry, fields, attempts, history } of piece) {
           const envelope = fromFields(fields);
-          const held = { entry, fields, attempts, drain, stage: 'read' as const, removed: false };
+          const held = { entry, fields, attempts, history, drain, stage: 'read' as const, removed: false };
           // One that cannot be read takes its turn like the others: a list is popped in its order.
           if ('fault' in envelope)
             deliver({ ...held, envelope: { ...NOBODY, kind: 'event', subject: waiting.key }, fault: envelope.fault });
@@ -208,6 +240,6 @@ export class WaitingKeys {
   }
 }
 
-function asideOf({ entry, fields, attempts }: Held): Aside {
-  return { entry, fields, attempts };
+function asideOf({ entry, fields, attempts, history }: Held): Aside {
+  return { entry, fields, attempts, history };
 }

@@ -70,6 +70,8 @@ supervisors:
         prefetch: 20
         passivateAfter: 1.5h
         recoverability: { immediate: 0, delayed: [1s, 5m], order: park }
+        directives: { stop: [SOLD_OUT], escalate: [ECONNREFUSED, LINK_DOWN] }
+        breaker: { failures: 3, probeEvery: 2s }
         attemptTimeout: 3s
         state: { keepFor: 90d, maxBytes: 2048 }
     supervisors:
@@ -99,6 +101,12 @@ test('a whole file is read, durations in milliseconds, defaults filled in', asyn
           prefetch: 20,
           passivateAfter: 5_400_000,
           recoverability: { immediate: 0, delayed: [1_000, 300_000], order: 'park' },
+          directives: new Map([
+            ['SOLD_OUT', 'stop'],
+            ['ECONNREFUSED', 'escalate'],
+            ['LINK_DOWN', 'escalate'],
+          ]),
+          breaker: { failures: 3, probeEvery: 2_000 },
           attemptTimeout: 3_000,
           state: { keepFor: 90 * 86_400_000, maxBytes: 2048 },
         },
@@ -202,6 +210,22 @@ test('a back-off whose least is more than its most', refused, `${MINIMAL}supervi
   code: 'CONFIG_RANGE',
   path: 'supervisors[0].backoff.min',
   expected: /at most max, 5s/,
+});
+test('a period that is none', refused, `${MINIMAL}supervisors: [{ name: a, period: 0s }]`, {
+  code: 'CONFIG_RANGE',
+  path: 'supervisors[0].period',
+  expected: /from 1ms to 365d/,
+});
+test('an error code with two directives', refused, `${CHILD}directives: { resume: [A, B], escalate: [B] } }] }]`, {
+  code: 'CONFIG_VALUE',
+  path: 'supervisors[0].children[0].directives.escalate[0]',
+  found: /^'B'$/,
+  expected: /under resume already/,
+});
+test('an unknown directive', refused, `${CHILD}directives: { restart: [A] } }] }]`, {
+  code: 'CONFIG_UNKNOWN_KEY',
+  path: 'supervisors[0].children[0].directives.restart',
+  expected: /retry, resume, stop, escalate/,
 });
 test('an intensity below zero', refused, `${MINIMAL}supervisors: [{ name: a, intensity: -1 }]`, {
   code: 'CONFIG_RANGE',

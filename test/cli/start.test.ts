@@ -128,6 +128,32 @@ test('a second signal stops at once', async (t) => {
   t.is(await errand.ended, 143);
 });
 
+const FRAGILE = write(
+  'mjs',
+  `import { Actor, command } from ${JSON.stringify(resolve('dist/src/index.js'))};
+const anything = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } };
+const Break = command('break', { to: 'fragile', key: () => 'a', data: anything });
+export class Fragile extends Actor {
+  static actorType = 'fragile';
+  static handlers = { break: Break };
+  break() { throw Object.assign(new Error('no route'), { code: 'EHOSTUNREACH' }); }
+}`,
+);
+
+onRealRedis('past the top of the tree the process ends with its own exit code, and the message is still in the log', async (t, { url }) => {
+  const child = '{ actor: fragile, directives: { escalate: [EHOSTUNREACH] } }';
+  const config = `name: fragile\nredis: ${url}\nshards: 1\nmodules: [${JSON.stringify(FRAGILE)}]\nsupervisors: [{ name: s, intensity: 0, children: [${child}] }]\n`;
+  const errand = new Errand(t, 'start', write('yaml', config));
+  await errand.ready();
+  const redis = await client(t, url);
+  await redis.call('XADD', '{fragile:0}:fragile:commands', '*', 'id', 'm-1', 'type', 'break', 'subject', 'a', 'data', '{}');
+  t.is(await errand.ended, 5, errand.err);
+  t.regex(errand.err, /^ESCALATED: supervisor s failed after 1 escalations; the last: fragile\/a: HANDLER_FAILED: no route$/m);
+  const [, attempts] = JSON.parse(String(await redis.lindex('{fragile:0}:fragile:aside:a', 0))) as [string, number];
+  t.is(attempts, 1, 'its attempt is counted');
+  t.is(await redis.exists('{fragile:0}:fragile:partition'), 0, 'its partition is released');
+});
+
 const ends = test.macro(async (t: ExecutionContext, args: readonly string[], code: number, said: RegExp) => {
   const errand = new Errand(t, ...args);
   t.is(await errand.ended, code, errand.err);

@@ -75,6 +75,39 @@ faultTest('connections killed, Redis paused, busy for longer than the lease, its
   await world.check();
 });
 
+faultTest('a Redis that is read-only or busy with a script is waited out: what is told meanwhile lands once', 60_000, async (world) => {
+  const { t } = world;
+  await world.startWorkers(1);
+  await world.startClient();
+  const hasty = await world.startClient({ sendTimeout: 300 });
+  const other = world.raw.duplicate();
+  other.on('error', () => undefined);
+  t.teardown(() => other.disconnect());
+  await other.ping();
+  await world.tell({ keys: 2, words: 2, during: 0 });
+  const refusedWith = async (code: string): Promise<void> => {
+    const refused = await t.throwsAsync(hasty.tell(Word, { key: 'none', word: 'none', work: 0 }), { instanceOf: AppendRejected });
+    t.is(refused?.code, code);
+  };
+
+  await world.redis('REPLICAOF', '127.0.0.1', '1'); // a replica of nobody: it keeps what it has and takes no writes
+  const first = world.tell({ keys: 4, words: 5, during: 0 }, world.client, 'readonly');
+  first.catch(() => undefined);
+  await refusedWith('REDIS_READONLY');
+  await world.redis('REPLICAOF', 'NO', 'ONE');
+  await first;
+
+  await world.redis('CONFIG', 'SET', 'busy-reply-threshold', '50');
+  const endless = world.redis('EVAL', 'while true do end', 0).catch((error: unknown) => error);
+  const second = world.tell({ keys: 4, words: 5, during: 0 }, world.client, 'busy');
+  second.catch(() => undefined);
+  await refusedWith('REDIS_BUSY');
+  await other.call('SCRIPT', 'KILL');
+  t.regex(String(await endless), /killed/i);
+  await second;
+  await world.check();
+});
+
 faultTest(
   'all data is wiped by hand under load: every worker says so, and what is told from then on is done once, in order',
   90_000,

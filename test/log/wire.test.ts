@@ -1,6 +1,18 @@
 import { Duplex } from 'node:stream';
 import test from 'ava';
-import fc from 'fast-check';
+import {
+  array as arrayOf,
+  assert,
+  constantFrom,
+  nat,
+  oneof,
+  property,
+  record,
+  string,
+  stringMatching,
+  tuple,
+  uniqueArray,
+} from 'fast-check';
 import { Link, openStore } from '../../src/log/connection.js';
 import type { Entry } from '../../src/log/entry.js';
 import { pack } from '../../src/log/pack.js';
@@ -24,13 +36,13 @@ const encode = (streams: readonly (readonly [string, readonly Entry[]])[]): Buff
     ),
   );
 
-const text = fc.oneof(fc.string(), fc.string({ unit: 'grapheme', maxLength: 80 }), fc.constantFrom('type', 'data', '', 'id'));
-const entry = fc.record({ id: fc.stringMatching(/^\d{1,13}-\d{1,3}$/), fields: fc.array(text, { maxLength: 8 }) });
-const streams = fc.uniqueArray(fc.tuple(text, fc.array(entry, { maxLength: 5 })), { selector: ([name]) => name, maxLength: 4 });
+const text = oneof(string(), string({ unit: 'grapheme', maxLength: 80 }), constantFrom('type', 'data', '', 'id'));
+const entry = record({ id: stringMatching(/^\d{1,13}-\d{1,3}$/), fields: arrayOf(text, { maxLength: 8 }) });
+const streams = uniqueArray(tuple(text, arrayOf(entry, { maxLength: 5 })), { selector: ([name]) => name, maxLength: 4 });
 
 test('the entries of a read come out as they were sent, whatever stands in them', (t) => {
-  fc.assert(
-    fc.property(streams, (sent) => {
+  assert(
+    property(streams, (sent) => {
       t.deepEqual([...readStreamReply(encode(sent))], sent);
     }),
   );
@@ -47,8 +59,8 @@ function connection(): { stream: Duplex; decoded: () => string } {
 }
 
 test('a reply is taken whole, however it is cut on its way, and what follows goes to the decoder', (t) => {
-  fc.assert(
-    fc.property(streams, fc.array(fc.nat({ max: 40 }), { maxLength: 30 }), (sent, cuts) => {
+  assert(
+    property(streams, arrayOf(nat({ max: 40 }), { maxLength: 30 }), (sent, cuts) => {
       const { stream, decoded } = connection();
       const tap = new ReplyTap(stream);
       stream.emit('data', Buffer.from('+before\r\n'));

@@ -6,7 +6,7 @@ import { type Held, NOBODY } from '../../src/runtime/held.js';
 import { InboxWindow } from '../../src/runtime/inbox-window.js';
 
 function held(n: number): Held {
-  return { entry: `${n}-0`, envelope: NOBODY, fields: [], attempts: 0, drain: undefined, stage: 'read', removed: false };
+  return { entry: `${n}-0`, envelope: NOBODY, fields: [], attempts: 0, history: [], drain: undefined, stage: 'read', removed: false };
 }
 
 /** What the removal written to a commit leaves of a stream. */

@@ -70,7 +70,15 @@ onBoth(
       data: '{"key":"a","word":"poison"}',
     });
     t.like(items[0]?.error, { name: 'RangeError', message: 'out of range' });
-    t.regex(items[0]?.error.stack ?? '', /RangeError/);
+    t.regex(items[0]?.error.stack ?? '', /^RangeError\n {4}at /);
+    t.notRegex(items[0]?.error.stack ?? '', /out of range|file:|\(\/|at \//, 'no message, no path of this machine');
+    t.is(items[0]?.origin, system.name);
+    t.like(items[0]?.history, [
+      { attempt: 1, code: 'HANDLER_FAILED', message: 'out of range' },
+      { attempt: 2 },
+      { attempt: 3, node: items[0]?.node ?? '' },
+    ]);
+    for (const { at } of items[0]?.history ?? []) t.true(at.getTime() <= (items[0]?.at.getTime() ?? 0));
     t.deepEqual(await system.deadLetters.get(items[0]?.id ?? ''), items[0]);
     const failed = await t.throwsAsync(system.attach(Append, messageId));
     t.like(failed, { code: 'DEAD_LETTERED', messageId, correlationId: 'c-9' });

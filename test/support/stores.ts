@@ -23,7 +23,7 @@ export interface Store {
 }
 
 export type Options = Partial<Omit<StartOptions, 'redis'>> & { actors: readonly ActorClass[] };
-type Body = (t: ExecutionContext, store: Store) => Promise<void>;
+type Body = (t: ExecutionContext, store: Store, options: Options) => Promise<void>;
 
 let server: Promise<RunningRedis> | undefined;
 let systems = 0;
@@ -45,20 +45,24 @@ async function onMemory(t: ExecutionContext, options: Options, body: Body): Prom
   const more: ActorSystem[] = [];
   let seed = 100;
   try {
-    await body(t, {
-      kind: 'memory',
-      system,
-      clock,
-      url: undefined,
-      redis: (command, ...args) => client.call(command, ...args),
-      pass: (by) => clock.advance(by),
-      start: async (other) => {
-        seed += 1;
-        const started = await startTestSystem({ name: 'sut', ...other, redis, clock, seed } as TestSystemOptions & { actors: [] });
-        more.push(started.system);
-        return started.system;
+    await body(
+      t,
+      {
+        kind: 'memory',
+        system,
+        clock,
+        url: undefined,
+        redis: (command, ...args) => client.call(command, ...args),
+        pass: (by) => clock.advance(by),
+        start: async (other) => {
+          seed += 1;
+          const started = await startTestSystem({ name: 'sut', ...other, redis, clock, seed } as TestSystemOptions & { actors: [] });
+          more.push(started.system);
+          return started.system;
+        },
       },
-    });
+      options,
+    );
   } finally {
     for (const one of more) await one.stop({ grace: 0 });
     client.disconnect();
@@ -82,7 +86,7 @@ async function onRedis(t: ExecutionContext, options: Options, body: Body): Promi
     const system = await start(options);
     const redis = (command: string, ...args: (string | number)[]): Promise<unknown> =>
       client.call(command, ...args.map((arg) => (typeof arg === 'string' ? arg.replaceAll('{sut:', `{${name}:`) : arg)));
-    await body(t, { kind: 'redis', system, clock: undefined, url, redis, pass: () => Promise.resolve(), start });
+    await body(t, { kind: 'redis', system, clock: undefined, url, redis, pass: () => Promise.resolve(), start }, options);
   } finally {
     for (const one of all) await one.stop({ grace: 0 });
     client.disconnect();

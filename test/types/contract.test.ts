@@ -26,7 +26,7 @@ import type {
   Signal,
   StateOf,
   Supervisor,
-  SupervisorView,
+  SupervisorTree,
 } from '../../src/index.js';
 import { Actor, ActorSystem, actor, command, event, handles, onReply, subscribes, TerminalError } from '../../src/index.js';
 import { createMemoryRedis } from '../../src/memory-redis/index.js';
@@ -162,7 +162,7 @@ async function system(): Promise<void> {
   same<typeof started.signals, Observable<Signal>>();
   const state = await started.state(Warehouse, '1');
   same<typeof state, { dispatched: number } | undefined>();
-  same<typeof started.supervisors, SupervisorView>();
+  same<typeof started.supervisors, SupervisorTree>();
   const page = await started.deadLetters.list({ actor: 'warehouse', limit: 5 });
   same<typeof page, DeadLetterPage>();
   await started.idle({ timeout: '1s' });

@@ -1,0 +1,81 @@
+import { Activation, type Surroundings } from './activation.js';
+import type { Hook } from './behavior.js';
+import type { Held } from './held.js';
+import type { Inbox } from './inbox.js';
+
+/** A partition's activations: who is in memory, and since when it has had nothing to do. */
+export class Activations {
+  readonly #byKey = new Map<string, Activation>();
+
+  constructor(
+    private readonly around: Surroundings,
+    private readonly spawn: (key: string, receive: (held: Held) => Promise<void>) => Inbox<Held>,
+  ) {}
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  get keys(): Iterable<string> {
+    return this.#byKey.keys();
+  }
+
+  get(key: string): Activation | undefined {
+    return this.#byKey.get(key);
+  }
+
+  /** Into the inbox of its key's activation, which is made when there is none. */
+  route(held: Held): void {
+    const key = held.envelope.subject;
+    let activation = this.#byKey.get(key);
+    if (activation === undefined) {
+      activation = new Activation(key, this.around);
+      activation.inbox = this.spawn(key, activation.receive);
+      this.#byKey.set(key, activation);
+    }
+    held.stage = 'routed';
+    activation.outstanding += 1;
+    activation.queued.push(held);
+    activation.inbox?.send(held);
+  }
+
+  /** A message that was routed is dealt with. */
+  forget({ envelope }: Held): void {
+    const activation = this.#byKey.get(envelope.subject);
+    if (activation === undefined) return;
+    activation.outstanding -= 1;
+    activation.lastUsed = this.around.clock.monotonic();
+    if (activation.stopped && activation.outstanding === 0) this.#remove(envelope.subject, activation, 'onStop');
+  }
+
+  /** Deactivates what has been idle since before `since` (monotonic ms). */
+  passivate(since: number): void {
+    for (const [key, activation] of this.#byKey) {
+      if (activation.outstanding === 0 && activation.lastUsed <= since) this.#remove(key, activation, 'onPassivate');
+    }
+  }
+
+  /** When each that has nothing to do was last used, monotonic ms. */
+  idleSince(): number[] {
+    return [...this.#byKey.values()].filter(({ outstanding }) => outstanding === 0).map(({ lastUsed }) => lastUsed);
+  }
+
+  /** Keys of which several messages are held, and how many of them are queued. */
+  crowds(): { key: string; queued: number }[] {
+    const crowds: { key: string; queued: number }[] = [];
+    for (const { key, queued, outstanding } of this.#byKey.values()) {
+      if (queued.length > 0 && outstanding > 1) crowds.push({ key, queued: queued.length });
+    }
+    return crowds;
+  }
+
+  clear(): void {
+    for (const [key, activation] of this.#byKey) this.#remove(key, activation, 'onStop');
+  }
+
+  #remove(key: string, activation: Activation, hook: Hook): void {
+    this.#byKey.delete(key);
+    activation.leave(hook);
+    activation.inbox?.stop();
+  }
+}

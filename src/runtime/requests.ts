@@ -1,0 +1,80 @@
+import type { AsideLists } from '../log/aside.js';
+import { readLetter, removeLetter } from '../log/dead-letter.js';
+import type { PartitionId } from '../log/lease.js';
+import { fromFields } from '../message/envelope.js';
+import { asError, ErrandError } from '../message/errors.js';
+import type { Committer, Gathering } from './committer.js';
+import type { Held } from './held.js';
+import type { Host } from './host.js';
+import type { Verdicts } from './verdicts.js';
+import type { WaitingKeys } from './waiting-keys.js';
+
+/**
+ * What others ask a partition's owner to do with a parked message. They ask through the inbox (docs/adr/0008): so it is durable, the owner
+ * sees it without being called, and it is the owner alone who writes its aside lists.
+ *
+ * Q1: requests are served one at a time, each in one commit that also removes the request.
+ * Q2: a request names a letter. It is done only if the letter is still there and its message is still the parked head of its key; so asking
+ *     twice does it once.
+ */
+
+/** What may be asked for; it is the request's `type`. */
+export type Verb = 'redrive' | 'discard';
+
+/** The owner, as far as it is needed here. */
+interface Owner {
+  readonly host: Host;
+  readonly shard: number;
+  readonly committer: Committer;
+  readonly verdicts: Verdicts;
+  settle(held: Held, gathering: Gathering): Gathering;
+  deadLetter(held: Held, code: string, error: Error): Gathering;
+  /** a message that was set aside is settled */
+  cleared(entry: string, gathering: Gathering): void;
+}
+
+export class Requests {
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly owner: Owner,
+    private readonly lists: AsideLists,
+    private readonly waiting: WaitingKeys,
+    private readonly onFailed: (error: Error) => void,
+  ) {}
+
+  /** Q1 */
+  take(held: Held): void {
+    this.#last = this.#last.then(() => this.#serve(held)).catch((thrown: unknown) => this.onFailed(asError(thrown)));
+  }
+
+  async #serve(held: Held): Promise<void> {
+    const { owner, lists, waiting } = this;
+    const { host, shard, committer, verdicts } = owner;
+    const { keys, link } = host.deps;
+    const id: PartitionId = { type: host.type, shard };
+    const { type: verb, subject: key, data: letterId } = held.envelope;
+    if (verb !== 'redrive' && verb !== 'discard') {
+      return void owner.deadLetter(held, 'UNKNOWN_MESSAGE', new ErrandError('UNKNOWN_MESSAGE', `an owner cannot be asked to '${verb}'`));
+    }
+    if (!(await committer.flushed())) return;
+    const [letter, [head]] = await Promise.all([readLetter(link, keys, id, letterId), lists.window(link, key, 1)]);
+    const gathering = committer.gather();
+    // Q2
+    if (letter !== undefined && head !== undefined && head.entry === letter.entry && waiting.parked(key)) {
+      removeLetter(gathering.batch, keys, id, letterId);
+      const envelope = fromFields(head.fields);
+      const messageId = 'fault' in envelope ? undefined : envelope.id;
+      if (verb === 'redrive') waiting.unpark(gathering, key, head);
+      else {
+        waiting.dismiss(gathering, key);
+        owner.cleared(head.entry, gathering);
+        const message = `discarded; ${letter.reason}: ${letter.message}`;
+        if (!('fault' in envelope)) verdicts.answer({ ...held, envelope }, gathering, { status: 'failed', code: 'DEAD_LETTERED', message });
+      }
+      const kind = verb === 'redrive' ? 'redriven' : 'discarded';
+      gathering.after(() => host.deps.signals.emit({ kind, actor: id.type, letter: `${id.type}/${shard}/${letterId}`, messageId }));
+    }
+    owner.settle(held, gathering);
+  }
+}

@@ -1,0 +1,63 @@
+import type { Entry } from '../log/entry.js';
+import { codeOf, ErrandError } from '../message/errors.js';
+import { ATTEMPT_CHARACTERS, ATTEMPTS_TOLD } from '../message/limits.js';
+import { answer, answerUnreadable, type Ending } from './answers.js';
+import type { Gathering } from './committer.js';
+import { type Held, NOBODY } from './held.js';
+import type { Host } from './host.js';
+import { condemn } from './letters.js';
+
+/** What is said of a partition's messages: results, dead letters, failed attempts. */
+export class Verdicts {
+  constructor(
+    private readonly host: Host,
+    private readonly shard: number,
+  ) {}
+
+  /** Only commands have results. */
+  answer({ envelope }: Held, gathering: Gathering, ending: Ending): void {
+    if (envelope.kind !== 'command') return;
+    const { keys, asks, clock } = this.host.deps;
+    const outcome = answer(gathering.batch, keys, this.host.type, this.shard, envelope, ending, clock.now());
+    if (outcome === undefined) return;
+    gathering.after(() => asks.settle(envelope.id, outcome)); // whoever attached here need not wait for a look
+    if (envelope.replyNode !== undefined && envelope.replyNode !== asks.node)
+      asks.wake(gathering.batch, envelope.replyNode, envelope.id, outcome);
+  }
+
+  condemn(gathering: Gathering, held: Held, reason: string, error: Error, parked = false): void {
+    const { envelope } = held;
+    const messageId = envelope === NOBODY ? undefined : envelope.id;
+    condemn(this.host.deps, this.host.type, this.shard, gathering, { ...held, messageId, parked, fact: false }, reason, error);
+  }
+
+  /** An entry that is no message. */
+  unreadable(gathering: Gathering, held: Held, code: string, fault: string): void {
+    const { keys, clock } = this.host.deps;
+    this.condemn(gathering, held, code, new ErrandError(code, fault));
+    answerUnreadable(gathering.batch, keys, this.host.type, this.shard, held.fields, `${code}: ${fault}`, clock.now());
+  }
+
+  /** A fact that cannot be taken in. */
+  refuseFact(gathering: Gathering, { id, fields }: Entry, reason: string, error: Error): void {
+    const condemned = { entry: id, fields, attempts: 0, history: [], messageId: undefined, parked: false, fact: true };
+    condemn(this.host.deps, this.host.type, this.shard, gathering, condemned, reason, error);
+  }
+
+  attemptFailed(held: Held, error: Error): void {
+    const { clock, node, logger } = this.host.deps;
+    const code = codeOf(error, 'HANDLER_FAILED');
+    const { attempts, envelope } = held;
+    const failed = { attempt: attempts, at: clock.now(), node, code, message: error.message.slice(0, ATTEMPT_CHARACTERS) };
+    held.history = [...held.history, failed].slice(-ATTEMPTS_TOLD);
+    this.host.signal('attempt-failed', held, { attempt: attempts, code, message: error.message });
+    const { type, id, subject } = envelope;
+    const text = `attempt ${attempts} at ${type} for ${this.host.type}/${subject} failed`;
+    logger.warn({ actor: this.host.type, key: subject, messageId: id, attempt: attempts, err: error }, text);
+  }
+
+  /** What an actor's own hooks did wrong. */
+  fault(where: string, error: Error): void {
+    this.host.deps.signals.emit({ kind: 'fault', where, code: codeOf(error, 'HANDLER_FAILED'), message: error.message });
+  }
+}
