@@ -223,7 +223,7 @@ const SIMULATED = [
   },
   {
     name: "a waiting key's later messages let through",
-    edits: [{ file: 'dist/src/runtime/activation.js', from: 'around.divert(held)', to: 'false' }],
+    edits: [{ file: 'dist/src/runtime/partition.js', from: 'held.drain === undefined && this.#waiting.has(key)', to: 'false' }],
   },
 ];
 
