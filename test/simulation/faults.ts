@@ -20,6 +20,11 @@ export class Faults {
     const favoured = Array.from({ length: chance.between(1, 5) }, () => chance.oneOf(kinds));
     if (this.simulation.torn) favoured.push(...kinds.filter(([name]) => name.startsWith('Redis is killed')));
     const count = chance.oneOf([0, 2, 4, 8, 16]);
+    // One that is refused while another is under way: that takes many.
+    if (chance.yes(0.2)) {
+      this.names.push('a tenth of all commits is refused');
+      this.simulation.store.refusedCommits = 0.1;
+    }
     for (let i = 0; i < count; i += 1) {
       clock.after(chance.below(span), () => {
         if (this.#healed) return;
@@ -88,9 +93,6 @@ export class Faults {
     },
     'commits are not answered': () => {
       this.simulation.store.unansweredCommits += this.simulation.chance.between(1, 4);
-    },
-    'commits are refused': () => {
-      this.simulation.store.refusedCommits += this.simulation.chance.between(1, 4);
     },
     'connections die silently': () => {
       const direction = this.simulation.chance.oneOf(['up', 'down', 'both'] as const);

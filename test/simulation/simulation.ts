@@ -43,6 +43,7 @@ export interface Outcome {
 const LATENCIES: readonly Latency[] = [
   { none: 1, most: 1, peak: 0 },
   { none: 0.9, most: 3, peak: 0 },
+  { none: 0.3, most: 10, peak: 0 },
   { none: 0.8, most: 8, peak: 100 },
   { none: 0.8, most: 20, peak: 1.5 * LEASE_MS },
 ];

@@ -38,7 +38,7 @@ export class SimulatedStore implements WireWorld {
   refuses = { until: 0, share: 1 };
   /** so many of the next commits are applied, and the connection breaks before their answer */
   unansweredCommits = 0;
-  /** so many commits are refused, and others in between are not */
+  /** this share of all commits is refused, and those in between are not */
   refusedCommits = 0;
   /** nodes that cannot be reached, and cannot reach anybody */
   readonly unreachable = new Set<NearEnd>();
@@ -100,10 +100,7 @@ export class SimulatedStore implements WireWorld {
   }
 
   #refuses(words: readonly string[]): boolean {
-    if (this.refusedCommits > 0 && this.#scripts.get(words[1] ?? '') === 'commit' && this.chance.yes(0.5)) {
-      this.refusedCommits -= 1;
-      return true;
-    }
+    if (this.refusedCommits > 0 && this.#scripts.get(words[1] ?? '') === 'commit' && this.chance.yes(this.refusedCommits)) return true;
     return this.refuses.until > this.clock.monotonic() && this.chance.yes(this.refuses.share);
   }
 
