@@ -227,5 +227,6 @@ function messageOf(actor: string, shard: number, fields: readonly string[], entr
   const envelope = fromFields(fields);
   if ('fault' in envelope) throw new Error(`${entry} in ${actor}/${shard} is no message: ${envelope.fault}`);
   const { id, kind, type, subject: key, causationId: cause, replyTo, data, status } = envelope;
+  if (kind === 'request') throw new Error(`${entry} in ${actor}/${shard} asks to redrive what no run sets down`);
   return { id, kind, type, actor, shard, key, cause, replyTo, data, status, entry };
 }
