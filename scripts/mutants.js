@@ -223,7 +223,9 @@ const SIMULATED = [
   },
   {
     name: "a waiting key's later messages let through",
-    edits: [{ file: 'dist/src/runtime/partition.js', from: 'held.drain === undefined && this.#waiting.has(held.envelope.subject)', to: 'false' }],
+    edits: [
+      { file: 'dist/src/runtime/partition.js', from: 'held.drain === undefined && this.#waiting.has(held.envelope.subject)', to: 'false' },
+    ],
   },
 ];
 

@@ -74,7 +74,8 @@ export class Partition implements Surroundings, Source {
       complete: (commit) => this.#window.remove(commit),
       onLost: (reason, error) => this.onLost(this, reason, error),
       onRest: () => host.deps.pulse.beat(),
-      alone: () => this.#held === 1,
+      // A key's next message waits for the commit anyhow, unless it is pipelined.
+      alone: () => this.#held === 1 || (this.activations.busy === 1 && !host.behavior.pipelined),
     });
     this.committer = committer;
     const unread = (what: string) => (error: Error) => this.onLost(this, `${what} unread`, error);
