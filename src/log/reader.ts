@@ -27,7 +27,7 @@ export interface Source {
 
 /** A read that failed is tried again after this. */
 const PAUSE_MS = 100;
-/** After a read of so few the next one waits until they are handled: on an idle system it would stand in their commit's way. */
+/** After a read of so few the next one waits some turns: until they are handled, as on an idle system it would stand in their commit's way. */
 const FEW_ENTRIES = 16;
 /** At most between two requests for a read that does not come back. */
 const CALL_BACK_MAX_MS = 100;
@@ -50,6 +50,8 @@ export class Reader {
     private readonly control: Link,
     private readonly clock: Clock,
     private readonly onFault: (error: Error) => void,
+    /** of the event loop, after a read of few entries; more of them gather in the meantime */
+    private readonly turns = 1,
   ) {}
 
   /** Greets each new connection of `link`: its number is needed to call a blocked read back. */
@@ -121,7 +123,8 @@ export class Reader {
       }
       try {
         const entries = await this.#read(asked);
-        if (entries > 0 && entries <= FEW_ENTRIES) await new Promise((resolve) => setImmediate(resolve));
+        if (entries === 0 || entries > FEW_ENTRIES) continue;
+        for (let left = this.turns; left > 0; left -= 1) await new Promise((resolve) => setImmediate(resolve));
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof RedisError)) this.onFault(error as Error);

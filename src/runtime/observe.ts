@@ -33,6 +33,8 @@ export type ObservedEvent = ObservedMeta & { readonly type: string; readonly dat
 /** How long an observer that begins waits for a Redis that is away. */
 const PATIENCE_MS = 60_000;
 const PAUSE_MS = 100;
+/** A read for each single result would cost as much as the result; see Reader. */
+const TURNS = 8;
 
 /**
  * What users watch: results and facts, as rxjs Observables, read from the log on a connection of their own.
@@ -58,7 +60,7 @@ export class Observatory {
     let reader: Reader;
     const own = readerLink((redis) => reader.greeting(redis));
     this.readLink = own;
-    reader = new Reader(own, control, clock, (error) => onFault('observers', error));
+    reader = new Reader(own, control, clock, (error) => onFault('observers', error), TURNS);
     this.#reader = reader;
   }
 
