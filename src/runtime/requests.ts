@@ -3,6 +3,8 @@ import { readLetter, removeLetter } from '../log/dead-letter.js';
 import type { PartitionId } from '../log/lease.js';
 import { fromFields } from '../message/envelope.js';
 import { asError, ErrandError } from '../message/errors.js';
+import type { Attempt } from './attempt.js';
+import type { Cancellations } from './cancellations.js';
 import type { Committer, Gathering } from './committer.js';
 import type { Held } from './held.js';
 import type { Host } from './host.js';
@@ -10,7 +12,7 @@ import type { Verdicts } from './verdicts.js';
 import type { WaitingKeys } from './waiting-keys.js';
 
 /**
- * What others ask a partition's owner to do with a parked message. They ask through the inbox (docs/adr/0008): so it is durable, the owner
+ * What others ask a partition's owner to do: with a parked message, or to look at what was cancelled. They ask through the inbox (docs/adr/0008): so it is durable, the owner
  * sees it without being called, and it is the owner alone who writes its aside lists.
  *
  * Q1: requests are served one at a time, each in one commit that also removes the request.
@@ -19,7 +21,7 @@ import type { WaitingKeys } from './waiting-keys.js';
  */
 
 /** What may be asked for; it is the request's `type`. */
-export type Verb = 'redrive' | 'discard';
+export type Verb = 'redrive' | 'discard' | 'cancel';
 
 /** The owner, as far as it is needed here. */
 interface Owner {
@@ -27,6 +29,8 @@ interface Owner {
   readonly shard: number;
   readonly committer: Committer;
   readonly verdicts: Verdicts;
+  readonly cancellations: Cancellations;
+  readonly running: Iterable<Attempt>;
   settle(held: Held, gathering: Gathering): Gathering;
   deadLetter(held: Held, code: string, error: Error): Gathering;
   /** a message that was set aside is settled */
@@ -54,6 +58,10 @@ export class Requests {
     const { keys, link } = host.deps;
     const id: PartitionId = { type: host.type, shard };
     const { type: verb, subject: key, data: letterId } = held.envelope;
+    if (verb === 'cancel') {
+      await owner.cancellations.refresh(owner.running);
+      return void owner.settle(held, committer.gather());
+    }
     if (verb !== 'redrive' && verb !== 'discard') {
       return void owner.deadLetter(held, 'UNKNOWN_MESSAGE', new ErrandError('UNKNOWN_MESSAGE', `an owner cannot be asked to '${verb}'`));
     }
