@@ -1,10 +1,13 @@
-// Takes one protection out of the compiled code at a time and runs the tests that show the guarantee: each mutant must be caught.
+// Takes one protection out of the compiled code at a time and runs what shows the guarantee: each mutant must be caught. The code that is
+// changed is a copy in the system's folder for temporary files, so that dist/ stays what was compiled, whatever happens.
 // Usage: npm run test:mutants [-- <part of a name>]
 import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 
 /** `from` must stand in `file` exactly once; `caughtBy` is the test file that must fail. */
-const MUTANTS = [
+const UNIT = [
   {
     name: 'a commit under any nonce',
     file: 'dist/src/log/lua/commit.lua',
@@ -126,12 +129,121 @@ const MUTANTS = [
   },
 ];
 
+/** Caught by a run of the simulation: the same runs, the same checks, the first seed that fails. */
+const SIMULATED = [
+  {
+    name: 'no nonce check in the commit',
+    edits: [
+      {
+        file: 'dist/src/log/lua/commit.lua',
+        from: "if redis.call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 'fenced' end",
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'a nonce kept over a lost connection',
+    edits: [
+      {
+        file: 'dist/src/runtime/ownership.js',
+        from: "this.#lost(partition, 'connection lost');",
+        to: 'void partition;',
+      },
+    ],
+  },
+  {
+    name: 'a commit sent again after a lost reply',
+    edits: [
+      {
+        file: 'dist/src/log/commit.js',
+        from: "const reply = await runScript(link, 'commit', keys, args);",
+        to: `const send = () => runScript(link, 'commit', keys, args);
+    const reply = await send().catch(async (error) => {
+      await new Promise((resolve) => setImmediate(resolve)); // the link is told after its commands are
+      if (error.code !== 'REDIS_CONNECTION_LOST' || !(await link.untilUp(60_000))) throw error;
+      return send();
+    });`,
+      },
+    ],
+  },
+  {
+    name: 'settlement apart from the effects',
+    edits: [
+      { file: 'dist/src/runtime/committer.js', from: 'this.options.complete(next);', to: '' },
+      {
+        file: 'dist/src/runtime/committer.js',
+        from: 'const reply = await commit(this.options.link, this.options.nonce, next.batch);',
+        to: `let reply = await commit(this.options.link, this.options.nonce, next.batch);
+                if (reply === 'committed' && next.removed.length > 0) {
+                  const apart = new Commit(this.options.partitionKey);
+                  apart.removed.push(...next.removed);
+                  this.options.complete(apart);
+                  reply = await commit(this.options.link, this.options.nonce, apart.batch);
+                }`,
+      },
+    ],
+  },
+  {
+    name: 'trimming past an unsettled entry',
+    edits: [{ file: 'dist/src/runtime/inbox-window.js', from: 'this.#held[gone]?.removed', to: 'true' }],
+  },
+  {
+    name: 'an append without the producer sequence',
+    edits: [{ file: 'dist/src/log/lua/append.lua', from: 'if seen == sequence then return string.sub(last, gap + 1) end', to: '' }],
+  },
+  {
+    name: 'two batches in flight',
+    edits: [
+      {
+        file: 'dist/src/runtime/committer.js',
+        from: 'this.#scheduled || this.#underWay !== undefined || this.#ended',
+        to: 'this.#scheduled || this.#ended',
+      },
+      {
+        file: 'dist/src/runtime/committer.js',
+        from: 'while (!this.#ended && this.#underWay === undefined) {',
+        to: 'while (!this.#ended) {',
+      },
+    ],
+  },
+  {
+    name: 'intake without compare-and-set',
+    edits: [{ file: 'dist/src/log/lua/commit.lua', from: "(redis.call('HGET', KEYS[1], ARGV[at]) or '') ~= ARGV[at + 1]", to: 'false' }],
+  },
+  {
+    name: 'MAXLEN on an inbox',
+    edits: [
+      {
+        file: 'dist/src/log/lua/append.lua',
+        from: "word = redis.call('XADD', stream, '*', unpack(ARGV, from, from + count - 1))",
+        to: `if ARGV[at + 1] == '1' then word = redis.call('XADD', stream, 'MAXLEN', 8, '*', unpack(ARGV, from, from + count - 1))
+    else word = redis.call('XADD', stream, '*', unpack(ARGV, from, from + count - 1)) end`,
+      },
+    ],
+  },
+  {
+    name: "a waiting key's later messages let through",
+    edits: [{ file: 'dist/src/runtime/activation.js', from: 'around.divert(held)', to: 'false' }],
+  },
+];
+
 /** A mutant may hang what it breaks; a test that neither passes nor fails in this time has caught it too. */
 const LIMIT_MS = 120_000;
+/** The simulation must catch a mutant within so many seeds. */
+const MOST_SEEDS = 400;
+const HUNT_LIMIT_MS = 300_000;
 
-function run(test) {
-  return new Promise((resolve) => {
-    const child = spawn('ava', ['--timeout=20s', test], { stdio: 'ignore', detached: true });
+const root = process.cwd();
+
+/** Runs a command in the copy; resolves to its exit code (null: it was ended) and what it printed. */
+function run(folder, limit, command, ...args) {
+  return new Promise((done) => {
+    const env = { ...process.env, PATH: `${join(root, 'node_modules', '.bin')}:${process.env.PATH}` };
+    const child = spawn(command, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'ignore'], detached: true });
+    let printed = '';
+    child.stdout.on('data', (text) => {
+      printed += text;
+    });
     const end = () => {
       try {
         if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
@@ -139,44 +251,81 @@ function run(test) {
         // It has ended by itself.
       }
     };
-    const limit = setTimeout(end, LIMIT_MS);
-    child.once('exit', (code) => {
-      clearTimeout(limit);
+    const timer = setTimeout(end, limit);
+    child.once('close', (code) => {
+      clearTimeout(timer);
       end();
-      resolve(code === 0);
+      done({ code, printed });
     });
   });
 }
 
+/** A copy of what was compiled, with everything that it finds beside it. */
+function copy() {
+  const folder = mkdtempSync(join(tmpdir(), 'errand-mutants-'));
+  cpSync('dist', join(folder, 'dist'), { recursive: true });
+  for (const name of ['package.json', 'ava.config.js', 'config.schema.json']) cpSync(name, join(folder, name));
+  for (const name of ['node_modules', 'src', 'actors', 'docs', 'test']) symlinkSync(resolve(name), join(folder, name));
+  return folder;
+}
+
+/** Applies the edits while `work` runs. @returns its result, or undefined when the code to change is not there once */
+async function mutated(folder, edits, work) {
+  const before = new Map();
+  try {
+    for (const { file, from, to } of edits) {
+      const path = join(folder, file);
+      const code = readFileSync(path, 'utf8');
+      if (code.split(from).length !== 2) {
+        console.log(`STALE    the code to change is not there once in ${file}: ${from}`);
+        return undefined;
+      }
+      if (!before.has(path)) before.set(path, code);
+      writeFileSync(
+        path,
+        code.replace(from, () => to),
+      );
+    }
+    return await work();
+  } finally {
+    for (const [path, code] of before) writeFileSync(path, code);
+  }
+}
+
 const wanted = process.argv[2] ?? '';
+const folder = copy();
 let passed = 0;
 let failed = 0;
-const chosen = MUTANTS.filter(({ name }) => name.includes(wanted));
-for (const test of new Set(chosen.map(({ caughtBy }) => caughtBy))) {
-  if (await run(test)) continue;
-  console.log(`BROKEN  ${test} fails without any mutant: it can catch nothing`);
-  failed += 1;
-}
-for (const { name, file, from, to, caughtBy } of chosen) {
-  const code = readFileSync(file, 'utf8');
-  if (code.split(from).length !== 2) {
-    console.log(`STALE   ${name}: the code it changes is not there once in ${file}`);
-    failed += 1;
-    continue;
+const say = (good, text) => {
+  console.log(text);
+  if (good) passed += 1;
+  else failed += 1;
+};
+try {
+  const unit = UNIT.filter(({ name }) => name.includes(wanted));
+  const simulated = SIMULATED.filter(({ name }) => name.includes(wanted));
+  const test = async (file) => (await run(folder, LIMIT_MS, 'ava', '--timeout=20s', file)).code === 0;
+  const hunt = async (seeds) => run(folder, HUNT_LIMIT_MS, process.execPath, 'dist/test/simulation/hunt.js', String(seeds));
+
+  for (const file of new Set(unit.map(({ caughtBy }) => caughtBy)))
+    if (!(await test(file))) say(false, `BROKEN   ${file} fails without any mutant: it can catch nothing`);
+  for (const { name, file, from, to, caughtBy } of unit) {
+    const survived = await mutated(folder, [{ file, from, to }], () => test(caughtBy));
+    say(survived === false, `${survived === false ? 'caught  ' : 'SURVIVED'} ${name} (${caughtBy})`);
   }
-  let survived;
-  try {
-    writeFileSync(
-      file,
-      code.replace(from, () => to),
-    );
-    survived = await run(caughtBy);
-  } finally {
-    writeFileSync(file, code);
+
+  if (simulated.length > 0) {
+    const { code, printed } = await hunt(20);
+    if (code !== 0) say(false, `BROKEN   the simulation fails without any mutant: ${printed.slice(0, 300)}`);
   }
-  console.log(`${survived ? 'SURVIVED' : 'caught  '} ${name} (${caughtBy})`);
-  if (survived) failed += 1;
-  else passed += 1;
+  for (const { name, edits } of simulated) {
+    const ended = await mutated(folder, edits, () => hunt(MOST_SEEDS));
+    const found = ended?.code === 1 && ended.printed.startsWith('{') ? JSON.parse(ended.printed) : undefined;
+    if (found === undefined) say(false, `SURVIVED ${name} (simulation, ${MOST_SEEDS} seeds${ended?.code === null ? '; it hung' : ''})`);
+    else say(true, `caught   ${name} (simulation, seed ${found.seed} of ${found.seeds}: ${found.check}: ${found.text.slice(0, 160)})`);
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

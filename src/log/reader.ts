@@ -27,6 +27,8 @@ export interface Source {
 
 /** A read that failed is tried again after this. */
 const PAUSE_MS = 100;
+/** At most between two requests for a read that does not come back. */
+const CALL_BACK_MAX_MS = 100;
 
 export class Reader {
   readonly #sources = new Set<Source>();
@@ -86,15 +88,17 @@ export class Reader {
   async #callBack(read: ReadonlySet<Source>): Promise<void> {
     if (this.#calling === read) return;
     this.#calling = read;
-    // The request may overtake the read it is meant for, on the other connection: until the read is back, ask again.
-    while (this.#asked === read && this.link.up) {
+    // The request may overtake the read it is meant for, on the other connection: until the read is back, ask again. Soon, and then ever
+    // less often: a read whose connection has died silently does not come back for seconds.
+    for (let wait = 0; this.#asked === read && this.link.up; wait = Math.min(wait * 2 + 1, CALL_BACK_MAX_MS)) {
       if (!this.control.up && !(await this.control.untilUp(this.link.readBlock))) return; // the read has come back by itself
       try {
         if ((await this.control.call('CLIENT', ['UNBLOCK', this.#connectionId])) === 1) return;
       } catch {
         // Perhaps it was not done: it is asked for again, once there is a connection.
       }
-      await new Promise((resolve) => setImmediate(resolve));
+      if (wait === 0) await new Promise((resolve) => setImmediate(resolve));
+      else await sleep(this.clock, wait, this.#stopped.signal);
     }
   }
 

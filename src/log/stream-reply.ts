@@ -3,7 +3,7 @@ import type { Entry } from './entry.js';
 
 /**
  * What XREAD answers, read from its bytes. Most texts of an entry are those of the entry before it (the names of its fields, the type, the
- * sender): they are told by comparing bytes, and not made again. The rest of an entry is decoded at once and cut into pieces.
+ * sender): they are told by comparing bytes, and not made again.
  */
 
 const ZERO = 48;
@@ -29,9 +29,7 @@ class StreamReply {
     const count = this.#length();
     for (let i = 0; i < count; i += 1) {
       this.#length(); // of the pair
-      const length = this.#length();
-      const name = this.bytes.toString('utf8', this.#at, this.#at + length);
-      this.#at += length + 2;
+      const name = this.#text(this.#length());
       const entries: Entry[] = [];
       for (let left = this.#length(); left > 0; left -= 1) entries.push(this.#entry());
       streams.set(name, entries);
@@ -56,33 +54,25 @@ class StreamReply {
 
   #entry(): Entry {
     this.#length(); // of the pair
-    const { bytes } = this;
     const idLength = this.#length();
-    const first = this.#at;
-    this.#at += idLength + 2;
+    const id = this.#text(idLength);
     const count = this.#length();
     const { starts, ends } = this.#next;
     starts.length = count;
     ends.length = count;
-    for (let i = 0; i < count; i += 1) {
-      const length = this.#length();
-      starts[i] = this.#at;
-      this.#at += length;
-      ends[i] = this.#at;
-      this.#at += 2;
-    }
-    const whole = bytes.toString('utf8', first, this.#at);
-    const ascii = whole.length === this.#at - first; // then a byte is a unit of the text
-    const id = ascii ? whole.slice(0, idLength) : bytes.toString('utf8', first, first + idLength);
     const fields = new Array<string>(count);
     for (let i = 0; i < count; i += 1) {
-      const start = starts[i] as number;
-      const end = ends[i] as number;
-      fields[i] = this.#repeats(i, start, end)
-        ? (this.#last.texts[i] as string)
-        : ascii
-          ? whole.slice(start - first, end - first)
-          : bytes.toString('utf8', start, end);
+      const length = this.#length();
+      const start = this.#at;
+      starts[i] = start;
+      ends[i] = start + length;
+      if (this.#same(this.#last, i, start, length)) {
+        fields[i] = this.#last.texts[i] as string;
+        this.#at += length + 2;
+      } else if (i > 2 && this.#same(this.#next, i - 2, start, length)) {
+        fields[i] = fields[i - 2] as string; // a correlation that is the cause, too
+        this.#at += length + 2;
+      } else fields[i] = this.#text(length);
     }
     this.#next.texts = fields;
     const last = this.#last;
@@ -91,12 +81,18 @@ class StreamReply {
     return { id, fields };
   }
 
-  /** Is the i-th text that of the entry before? */
-  #repeats(i: number, start: number, end: number): boolean {
+  /** A text of its own: cut from a larger one it would keep that in memory. */
+  #text(length: number): string {
+    const start = this.#at;
+    this.#at += length + 2;
+    return this.bytes.toString('utf8', start, start + length);
+  }
+
+  #same({ starts, ends }: Texts, i: number, start: number, length: number): boolean {
     const { bytes } = this;
-    const before = this.#last.starts[i];
-    if (before === undefined || (this.#last.ends[i] as number) - before !== end - start) return false;
-    for (let at = start, other = before; at < end; at += 1, other += 1) if (bytes[at] !== bytes[other]) return false;
+    const before = starts[i];
+    if (before === undefined || (ends[i] as number) - before !== length) return false;
+    for (let at = 0; at < length; at += 1) if (bytes[start + at] !== bytes[before + at]) return false;
     return true;
   }
 }

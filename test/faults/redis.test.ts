@@ -107,3 +107,35 @@ faultTest('a Redis that is read-only or busy with a script is waited out: what i
   await second;
   await world.check();
 });
+
+faultTest(
+  'all data is wiped by hand under load: every worker says so, and what is told from then on is done once, in order',
+  90_000,
+  async (world) => {
+    const { t, workers } = world;
+    await world.startWorkers(2);
+    await world.startClient();
+    const early = world.tell({ keys: 8, words: 120, during: 5_000 }, world.client, 'early');
+    early.catch(() => undefined);
+    await until('words are being settled', 20_000, () => world.settled > 80);
+    await world.redis('FLUSHALL');
+    await until('every worker says so', 20_000, () => workers.every(({ signals }) => signals.some(({ kind }) => kind === 'wiped')));
+    await early; // nothing is claimed about what was told before
+    await world.tell({ keys: 8, words: 20, during: 500 }, world.client, 'late');
+    await until('the inboxes are empty', 40_000, async () => (await world.backlog()) === 0);
+    const { states, results, wrong } = await world.picture();
+    t.deepEqual(wrong, [], 'nothing is left over');
+    for (let key = 0; key < 8; key += 1) {
+      const words = Array.from({ length: 20 }, (_, i) => `late${key}.${i}`);
+      t.deepEqual(states.get(`late${key}`), { version: 20, words });
+      t.deepEqual(
+        results.filter((result) => result.key === `late${key}`).map(({ data }) => data),
+        words.map((word, i) => JSON.stringify({ word, length: i + 1 })),
+      );
+    }
+    t.true(
+      workers.every(({ signals }) => signals.filter(({ kind }) => kind === 'wiped').length === 1),
+      'each says so once',
+    );
+  },
+);

@@ -2,9 +2,10 @@ import test from 'ava';
 import { Link, openStore } from '../../src/log/connection.js';
 import { compareIds, type Entry } from '../../src/log/entry.js';
 import { Reader, type Source } from '../../src/log/reader.js';
-import { createMemoryRedis } from '../../src/memory-redis/index.js';
-import { systemClock } from '../../src/message/clock.js';
+import { createMemoryRedis, type MemoryRedis } from '../../src/memory-redis/index.js';
+import { type Clock, systemClock } from '../../src/message/clock.js';
 import { seededRandom } from '../../src/message/random.js';
+import { VirtualClock } from '../../src/testing.js';
 
 /** Follows a stream and keeps the ids it was given. */
 class Follower implements Source {
@@ -42,16 +43,22 @@ class Follower implements Source {
   }
 }
 
-test('several sources follow one stream, each from its own position, without gaps and without seeing anything twice', async (t) => {
-  const memory = createMemoryRedis();
-  const store = openStore(memory, systemClock);
+/** A reader and its two connections to an in-process Redis. */
+async function readerOn(memory: MemoryRedis, clock: Clock, onFault: (error: Error) => void): Promise<{ reader: Reader; control: Link }> {
+  const store = openStore(memory, clock);
   const link = (name: string, greet?: Reader['greeting']): Link =>
-    new Link({ store, name, clock: systemClock, random: seededRandom(1), ...(greet === undefined ? {} : { greet }) });
+    new Link({ store, name, clock, random: seededRandom(1), ...(greet === undefined ? {} : { greet }) });
   const control = link('control');
   let reader: Reader;
   const read = link('read', (redis) => reader.greeting(redis));
-  reader = new Reader(read, control, systemClock, (error) => t.fail(error.message));
+  reader = new Reader(read, control, clock, onFault);
   await Promise.all([control.open(), read.open()]);
+  return { reader, control };
+}
+
+test('several sources follow one stream, each from its own position, without gaps and without seeing anything twice', async (t) => {
+  const memory = createMemoryRedis();
+  const { reader, control } = await readerOn(memory, systemClock, (error) => t.fail(error.message));
   const ids = Array.from({ length: 20 }, (_, i) => `${i + 1}-0`);
   for (const id of ids) await control.call('XADD', ['s', id, 'n', id]);
   const followers = [new Follower('s', '12-0'), new Follower('s', '0-0'), new Follower('s', '7-0'), new Follower('s', '20-0')];
@@ -68,4 +75,26 @@ test('several sources follow one stream, each from its own position, without gap
     followers.map(({ seen }) => seen),
     [all.slice(12), all, all.slice(7), ['21-0']],
   );
+});
+
+test('a read that does not come back, because its connection died silently, is called back now and then, not without end', async (t) => {
+  const clock = new VirtualClock();
+  const memory = createMemoryRedis({ clock });
+  const { reader, control } = await readerOn(memory, clock, (error) => t.fail(error.message));
+  let calls = 0;
+  memory.faults.inject(({ command, words }) => {
+    if (command === 'CLIENT' && words[1] === 'UNBLOCK') calls += 1;
+    return false;
+  }, 'drop-request');
+  memory.faults.inject('XREAD', 'drop-request');
+  reader.add(new Follower('s', '0-0'));
+  reader.start();
+  await clock.settle();
+  reader.add(new Follower('t', '0-0'));
+  await clock.advance('5s');
+  t.true(calls > 10, `${calls} calls`);
+  t.true(calls < 100, `${calls} calls`);
+  await reader.stop();
+  control.close();
+  await memory.close();
 });

@@ -28,6 +28,13 @@ export interface Load {
   readonly during: number;
 }
 
+export interface Picture {
+  readonly states: ReadonlyMap<string, { readonly version: number; readonly words: readonly string[] }>;
+  readonly results: { readonly id: string; readonly key: string; readonly data: string }[];
+  readonly letters: { readonly id: string; readonly reason: string }[];
+  readonly wrong: string[];
+}
+
 export class FaultWorld {
   readonly workers: Worker[] = [];
   readonly random;
@@ -193,38 +200,18 @@ export class FaultWorld {
       for (const worker of this.workers) t.log(`worker ${worker.pid}: ${JSON.stringify(worker.signals.slice(-12))}`);
       throw error;
     }
-    const states = new Map<string, unknown>();
+    const { states, results: all, letters: wrote, wrong } = await this.picture();
     const results = new Map<string, number>();
-    const wrong: string[] = [];
-    const letters: string[] = [];
-    for (const key of ((await this.redis('KEYS', '*')) as string[]).sort()) {
-      const place = key.slice(key.startsWith('{') ? key.indexOf('}:') + 2 : 0);
-      if (place.startsWith('list:state:')) {
-        const text = String(await this.redis('GET', key));
-        const gap = text.indexOf(' ');
-        states.set(place.slice('list:state:'.length), {
-          version: Number(text.slice(0, gap)),
-          ...(JSON.parse(text.slice(gap + 1)) as object),
-        });
-      } else if (place === 'list:results') {
-        for (const [, fields] of (await this.redis('XRANGE', key, '-', '+')) as [string, string[]][]) {
-          const field = (name: string): string => fields[fields.indexOf(name) + 1] as string;
-          const id = field('causationid');
-          results.set(id, (results.get(id) ?? 0) + 1);
-          if (this.#deadly.has(id)) {
-            if (!field('data').includes('DEAD_LETTERED')) wrong.push(`${id}: ${field('data')}`);
-            continue;
-          }
-          const word = this.#ids.get(id) ?? '';
-          const length = Number(word.slice(word.indexOf('.') + 1)) + 1;
-          if (field('data') !== JSON.stringify({ word, length })) wrong.push(`${word}: ${field('data')}`);
-        }
-      } else if (place === 'list:dead') {
-        for (const [, fields] of (await this.redis('XRANGE', key, '-', '+')) as [string, string[]][])
-          letters.push(`${fields[fields.indexOf('reason') + 1]} ${fields[fields.indexOf('id') + 1]}`);
-      } else if (place === 'list:commands') {
-        if ((await this.redis('XLEN', key)) !== 0) wrong.push(`${key} is not empty`);
-      } else if (!/^(list:partition|outcome:.*|producer:.*|faults:(system|nodes))$/.test(place)) wrong.push(`${key} is left over`);
+    const letters = wrote.map(({ reason, id }) => `${reason} ${id}`);
+    for (const { id, data } of all) {
+      results.set(id, (results.get(id) ?? 0) + 1);
+      if (this.#deadly.has(id)) {
+        if (!data.includes('DEAD_LETTERED')) wrong.push(`${id}: ${data}`);
+        continue;
+      }
+      const word = this.#ids.get(id) ?? '';
+      const length = Number(word.slice(word.indexOf('.') + 1)) + 1;
+      if (data !== JSON.stringify({ word, length })) wrong.push(`${word}: ${data}`);
     }
     t.deepEqual(wrong, [], 'nothing is left over, and each result is its own');
     const expected = [...this.#told].map(([key, words]) => [key, { version: words.length, words }] as const);
@@ -237,6 +224,36 @@ export class FaultWorld {
       'one result for each message',
     );
     t.deepEqual(Object.fromEntries(this.#seen), Object.fromEntries(results), 'an observer saw each result once');
+  }
+
+  /** What the store holds: states by key, results in the order of their streams, and keys that should not be there. */
+  async picture(): Promise<Picture> {
+    const states = new Map<string, { version: number; words: string[] }>();
+    const results: Picture['results'] = [];
+    const letters: Picture['letters'] = [];
+    const wrong: string[] = [];
+    for (const key of ((await this.redis('KEYS', '*')) as string[]).sort()) {
+      const place = key.slice(key.startsWith('{') ? key.indexOf('}:') + 2 : 0);
+      if (place.startsWith('list:state:')) {
+        const text = String(await this.redis('GET', key));
+        const gap = text.indexOf(' ');
+        states.set(place.slice('list:state:'.length), {
+          version: Number(text.slice(0, gap)),
+          ...(JSON.parse(text.slice(gap + 1)) as { words: string[] }),
+        });
+      } else if (place === 'list:results') {
+        for (const [, fields] of (await this.redis('XRANGE', key, '-', '+')) as [string, string[]][]) {
+          const field = (name: string): string => fields[fields.indexOf(name) + 1] as string;
+          results.push({ id: field('causationid'), key: field('subject'), data: field('data') });
+        }
+      } else if (place === 'list:dead') {
+        for (const [, fields] of (await this.redis('XRANGE', key, '-', '+')) as [string, string[]][])
+          letters.push({ id: fields[fields.indexOf('id') + 1] as string, reason: fields[fields.indexOf('reason') + 1] as string });
+      } else if (place === 'list:commands') {
+        if ((await this.redis('XLEN', key)) !== 0) wrong.push(`${key} is not empty`);
+      } else if (!/^(list:partition|outcome:.*|producer:.*|faults:(system|nodes))$/.test(place)) wrong.push(`${key} is left over`);
+    }
+    return { states, results, letters, wrong };
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,231 @@
+import { compareIds, FIRST } from '../../src/log/entry.js';
+import type { Reply } from '../../src/memory-redis/reply.js';
+import { fromFields } from '../../src/message/envelope.js';
+
+/** A message where it stands: in an inbox, in its key's aside list, or among what is scheduled. */
+export interface Message {
+  readonly id: string;
+  readonly kind: 'command' | 'event' | 'reply';
+  readonly type: string;
+  /** the actor type and shard it is for */
+  readonly actor: string;
+  readonly shard: number;
+  readonly key: string;
+  readonly cause: string | undefined;
+  readonly replyTo: string | undefined;
+  readonly data: string;
+  readonly status: string | undefined;
+  /** the id of its inbox entry, or of the one it was */
+  readonly entry: string;
+}
+
+export interface Answer {
+  readonly status: string;
+  readonly data: string;
+}
+
+export interface State {
+  readonly version: number;
+  readonly ids: readonly string[];
+}
+
+/** A write, taken apart as far as the layout of keys goes (docs/DESIGN.md, section 3). */
+export type Change =
+  | { readonly kind: 'arrived'; readonly message: Message }
+  | { readonly kind: 'removed'; readonly message: Message }
+  | { readonly kind: 'set aside'; readonly message: Message; readonly list: string }
+  | { readonly kind: 'popped'; readonly message: Message; readonly list: string }
+  | { readonly kind: 'postponed'; readonly entry: string; readonly id: string }
+  | { readonly kind: 'fired'; readonly entry: string; readonly id: string }
+  | { readonly kind: 'state'; readonly key: string; readonly before: State | undefined; readonly after: State | undefined }
+  | { readonly kind: 'result'; readonly of: string; readonly answer: Answer; readonly times: number }
+  | { readonly kind: 'fact'; readonly id: string; readonly cause: string | undefined; readonly word: string }
+  | { readonly kind: 'dead letter'; readonly entry: string }
+  | { readonly kind: 'nonce'; readonly partition: string; readonly nonce: string | undefined }
+  | { readonly kind: 'cursor'; readonly partition: string; readonly event: string; readonly before: string; readonly after: string };
+
+interface Fact {
+  readonly entry: string;
+  readonly id: string;
+}
+
+const KEY =
+  /^\{[^}]*:(\d+)\}:(?:(event|outcome|producer):|([\w-]+):(commands|results|partition|state|aside|schedule|scheduled|dead)(?::|$))(.*)$/s;
+
+/** What the store holds, as the writes that it took say. Nothing is read from it: the end compares the two. */
+export class Shadow {
+  /** inbox → entry id → message */
+  readonly inboxes = new Map<string, Map<string, Message>>();
+  /** aside list → its messages */
+  readonly asides = new Map<string, Message[]>();
+  /** the hash of scheduled messages → entry id → message id */
+  readonly scheduled = new Map<string, Map<string, string>>();
+  readonly states = new Map<string, State>();
+  /** id of a command → its results */
+  readonly results = new Map<string, Answer[]>();
+  /** event stream → facts */
+  readonly facts = new Map<string, Fact[]>();
+  readonly partitions = new Map<string, Map<string, string>>();
+  /** actor/key → unsettled messages in the order of the inbox; what is set aside comes first */
+  readonly queues = new Map<string, Message[]>();
+
+  /** @returns what changed, or undefined when it concerns nobody */
+  apply(words: readonly string[], reply: Reply): Change[] {
+    const [name = '', key = ''] = words;
+    const found = KEY.exec(key);
+    if (found === null) return [];
+    const [, shard = '', other, actor = '', what] = found;
+    if (other === 'event') return name.toUpperCase() === 'XADD' ? [this.#published(key, words, reply)] : [];
+    if (other !== undefined) return [];
+    switch (`${name.toUpperCase()} ${what}`) {
+      case 'XADD commands':
+        return [this.#arrived(key, actor, Number(shard), words, reply as string)];
+      case 'XTRIM commands':
+        return this.#removed(key, (entry) => compareIds(entry, words.at(-1) as string) < 0);
+      case 'XDEL commands':
+        return this.#removed(key, (entry) => words.includes(entry, 2));
+      case 'RPUSH aside':
+        return words.slice(2).map((text) => this.#setAside(key, actor, Number(shard), text));
+      case 'LPOP aside':
+        return this.#popped(key);
+      case 'HSET scheduled':
+        return [this.#postponed(key, words[2] as string, JSON.parse(words[3] as string) as string[])];
+      case 'HDEL scheduled':
+        return this.#fired(key, words[2] as string);
+      case 'SET state':
+      case 'DEL state':
+        return [this.#state(key, name.toUpperCase() === 'SET' ? words[2] : undefined)];
+      case 'XADD results':
+        return [this.#answered(fieldsOf(words))];
+      case 'XADD dead':
+        return [{ kind: 'dead letter', entry: fieldOf(fieldsOf(words), 'entry') ?? '' }];
+      case 'HSET partition':
+      case 'HDEL partition':
+        return this.#owned(key, name.toUpperCase() === 'HSET', words.slice(2));
+      default:
+        return [];
+    }
+  }
+
+  #group<T>(map: Map<string, T>, key: string, make: () => T): T {
+    let group = map.get(key);
+    if (group === undefined) {
+      group = make();
+      map.set(key, group);
+    }
+    return group;
+  }
+
+  queueOf({ actor, key }: { actor: string; key: string }): Message[] {
+    return this.#group(this.queues, `${actor}/${key}`, () => []);
+  }
+
+  #arrived(inbox: string, actor: string, shard: number, words: readonly string[], entry: string): Change {
+    const message = messageOf(actor, shard, fieldsOf(words), entry);
+    this.#group(this.inboxes, inbox, () => new Map<string, Message>()).set(entry, message);
+    this.queueOf(message).push(message);
+    return { kind: 'arrived', message };
+  }
+
+  #removed(inbox: string, gone: (entry: string) => boolean): Change[] {
+    const held = this.#group(this.inboxes, inbox, () => new Map<string, Message>());
+    const changes: Change[] = [];
+    for (const [entry, message] of held) {
+      if (!gone(entry)) continue;
+      held.delete(entry);
+      changes.push({ kind: 'removed', message });
+    }
+    return changes;
+  }
+
+  #setAside(list: string, actor: string, shard: number, text: string): Change {
+    const [entry, , fields] = JSON.parse(Buffer.from(text, 'latin1').toString()) as [string, number, string[]];
+    const message = messageOf(actor, shard, fields, entry);
+    this.#group(this.asides, list, () => [] as Message[]).push(message);
+    return { kind: 'set aside', message, list };
+  }
+
+  #popped(list: string): Change[] {
+    const message = this.asides.get(list)?.shift();
+    return message === undefined ? [] : [{ kind: 'popped', message, list }];
+  }
+
+  #postponed(hash: string, entry: string, fields: readonly string[]): Change {
+    const id = fieldOf(fields, 'id') ?? '';
+    this.#group(this.scheduled, hash, () => new Map<string, string>()).set(entry, id);
+    return { kind: 'postponed', entry, id };
+  }
+
+  #fired(hash: string, entry: string): Change[] {
+    const id = this.scheduled.get(hash)?.get(entry);
+    this.scheduled.get(hash)?.delete(entry);
+    return id === undefined ? [] : [{ kind: 'fired', entry, id }];
+  }
+
+  #state(key: string, text: string | undefined): Change {
+    const before = this.states.get(key);
+    if (text === undefined) {
+      this.states.delete(key);
+      return { kind: 'state', key, before, after: undefined };
+    }
+    const gap = text.indexOf(' ');
+    const after = { version: Number(text.slice(0, gap)), ids: (JSON.parse(text.slice(gap + 1)) as { ids: string[] }).ids };
+    this.states.set(key, after);
+    return { kind: 'state', key, before, after };
+  }
+
+  #answered(fields: readonly string[]): Change {
+    const of = fieldOf(fields, 'causationid') ?? '';
+    const answer = { status: fieldOf(fields, 'status') ?? '', data: fieldOf(fields, 'data') ?? '' };
+    const all = this.#group(this.results, of, () => [] as Answer[]);
+    all.push(answer);
+    return { kind: 'result', of, answer, times: all.length };
+  }
+
+  #published(stream: string, words: readonly string[], reply: Reply): Change {
+    const fields = fieldsOf(words);
+    const id = fieldOf(fields, 'id') ?? '';
+    this.#group(this.facts, stream, () => [] as Fact[]).push({ entry: reply as string, id });
+    const { word } = JSON.parse(fieldOf(fields, 'data') ?? '{}') as { word: string };
+    return { kind: 'fact', id, cause: fieldOf(fields, 'causationid'), word };
+  }
+
+  #owned(partition: string, set: boolean, values: readonly string[]): Change[] {
+    const fields = this.#group(this.partitions, partition, () => new Map<string, string>());
+    const changes: Change[] = [];
+    for (let i = 0; i < values.length; i += set ? 2 : 1) {
+      const field = values[i] as string;
+      const before = fields.get(field) ?? FIRST;
+      const after = set ? (values[i + 1] as string) : undefined;
+      if (after === undefined) fields.delete(field);
+      else fields.set(field, after);
+      if (field === 'nonce') changes.push({ kind: 'nonce', partition, nonce: after });
+      else if (field.startsWith('cursor:'))
+        changes.push({ kind: 'cursor', partition, event: field.slice('cursor:'.length), before, after: after ?? FIRST });
+    }
+    return changes;
+  }
+
+  /** The facts of a stream between two positions. */
+  factsBetween(stream: string, after: string, upTo: string): readonly Fact[] {
+    return (this.facts.get(stream) ?? []).filter(({ entry }) => compareIds(entry, after) > 0 && compareIds(entry, upTo) <= 0);
+  }
+}
+
+/** The fields of an XADD: what follows the entry's id. */
+function fieldsOf(words: readonly string[]): string[] {
+  return words.slice(words.indexOf('*', 2) + 1);
+}
+
+export function fieldOf(fields: readonly string[], name: string): string | undefined {
+  let value: string | undefined;
+  for (let i = 0; i + 1 < fields.length; i += 2) if (fields[i] === name) value = fields[i + 1]; // the last one counts
+  return value;
+}
+
+function messageOf(actor: string, shard: number, fields: readonly string[], entry: string): Message {
+  const envelope = fromFields(fields);
+  if ('fault' in envelope) throw new Error(`${entry} in ${actor}/${shard} is no message: ${envelope.fault}`);
+  const { id, kind, type, subject: key, causationId: cause, replyTo, data, status } = envelope;
+  return { id, kind, type, actor, shard, key, cause, replyTo, data, status, entry };
+}

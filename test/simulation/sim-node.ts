@@ -1,0 +1,116 @@
+import { type Actor, type ActorClass, ActorSystem, type StartOptions } from '../../src/index.js';
+import { type Clock, sleep } from '../../src/message/clock.js';
+import { seededRandom } from '../../src/message/random.js';
+import type { History } from './history.js';
+import { NodeClock } from './node-clock.js';
+import type { SimulatedStore } from './store.js';
+import type { NearEnd } from './wire.js';
+import { ACTORS, Append } from './workload.js';
+import { NAME } from './world.js';
+
+export interface NodeSettings {
+  readonly options: Partial<StartOptions>;
+  readonly pipelined: boolean;
+}
+
+/** A start that fails, because Redis is away, is made again after this. */
+const AGAIN_MS = 150;
+
+/** One node of a simulation: production code on a clock, a random and a network of its own. */
+export class SimNode implements NearEnd {
+  readonly clock: NodeClock;
+  system: ActorSystem | undefined;
+  frozen = false;
+  dead = false;
+  draining = false;
+  stopped = false;
+  /** id of a command → how often it saw its result, when it watches them */
+  readonly seen: Map<string, number> | undefined;
+  #held: (() => void)[] = [];
+
+  constructor(
+    readonly name: string,
+    private readonly seed: number,
+    /** hosts actors; otherwise it is a client only */
+    readonly hosts: boolean,
+    private readonly store: SimulatedStore,
+    private readonly settings: NodeSettings,
+    private readonly history: History,
+    private readonly shared: Clock,
+    watches: boolean,
+  ) {
+    if (watches) this.seen = new Map();
+    this.clock = new NodeClock(shared);
+  }
+
+  /** It runs and can be asked for something. */
+  get well(): boolean {
+    return this.system !== undefined && !this.frozen && !this.dead && !this.draining;
+  }
+
+  async start(): Promise<void> {
+    const { options, pipelined } = this.settings;
+    for (let attempt = 0; !this.dead && !this.draining; attempt += 1) {
+      try {
+        const actors: ActorClass[] = this.hosts ? [...(pipelined ? ACTORS.pipelined : ACTORS.plain)] : [];
+        const resolve = (Target: ActorClass) => new (Target as new (clock: NodeClock) => Actor<unknown>)(this.clock);
+        const random = seededRandom(this.seed * 100 + attempt);
+        const ports = { clock: this.clock, random };
+        const system = await ActorSystem.startWith({ name: NAME, ...options, actors, resolve, redis: this.store.seenBy(this) }, ports);
+        system.signals.subscribe((signal) => this.history.note(this.name, `signals ${signal.kind} ${JSON.stringify(signal)}`));
+        const { seen } = this;
+        if (seen !== undefined)
+          system.results(Append, { from: 'start' }).subscribe(({ messageId }) => seen.set(messageId, (seen.get(messageId) ?? 0) + 1));
+        this.system = system;
+        this.history.note(this.name, 'has started');
+        return;
+      } catch (error) {
+        this.history.note(this.name, `could not start: ${(error as Error).message}`);
+        await sleep(this.clock, AGAIN_MS);
+      }
+    }
+  }
+
+  whenAwake(run: () => void): void {
+    if (this.dead) return;
+    if (this.frozen) this.#held.push(run);
+    else run();
+  }
+
+  /** Stands still as under SIGSTOP: timers do not fire, and what arrives waits. */
+  freeze(): void {
+    this.frozen = true;
+    this.clock.freeze();
+  }
+
+  /** Goes on: what has arrived meanwhile comes first or the timers that are late do, as a loop that stood somewhere would have it. */
+  thaw(networkFirst: boolean): void {
+    if (!this.frozen || this.dead) return;
+    this.frozen = false;
+    const held = this.#held;
+    this.#held = [];
+    const timers = (): void => this.clock.thaw();
+    if (!networkFirst) timers();
+    for (const run of held) run();
+    // One turn of the loop lies between its poll phase and its timers.
+    if (networkFirst) setImmediate(() => setImmediate(timers));
+    this.shared.after(0, () => undefined); // the clock is told that something goes on
+  }
+
+  /** Vanishes without a word: nothing of it runs on, and nothing that it was sent arrives. */
+  kill(): void {
+    this.dead = true;
+    this.clock.kill();
+    this.#held = [];
+    for (const wire of this.store.wires) if (wire.near === this) wire.orphan();
+  }
+
+  /** Finishes what is in hand and goes. */
+  drain(grace: number): void {
+    this.draining = true;
+    void this.system?.stop({ grace }).then(() => {
+      this.stopped = true;
+      this.history.note(this.name, 'has stopped');
+    });
+  }
+}

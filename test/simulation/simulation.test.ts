@@ -1,0 +1,31 @@
+/**
+ * Nothing lost, nothing twice, nothing out of order, under every fault of the design's model, drawn from seeds: see simulation.ts.
+ * `SIMULATION_SEEDS=2000` runs more seeds (`npm run test:chaos` does), `SIMULATION_FIRST` begins elsewhere, `SIMULATION_SEED=n` runs that one alone.
+ */
+import test from 'ava';
+import { numbers, report, simulate } from './report.js';
+import { Simulation } from './simulation.js';
+
+const one = process.env['SIMULATION_SEED'];
+const first = Number(one ?? process.env['SIMULATION_FIRST'] ?? 1);
+const count = one === undefined ? Number(process.env['SIMULATION_SEEDS'] ?? 200) : 1;
+
+test.serial('nothing is lost, nothing done twice, nothing out of order, whatever happens to nodes, network and Redis', async (t) => {
+  t.timeout(3_600_000);
+  const begun = performance.now();
+  const { failed, seeds, commits, commands, healed, faults } = await simulate(numbers(first, count));
+  if (failed !== undefined) t.fail(report(failed));
+  const each = Math.round((performance.now() - begun) / seeds);
+  t.log(
+    `${seeds} seeds from ${first}, ${each} ms each: ${commands} commands, ${commits} commits; settled at most ${healed} ms after the last fault`,
+  );
+  t.log([...faults].map(([name, times]) => `${times} × ${name}`).join(', '));
+  t.true(commits > 0, 'something was done');
+});
+
+test.serial('two runs of one seed come to the same history', async (t) => {
+  for (const seed of numbers(first, one === undefined ? 10 : 1)) {
+    const [a, b] = [await new Simulation(seed).run(), await new Simulation(seed).run()];
+    t.is(a.hash, b.hash, `seed ${seed}: ${a.history.save(`seed-${seed}-a`)} differs from ${b.history.save(`seed-${seed}-b`)}`);
+  }
+});

@@ -1,0 +1,193 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { StartOptions } from '../../src/index.js';
+import { Args } from '../../src/memory-redis/args.js';
+import { InternalClient } from '../../src/memory-redis/internal-client.js';
+import type { Reply } from '../../src/memory-redis/reply.js';
+import { VirtualClock } from '../../src/testing.js';
+import { Chance } from './chance.js';
+import { Faults } from './faults.js';
+import { History } from './history.js';
+import { type NodeSettings, SimNode } from './sim-node.js';
+import { type Latency, SimulatedStore } from './store.js';
+import { Tellers } from './tellers.js';
+import { atTheEnd } from './verdict.js';
+import { type Violation, Witness } from './witness.js';
+import { LEASE_MS, PARTITION_TYPES, SHARDS, SUBSCRIBERS } from './world.js';
+
+/**
+ * One run: several nodes, the in-process Redis and the network between them under one virtual clock, drawn from one seed. For a while
+ * messages are told and faults happen; then everything heals, and all that is open must come to its end in bounded time.
+ */
+
+const SEND_TIMEOUT_MS = 1_200;
+/** Virtual time within which a healed system has settled everything. */
+const HEALED_MS = 15_000;
+/** Between looks at whether it has. */
+const LOOK_MS = 50;
+
+export interface Outcome {
+  readonly seed: number;
+  readonly hash: string;
+  readonly violation: Violation | undefined;
+  readonly history: History;
+  readonly commits: number;
+  readonly commands: number;
+  /** virtual time between the last fault and quiescence, ms */
+  readonly healed: number;
+  readonly faults: readonly string[];
+}
+
+const LATENCIES: readonly Latency[] = [
+  { none: 1, most: 1, peak: 0 },
+  { none: 0.9, most: 3, peak: 0 },
+  { none: 0.8, most: 8, peak: 100 },
+  { none: 0.8, most: 20, peak: 1.5 * LEASE_MS },
+];
+
+const SCRIPTS = ['append', 'commit', 'acquire', 'renew', 'release'].map((name) => {
+  const source = readFileSync(new URL(`../../src/log/lua/${name}.lua`, import.meta.url), 'utf8');
+  // As the store sees it: a byte string.
+  return { name, source: Buffer.from(source).toString('latin1'), sha: createHash('sha1').update(source).digest('hex') };
+});
+
+function scriptOf(words: readonly string[]): string | undefined {
+  return SCRIPTS.find(({ sha, source }) => words[1] === sha || words[1] === source)?.name;
+}
+
+export class Simulation {
+  readonly clock = new VirtualClock();
+  readonly chance: Chance;
+  readonly history: History;
+  /** a crash of Redis loses what was not on the disk: then guarantee 1 is not claimed */
+  readonly torn: boolean;
+  readonly store: SimulatedStore;
+  readonly witness: Witness;
+  readonly nodes: SimNode[] = [];
+  readonly tellers = new Tellers(this);
+  readonly #settings: NodeSettings;
+  readonly #peeker: InternalClient;
+
+  constructor(readonly seed: number) {
+    this.chance = new Chance(seed);
+    const { chance, clock } = this;
+    this.history = new History(() => clock.monotonic());
+    this.torn = chance.yes(0.2);
+    this.store = new SimulatedStore(clock, chance, this.history, chance.oneOf(LATENCIES), this.torn);
+    this.#peeker = new InternalClient(this.store.engine);
+    for (const { sha, name } of SCRIPTS) this.store.nameScript(sha, name);
+    this.witness = new Witness(scriptOf, (stream) => Number(this.peek('XLEN', stream)));
+    this.store.observer = this.witness;
+    const child = (actor: string): object => ({
+      actor,
+      concurrency: chance.oneOf([1, 2, 256]),
+      prefetch: chance.oneOf([1, 4, 1_000]),
+      passivateAfter: chance.oneOf([100, 10_000]),
+      recoverability: { immediate: 1, delayed: [chance.between(10, 80), chance.between(10, 200)], order: 'block' },
+    });
+    const options = {
+      shards: SHARDS,
+      lease: LEASE_MS,
+      sendTimeout: SEND_TIMEOUT_MS,
+      supervisors: [{ name: 'all', children: PARTITION_TYPES.map(child) }],
+    } as Partial<StartOptions>;
+    this.#settings = { options, pipelined: chance.yes(0.3) };
+  }
+
+  /** A look at the store that nobody sees. */
+  readonly peek = (...words: string[]): Reply => {
+    const { engine } = this.store;
+    const args = Args.of(words);
+    return engine.resolve(engine.table.find(args), args).run(this.#peeker, args);
+  };
+
+  /** A node begins to start. */
+  add(hosts: boolean): SimNode {
+    const { seed, nodes, store, history, clock } = this;
+    const settings = hosts ? this.#settings : { ...this.#settings, options: { sendTimeout: SEND_TIMEOUT_MS, shards: SHARDS } };
+    const node = new SimNode(
+      `n${nodes.length + 1}`,
+      seed * 100 + nodes.length,
+      hosts,
+      store,
+      settings,
+      history,
+      clock,
+      !this.torn && this.chance.yes(0.2),
+    );
+    nodes.push(node);
+    void node.start();
+    return node;
+  }
+
+  async run(): Promise<Outcome> {
+    const { chance, clock, history, witness, store } = this;
+    await this.#loadScripts();
+    this.add(true);
+    for (let more = chance.below(3); more > 0; more -= 1) this.add(true);
+    if (chance.yes(0.4)) this.add(false);
+    const { tellers } = this;
+    const faults = new Faults(this);
+    const span = chance.between(1_000, 3_000);
+    tellers.plan(span);
+    faults.plan(span);
+    let violation: Violation | undefined;
+    const passed = async (ms: number): Promise<boolean> => {
+      await clock.advance(ms);
+      violation ??= witness.violations[0];
+      return violation === undefined;
+    };
+    for (let at = 0; at < span; at += LOOK_MS) if (!(await passed(LOOK_MS))) break;
+    const faulted = clock.monotonic();
+    if (violation === undefined) {
+      faults.heal();
+      history.note('all', 'heals');
+      for (let waited = 0; waited < HEALED_MS; waited += LOOK_MS) {
+        if (!(await passed(LOOK_MS)) || (tellers.done && this.#quiet() && this.#seen())) break;
+      }
+    }
+    const healed = clock.monotonic() - faulted;
+    violation ??= atTheEnd(this, tellers.intents);
+    for (const node of this.nodes) if (!node.dead) node.kill();
+    return {
+      seed: this.seed,
+      hash: history.hash,
+      violation,
+      history,
+      commits: witness.commits,
+      commands: store.engine.commandsRun,
+      healed,
+      faults: faults.names,
+    };
+  }
+
+  /** The script engine is WebAssembly, which is compiled on other threads: before anything that must come in one order. */
+  async #loadScripts(): Promise<void> {
+    await this.store.engine.loadScripts();
+  }
+
+  #quiet(): boolean {
+    const { inboxes, asides, scheduled, facts } = this.witness.shadow;
+    const empty = (maps: Iterable<{ readonly size: number } | readonly unknown[]>): boolean =>
+      [...maps].every((one) => ('size' in one ? one.size : one.length) === 0);
+    if (!empty(inboxes.values()) || !empty(asides.values()) || !empty(scheduled.values())) return false;
+    return [...facts].every(([stream, all]) => this.cursorsOf(stream).every((cursor) => cursor === (all.at(-1)?.entry ?? cursor)));
+  }
+
+  #seen(): boolean {
+    const { results } = this.witness.shadow;
+    return this.watchers.every(({ seen }) => [...results.keys()].every((id) => seen?.has(id) === true || !this.witness.isAppend(id)));
+  }
+
+  /** The nodes that watch all results, and live. */
+  get watchers(): readonly SimNode[] {
+    return this.nodes.filter((node) => node.seen !== undefined && node.system !== undefined && !node.dead && !node.draining);
+  }
+
+  /** Where each subscriber stands in an event stream. */
+  readonly cursorsOf = (stream: string): string[] => {
+    const tag = stream.slice(0, stream.indexOf('}:') + 2);
+    const event = stream.slice(tag.length + 'event:'.length);
+    return SUBSCRIBERS.map((type) => this.witness.shadow.partitions.get(`${tag}${type}:partition`)?.get(`cursor:${event}`) ?? '');
+  };
+}

@@ -1,0 +1,154 @@
+import type { Reply } from '../../src/memory-redis/reply.js';
+import { RawArray } from '../../src/memory-redis/reply.js';
+import { fromFields } from '../../src/message/envelope.js';
+import type { Simulation } from './simulation.js';
+import { shown } from './store.js';
+import type { Intent } from './tellers.js';
+import type { Violation } from './witness.js';
+import { NAME } from './world.js';
+
+/** Keys that may be left when everything is settled; inboxes are looked at by themselves, an empty stream is a key. */
+const KEPT = new RegExp(
+  `^(${NAME}:(system|nodes)|\\{${NAME}:\\d+\\}:(event:heard|(outcome|producer):.*|(list|echo|ear|tally):(commands|partition|results|dead|state:.*)))$`,
+  's',
+);
+
+/** After a run: what the store holds, and what those who told were told, against all that was seen on the way. */
+export function atTheEnd(simulation: Simulation, intents: readonly Intent[]): Violation | undefined {
+  for (const look of [unsettled, strays, states, results, promises, observed]) {
+    const text = look(simulation, intents);
+    if (text !== undefined) return { check: NAMES.get(look) ?? '', text };
+  }
+  return undefined;
+}
+
+type Look = (simulation: Simulation, intents: readonly Intent[]) => string | undefined;
+
+/** Inboxes, aside lists and schedules are empty, and cursors stand at the end. */
+function unsettled({ witness, peek, cursorsOf }: Simulation, intents: readonly Intent[]): string | undefined {
+  const { inboxes, asides, scheduled, facts } = witness.shadow;
+  const open = intents.filter(({ over }) => !over).map(({ data }) => data.word);
+  if (open.length > 0) return `nobody answered ${open.join(', ')}`;
+  for (const [inbox, messages] of inboxes) {
+    if (messages.size > 0) return `${inbox} still holds ${[...messages.values()].map(({ id }) => id).join(', ')}`;
+    if (Number(peek('XLEN', inbox)) !== 0) return `${inbox} is not empty`;
+  }
+  for (const [list, messages] of asides) if (messages.length > 0) return `${list} still holds ${messages.map(({ id }) => id).join(', ')}`;
+  for (const [hash, messages] of scheduled) if (messages.size > 0) return `${hash} still holds ${[...messages.values()].join(', ')}`;
+  for (const [stream, all] of facts) {
+    const last = all.at(-1)?.entry;
+    if (cursorsOf(stream).some((cursor) => cursor !== last))
+      return `${stream} ends at ${last ?? ''}, its subscribers stand at ${cursorsOf(stream).join(', ')}`;
+  }
+  return undefined;
+}
+
+function strays({ peek }: Simulation): string | undefined {
+  const left = (peek('KEYS', '*') as string[]).filter((key) => !KEPT.test(key));
+  return left.length === 0 ? undefined : `left over: ${left.sort().join(', ')}`;
+}
+
+/** Each state in the store is what its commits made of it. */
+function states({ peek, witness }: Simulation): string | undefined {
+  const stored = (peek('KEYS', '*:state:*') as string[]).sort();
+  const known = [...witness.shadow.states.keys()].sort();
+  if (stored.join() !== known.join()) return `there are states of ${stored.join(', ')}; committed were ${known.join(', ')}`;
+  for (const [key, { version, ids }] of witness.shadow.states) {
+    const expected = `${version} ${JSON.stringify({ ids })}`;
+    if (peek('GET', key) !== expected) return `${key} is ${shown(peek('GET', key))}, committed was ${expected}`;
+    if (new Set(ids).size !== ids.length && !/:(ear|tally):/.test(key)) return `${key} holds a message twice: ${expected}`; // facts may be taken in anew, by hand
+  }
+  return undefined;
+}
+
+/** Each result in the store is there once; each outcome that is recorded says the same. */
+function results({ peek, witness }: Simulation): string | undefined {
+  const seen = new Map<string, string>();
+  for (const key of peek('KEYS', '*:results') as string[]) {
+    for (const fields of entriesOf(peek('XRANGE', key, '-', '+'))) {
+      const result = fromFields(fields);
+      if ('fault' in result) return `${key} holds what is no result: ${result.fault}`;
+      const of = result.causationId ?? '';
+      if (seen.has(of)) return `${of} has two results`;
+      seen.set(of, result.status ?? '');
+    }
+  }
+  const known = [...witness.shadow.results.keys()];
+  if (known.length !== seen.size || known.some((id) => !seen.has(id)))
+    return `${seen.size} results are stored, ${known.length} were committed`;
+  for (const key of peek('KEYS', '*:outcome:*') as string[]) {
+    const id = key.slice(key.indexOf(':outcome:') + ':outcome:'.length);
+    const text = peek('GET', key) as string;
+    const body = text.slice(text.indexOf(' ') + 1);
+    if (body === 'pending') {
+      if (seen.has(id)) return `the outcome of ${id} is still pending, and it has a result`;
+      if (!witness.isFact(id)) return `${id} has neither outcome nor result`;
+    } else if ((JSON.parse(body) as { status: string }).status !== seen.get(id)) return `the outcome of ${id} is not its result: ${body}`;
+  }
+  return undefined;
+}
+
+/** Whoever was told something was told the truth. */
+function promises({ witness, torn }: Simulation, intents: readonly Intent[]): string | undefined {
+  for (const { kind, data, receipt, rejected, answer } of intents) {
+    const id = witness.idOf(data.word);
+    if (receipt === undefined && answer === undefined) {
+      if (rejected && id !== undefined) return `${data.word} was refused as not applied, and is there as ${id}`;
+      continue;
+    }
+    if (torn) continue; // what was accepted may have been lost with the log's end
+    if (id === undefined) return `${data.word} was accepted and is nowhere`;
+    if (kind === 'publish') continue;
+    const result = witness.shadow.results.get(id)?.[0];
+    if (result === undefined) return `${data.word} was accepted as ${id} and has no outcome`;
+    if (receipt !== undefined && receipt.messageId !== id) return `${data.word} is ${id}, and was accepted as ${receipt.messageId}`;
+    if (answer?.status === 'completed' && result.data !== answer.text)
+      return `${data.word} was answered ${answer.text}, its result is ${result.data}`;
+    if (answer?.status === 'failed' && (JSON.parse(result.data) as { code: string }).code !== answer.text)
+      return `${data.word} was answered ${answer.text}, its result is ${result.data}`;
+  }
+  return undefined;
+}
+
+/** Whoever watches from the start sees each result once. */
+function observed({ watchers, witness }: Simulation): string | undefined {
+  const ids = [...witness.shadow.results.keys()].filter((id) => witness.isAppend(id));
+  for (const { name, seen } of watchers) {
+    const wrong = ids.filter((id) => seen?.get(id) !== 1);
+    if (wrong.length > 0 || seen?.size !== ids.length)
+      return `${name} saw ${seen?.size ?? 0} results of ${ids.length}, and not once: ${wrong.join(', ')}`;
+  }
+  return undefined;
+}
+
+const NAMES = new Map<Look, string>([
+  [unsettled, 'all is settled in bounded time after healing'],
+  [strays, 'nothing is left over'],
+  [states, 'the store holds the states that were committed'],
+  [results, 'one result for each message, and the outcome says the same'],
+  [observed, 'an observer sees each result once'],
+  [promises, 'accepted is kept, refused is not applied'],
+]);
+
+/** The fields of each entry of an XRANGE, which is answered in wire form. */
+function entriesOf(reply: Reply): string[][] {
+  if (!(reply instanceof RawArray)) return (reply as unknown as [string, string[]][]).map(([, fields]) => fields);
+  const bytes = reply.segments.map((segment) => segment.bytes.toString('latin1', segment.start, segment.end)).join('');
+  let at = 0;
+  const header = (): number => {
+    const end = bytes.indexOf('\r\n', at);
+    const value = Number(bytes.slice(at + 1, end));
+    at = end + 2;
+    return value;
+  };
+  const text = (): string => {
+    const length = header();
+    at += length + 2;
+    return bytes.slice(at - length - 2, at - 2);
+  };
+  return Array.from({ length: reply.count }, () => {
+    header();
+    text();
+    return Array.from({ length: header() }, text);
+  });
+}
