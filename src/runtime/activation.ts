@@ -197,7 +197,7 @@ export class Activation {
       if (!('error' in ended)) return ended;
       if (around.closing && ended.error instanceof Abandoned) return undefined;
       if (around.cancellations.has(held)) {
-        this.#instance = undefined; // A3
+        this.#instance = undefined; // its state is what the handler left
         return around.cancel(held);
       }
       around.verdicts.attemptFailed(held, ended.error);

@@ -11,9 +11,6 @@ import { onEachStore } from '../support/redis-url.js';
 const folder = mkdtempSync(join(tmpdir(), 'errand-supervision-'));
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 
-const anything = {
-  '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value: value as { key: string } }) },
-} as const;
 const TYPES = ['sales', 'warehouse', 'carrier', 'email', 'text', 'print'];
 
 /** Each actor type has a command of its own, `<type>-breaks`; its first attempt fails, the one after the restart succeeds. */
