@@ -135,17 +135,17 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/supervision-strategy.test.js',
   },
   {
-    name: 'an actor type that is stopped and acquires all the same',
+    name: 'a temporary actor type that stays in the heartbeat of its node',
     file: 'dist/src/runtime/ownership.js',
-    from: "host.state === 'running' &&",
+    from: ".filter(({ state }) => state !== 'stopped')",
     to: '',
     caughtBy: 'dist/test/runtime/supervision.test.js',
   },
   {
-    name: 'an escalation before its attempt is safe in the log',
+    name: 'an escalation whose attempt is not counted in the log',
     file: 'dist/src/runtime/partition.js',
-    from: 'gathering.after(() => this.host.escalate(held, error));',
-    to: 'this.host.escalate(held, error);',
+    from: 'return this.#setAside(held, this.clock.now());',
+    to: 'const gathering = this.committer.gather(); this.#leave(held, gathering); return gathering;',
     caughtBy: 'dist/test/runtime/supervision.test.js',
   },
   {

@@ -200,8 +200,7 @@ export class ActorSystem implements AsyncDisposable {
 
   /**
    * Cancels a command, wherever it was sent from. A running handler's `signal` is aborted, and what it did is not committed.
-   * @returns `'cancelled'`: it ends as `failed`, `CANCELLED`, and never completes; one that waits for a retry or is scheduled gets that result when
-   *   its time comes. `'too-late'`: it has its outcome already, or there is no such command
+   * @returns `'cancelled'`: it ends as `failed`, `CANCELLED`, and never completes; one that is scheduled gets that result when its time comes. `'too-late'`: it has its outcome already, or there is no such command
    * @throws InvalidValueError `INVALID_ID`; RedisError
    */
   async cancel(messageId: string): Promise<Cancellation> {

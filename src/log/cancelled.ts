@@ -56,33 +56,37 @@ export function clearMark(batch: CommitBatch, keys: Keys, { type, shard }: Parti
 
 const PIECE = 500;
 
+/** Where an unsettled message stands; of what is set aside, behind which key. */
+export type Place = { readonly kind: 'inbox' | 'schedule' } | { readonly kind: 'aside'; readonly key: string };
+
 /** Looks for an unsettled message wherever it may stand: in the inbox, set aside, or scheduled. Reads all there is, in pieces. */
-export async function isUnsettled(link: Link, keys: Keys, { type, shard }: PartitionId, id: string): Promise<boolean> {
-  const inInbox = async (): Promise<boolean> => {
+export async function placeOf(link: Link, keys: Keys, { type, shard }: PartitionId, id: string): Promise<Place | undefined> {
+  const inbox = async (): Promise<Place | undefined> => {
     for (let from = '-'; ; ) {
       const piece = entriesOf(await link.call('XRANGE', [keys.inbox(type, shard), from, '+', 'COUNT', PIECE]));
-      if (piece.some(({ fields }) => fieldOf(fields, 'id') === id)) return true;
+      if (piece.some(({ fields }) => fieldOf(fields, 'id') === id)) return { kind: 'inbox' };
       const last = piece.at(-1);
-      if (last === undefined || piece.length < PIECE) return false;
+      if (last === undefined || piece.length < PIECE) return undefined;
       from = `(${last.id}`;
     }
   };
   const quoted = JSON.stringify(id);
-  const scheduled = async (): Promise<boolean> => {
+  const schedule = async (): Promise<Place | undefined> => {
     const texts = (await link.call('HVALS', [keys.scheduled(type, shard)])) as string[];
-    return texts.some((text) => text.includes(quoted) && fieldOf(fromJson(text, 'a scheduled message') as string[], 'id') === id);
+    const found = texts.some((text) => text.includes(quoted) && fieldOf(fromJson(text, 'a scheduled message') as string[], 'id') === id);
+    return found ? { kind: 'schedule' } : undefined;
   };
-  const aside = async (): Promise<boolean> => {
+  const aside = async (): Promise<Place | undefined> => {
     const waiting = (await link.call('ZRANGE', [keys.waiting(type, shard), 0, -1])) as string[];
     for (const key of waiting) {
       const texts = (await link.call('LRANGE', [keys.aside(type, shard, key), 0, -1])) as string[];
       const fields = texts.filter((text) => text.includes(quoted)).map((text) => (fromJson(text, 'a message set aside') as unknown[])[2]);
-      if (fields.some((one) => Array.isArray(one) && fieldOf(one as string[], 'id') === id)) return true;
+      if (fields.some((one) => Array.isArray(one) && fieldOf(one as string[], 'id') === id)) return { kind: 'aside', key };
     }
-    return false;
+    return undefined;
   };
   // From the schedule a message goes back to the inbox: what is in neither, one after the other, may have done so in between.
-  return (await inInbox()) || (await aside()) || (await scheduled()) || (await inInbox()) || (await aside());
+  return (await inbox()) ?? (await aside()) ?? (await schedule()) ?? (await inbox()) ?? (await aside());
 }
 
 /** Whether its owner has just acted on the mark: the newest results say so. */

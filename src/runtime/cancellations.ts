@@ -39,7 +39,7 @@ export class Cancellations {
     this.#marked = new Set(ids);
   }
 
-  has({ envelope }: Held): boolean {
+  has({ envelope }: Pick<Held, 'envelope'>): boolean {
     return this.#marked.size > 0 && envelope.kind === 'command' && this.#marked.has(envelope.id);
   }
 
@@ -57,7 +57,7 @@ export class Cancellations {
     batch.expect(CANCELS, this.#count);
   }
 
-  clear({ batch }: Gathering, { envelope }: Held): void {
+  clear({ batch }: Gathering, { envelope }: Pick<Held, 'envelope'>): void {
     clearMark(batch, this.keys, this.id, envelope.id);
   }
 

@@ -1,6 +1,8 @@
-import { isUnsettled, mark, unmark, wasCancelled } from '../log/cancelled.js';
+import type { Appender } from '../log/appender.js';
+import { mark, placeOf, unmark, wasCancelled } from '../log/cancelled.js';
 import type { Link } from '../log/connection.js';
 import type { Keys } from '../log/keys.js';
+import { readOutcomes } from '../log/outcome.js';
 import { recordedActorTypes } from '../log/system-record.js';
 import type { Clock } from '../message/clock.js';
 import { toFields } from '../message/envelope.js';
@@ -16,6 +18,7 @@ export class Cancels {
   constructor(
     private readonly keys: Keys,
     private readonly link: Link,
+    private readonly appender: Appender,
     private readonly clock: Clock,
     private readonly ids: Ids,
   ) {}
@@ -30,31 +33,45 @@ export class Cancels {
     if (shard === undefined || shard >= keys.shards)
       throw new InvalidValueError('INVALID_ID', 'messageId', messageId, 'the id of a message that this system sent');
     const types = await recordedActorTypes(link, keys);
-    const id = this.ids.next(shard);
-    const request = toFields({
-      id,
-      type: 'cancel',
-      kind: 'request',
-      source: keys.name,
-      subject: 'cancel',
-      time: clock.now(),
-      correlationId: messageId,
-      data: messageId,
-    });
-    if ((await mark(link, keys, shard, types, { id: messageId, at: clock.now(), request })) === 'too-late') return 'too-late';
+    const message = { id: messageId, at: clock.now(), request: this.#request(shard, messageId, 'cancel').fields };
+    if ((await mark(link, keys, shard, types, message)) === 'too-late') {
+      const [record] = await readOutcomes(link, keys, [{ shard, messageId }]);
+      const { outcome } = record?.kind === 'terminal' ? record : { outcome: undefined };
+      return outcome?.status === 'failed' && outcome.code === 'CANCELLED' ? 'cancelled' : 'too-late'; // asked again
+    }
     const found = await this.#find(shard, types, messageId);
-    const elsewhere = types.filter((type) => type !== found);
+    const elsewhere = types.filter((type) => type !== found?.type);
     await unmark(link, keys, shard, elsewhere, messageId);
     return found === undefined ? 'too-late' : 'cancelled';
   }
 
   /** The actor type among whose unsettled messages it is, or was until its owner acted on the mark. */
-  async #find(shard: number, types: readonly string[], messageId: string): Promise<string | undefined> {
+  async #find(shard: number, types: readonly string[], messageId: string): Promise<{ type: string } | undefined> {
     const { keys, link } = this;
     for (const type of types) {
       const id = { type, shard };
-      if ((await isUnsettled(link, keys, id, messageId)) || (await wasCancelled(link, keys, id, messageId))) return type;
+      const place = await placeOf(link, keys, id, messageId);
+      // Its key may wait for long: the owner, which does not know where each message stands, is told where to look.
+      if (place?.kind === 'aside') {
+        const { id: requestId, fields } = this.#request(shard, messageId, place.key);
+        await this.appender.append(shard, {
+          messageId: requestId,
+          stream: keys.inbox(type, shard),
+          bounded: false,
+          fields,
+          outcome: undefined,
+        });
+      }
+      if (place !== undefined || (await wasCancelled(link, keys, id, messageId))) return { type };
     }
     return undefined;
+  }
+
+  /** @param key where to look; any text when nobody knows */
+  #request(shard: number, messageId: string, key: string): { id: string; fields: string[] } {
+    const id = this.ids.next(shard);
+    const { name } = this.keys;
+    const headers = { id, type: 'cancel', kind: 'request', source: name, subject: key } as const;
+    return { id, fields: toFields({ ...headers, time: this.clock.now(), correlationId: messageId, data: messageId }) };
   }
 }

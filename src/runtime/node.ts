@@ -323,7 +323,7 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
   const sender = new Sender(name, keys, composer, appender, asks, observatory, (type) => unhosted.check(type));
   const retention = new Retention(deps, supervision);
   const deadLetters = new DeadLetters(keys, control, new Redrives(keys, control, appender, clock, ids, signals));
-  const cancels = new Cancels(keys, control, clock, ids);
+  const cancels = new Cancels(keys, control, appender, clock, ids);
   return {
     deps,
     append,

@@ -62,7 +62,7 @@ onBoth('a message that has not begun never begins; those beside it do not notice
   await system.idle();
   t.deepEqual(await words(system), ['slow', 'three']);
   t.is(await marks(store), 0);
-  t.is(await other.cancel(messageId), 'too-late', 'it has its outcome');
+  t.is(await other.cancel(messageId), 'cancelled', 'whoever asks again learns the same');
 });
 
 onBoth('a running handler is told to stop, and what it did is not committed', stage, async (t, store, given) => {
@@ -96,7 +96,43 @@ onBoth('what is settled, and what nobody knows, is too late; it leaves no mark',
   t.deepEqual(await words(system), ['one', 'two']);
 });
 
-onBoth('what is scheduled, or waits for a retry, is cancelled when its time comes', stage, async (t, store) => {
+onBoth(
+  'what waits behind a parked message, and the parked message itself, are taken out of the way at once',
+  () => ({
+    ...stage(),
+    supervisors: [{ name: 's', children: [{ actor: 'list', recoverability: { immediate: 0, delayed: [], order: 'park' as const } }] }],
+  }),
+  async (t, store) => {
+    const { system } = store;
+    const bad = await system.tell(Append, { key: 'a', word: 'bad' }, { track: true });
+    const two = await system.tell(Append, { key: 'a', word: 'two' });
+    await system.tell(Append, { key: 'a', word: 'three' });
+    await system.idle();
+    const results = firstValueFrom(system.results(Append, { from: 'start' }).pipe(take(3), toArray()));
+    const other = await client(store);
+    t.is(await other.cancel(two.messageId), 'cancelled');
+    await system.idle();
+    t.is(await marks(store), 0);
+    t.is((await system.deadLetters.list()).items.length, 1);
+    t.is(await other.cancel(bad.messageId), 'cancelled');
+    t.is(await ended(store, other, bad.messageId), 'CANCELLED');
+    await system.idle();
+    t.deepEqual(await words(system), ['three']);
+    t.deepEqual((await system.deadLetters.list()).items, [], 'its letter points to nothing, and is gone');
+    t.deepEqual(
+      (await results).map((result) => [result.messageId === two.messageId, result.status === 'failed' && result.error.code]),
+      [
+        [true, 'CANCELLED'],
+        [false, 'CANCELLED'],
+        [false, false],
+      ],
+    );
+    t.is(await marks(store), 0);
+    t.is(await other.cancel(two.messageId), 'cancelled');
+  },
+);
+
+onBoth('what waits for a retry is cancelled at once, what is scheduled when its time comes', stage, async (t, store) => {
   const { system } = store;
   const delayed = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'retry-delayed')));
   const later = await system.tell(Append, { key: 'b', word: 'later' }, { delay: '300ms', track: true });
