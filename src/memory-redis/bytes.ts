@@ -43,6 +43,13 @@ export function writeDigits(bytes: Buffer, value: number, at: number): number {
   return writeLatin1(bytes, String(value), at);
 }
 
+/** Writes CR and LF. */
+export function writeLineEnd(bytes: Buffer, at: number): number {
+  bytes[at] = 13;
+  bytes[at + 1] = 10;
+  return at + 2;
+}
+
 /** A text as C prints it into an error: up to its first zero byte. */
 export function printed(text: string): string {
   const end = text.indexOf('\0');

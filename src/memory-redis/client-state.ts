@@ -35,7 +35,7 @@ export abstract class Client implements Watcher {
   transaction: Transaction | undefined;
   /** A watched key has changed: EXEC will not run. */
   dirty = false;
-  watched: { readonly db: Database; readonly key: string }[] = [];
+  readonly watched = new Map<Database, Set<string>>();
   readonly channels = new Set<string>();
   readonly patterns = new Set<string>();
   blocked: Blocked | undefined;
@@ -56,7 +56,6 @@ export abstract class Client implements Watcher {
   /** Adds to what the client holds; a client that holds too much is disconnected. */
   charge(bytes: number): void {
     this.heldBytes += bytes;
-    if (this.heldBytes > this.engine.settings.queryBufferLimit) this.close();
   }
 
   /** Sends something that is no reply to the running command: a published message, a late answer. */
@@ -68,10 +67,24 @@ export abstract class Client implements Watcher {
     return this.channels.size + this.patterns.size;
   }
 
+  watch(key: string): void {
+    let keys = this.watched.get(this.db);
+    if (keys === undefined) this.watched.set(this.db, (keys = new Set()));
+    if (keys.has(key)) return;
+    keys.add(key);
+    this.db.watch(key, this);
+    this.charge(key.length + HELD_OVERHEAD_BYTES);
+  }
+
   unwatchAll(): void {
-    for (const { db, key } of this.watched) db.unwatch(key, this);
-    for (const { key } of this.watched) this.heldBytes -= key.length + HELD_OVERHEAD_BYTES;
-    this.watched = [];
     this.dirty = false;
+    if (this.watched.size === 0) return;
+    for (const [db, keys] of this.watched) {
+      for (const key of keys) {
+        db.unwatch(key, this);
+        this.heldBytes -= key.length + HELD_OVERHEAD_BYTES;
+      }
+    }
+    this.watched.clear();
   }
 }

@@ -1,4 +1,4 @@
-import type { Int64 } from './numbers.js';
+import { type Int64, narrow, wrapped } from './numbers.js';
 import { SortedList } from './sorted-list.js';
 import type { Stream } from './stream.js';
 import { compareIds, formatId, HIGHEST_ID, LOWEST_ID, type StreamId } from './stream-id.js';
@@ -142,7 +142,7 @@ export class ConsumerGroup {
   advance(stream: Stream, id: StreamId): void {
     if (compareIds(id, this.lastId) <= 0) return;
     if (this.entriesRead !== undefined && !hasTombstone(stream, id)) {
-      this.entriesRead = typeof this.entriesRead === 'number' ? this.entriesRead + 1 : this.entriesRead + 1n;
+      this.entriesRead = wrapped(narrow(BigInt(this.entriesRead) + 1n));
     } else if (stream.entriesAdded !== 0) this.entriesRead = entriesUpTo(stream, id);
     this.lastId = id;
   }
@@ -151,7 +151,7 @@ export class ConsumerGroup {
   lag(stream: Stream): Int64 | undefined {
     if (stream.entriesAdded === 0) return 0;
     const read = this.entriesRead !== undefined && !hasTombstone(stream, this.lastId) ? this.entriesRead : entriesUpTo(stream, this.lastId);
-    return read === undefined ? undefined : Number(BigInt(stream.entriesAdded) - BigInt(read));
+    return read === undefined ? undefined : wrapped(narrow(BigInt(stream.entriesAdded) - BigInt(read)));
   }
 }
 
@@ -175,5 +175,5 @@ function entriesUpTo(stream: Stream, id: StreamId): Int64 | undefined {
   if (compareIds(stream.maxDeletedId, LOWEST_ID) !== 0 && compareIds(stream.maxDeletedId, first) >= 0) return undefined;
   const toFirst = compareIds(id, first);
   if (toFirst > 0) return undefined;
-  return Number(BigInt(added) - BigInt(stream.length)) + (toFirst === 0 ? 1 : 0);
+  return wrapped(narrow(BigInt(added) - BigInt(stream.length) + (toFirst === 0 ? 1n : 0n)));
 }

@@ -5,12 +5,12 @@
  * 2. Time is the injected clock's, read once for each request; there is no chance in here at all.
  * 3. After each request, clients blocked on keys that it changed are served, first come first served.
  */
-import type { Clock, Timer } from '../message/clock.js';
+import type { Clock } from '../message/clock.js';
 import { Args } from './args.js';
-import { printed } from './bytes.js';
 import { type Client, HELD_OVERHEAD_BYTES } from './client-state.js';
-import { arityFits, type CommandSpec, type CommandTable } from './command-table.js';
+import type { CommandSpec, CommandTable } from './command-table.js';
 import { allCommands } from './commands/index.js';
+import { ConnectionMemory } from './connection-memory.js';
 import { Cursors } from './cursors.js';
 import { Database, type Shared } from './database.js';
 import { FaultRules } from './faults.js';
@@ -18,18 +18,27 @@ import type { Journal } from './journal.js';
 import type { LogStore } from './log-store.js';
 import { Persistence } from './persistence.js';
 import { PubSub } from './pubsub.js';
-import { CommandError, NO_REPLY, OUT_OF_MEMORY, QUEUED, type Reply, wrongArity } from './reply.js';
+import { asReply, CommandError, OUT_OF_MEMORY, QUEUED, type Reply } from './reply.js';
+import { check } from './request-check.js';
 import type { ParserLimits } from './resp-parser.js';
 import type { ReplyWriter } from './resp-writer.js';
 import { Scripts } from './scripts.js';
 import type { Session } from './session.js';
 import { Settings } from './settings.js';
 import { Turns } from './turns.js';
+import { serveWaiting } from './waiting.js';
 
 const DATABASES = 16;
 /** Expired keys that nobody asks for are removed at most this often, and this many at a time. */
 const EXPIRY_INTERVAL_MS = 100;
 const EXPIRY_BATCH = 1000;
+/** A command is begun below maxmemory; one that copies what is there may end so far above it. */
+const MOST_OVER_LIMIT = 1.25;
+
+export interface EngineOptions {
+  /** Scripts touch no key that is not among their KEYS. */
+  readonly declaredKeysOnly: boolean;
+}
 
 export class Engine {
   readonly shared: Shared = { now: 0, usedBytes: 0, dirty: 0, expired: 0, ready: new Map() };
@@ -38,6 +47,7 @@ export class Engine {
   readonly settings = new Settings();
   /** What connections may hold, as the settings say. */
   readonly limits: ParserLimits = this.settings;
+  readonly connectionMemory = new ConnectionMemory(this.sessions, this.settings);
   readonly pubsub = new PubSub();
   readonly cursors = new Cursors();
   readonly scripts: Scripts;
@@ -55,7 +65,10 @@ export class Engine {
   readonly faults = new FaultRules();
   connectionsSeen = 0;
   readonly #databases: Database[];
-  readonly #turns = new Turns(() => this.#beforeSending());
+  readonly #turns = new Turns(
+    () => this.#beforeSending(),
+    () => this.settings.connectionsLimit,
+  );
   readonly #persistence: Persistence | undefined;
   #paused: { readonly until: number; readonly all: boolean } | undefined;
   #nextId = 1;
@@ -64,6 +77,7 @@ export class Engine {
   constructor(
     readonly clock: Clock,
     store?: LogStore,
+    readonly options: EngineOptions = { declaredKeysOnly: false },
   ) {
     this.#databases = Array.from({ length: DATABASES }, (_, index) => new Database(index, this.shared));
     this.scripts = new Scripts(this);
@@ -132,16 +146,6 @@ export class Engine {
     return this.#turns.unsentBytes;
   }
 
-  /** Whether this connection has sent so much that is no complete request yet, or all together have, that it has to go. */
-  holdsTooMuch(session: Session): boolean {
-    const most = this.settings.queryBufferLimit;
-    if (session.held > most) return true;
-    if (session.held < most / 16) return false;
-    let total = 0;
-    for (const { held } of this.sessions.values()) total += held;
-    return total > most;
-  }
-
   /** What was recorded reaches the log before the replies leave. When it cannot, nobody is told that it has. */
   readonly #beforeSending = (): void => {
     if (this.journal === undefined) return;
@@ -158,6 +162,7 @@ export class Engine {
 
   forget(session: Session): void {
     this.sessions.delete(session.id);
+    this.connectionMemory.forget(session);
     this.#turns.forget(session);
     this.pubsub.forget(session);
   }
@@ -238,7 +243,7 @@ export class Engine {
     this.commandsRun += 1;
     let spec: CommandSpec;
     try {
-      spec = this.#check(client, found, args);
+      spec = check(this, client, found, args);
     } catch (error) {
       return this.#rejected(client, found, asReply(error));
     }
@@ -291,33 +296,10 @@ export class Engine {
     }
   }
 
-  #check(client: Client, found: CommandSpec | undefined, args: Args): CommandSpec {
-    if (this.failure !== undefined) throw this.failure;
-    const spec = this.resolve(found, args);
-    if (this.writeFailure !== undefined && spec.mayWrite) throw this.writeFailure;
-    if (spec.denyOom && this.outOfMemory()) throw OUT_OF_MEMORY;
-    if (spec.name === 'exec' && client.transaction?.queue.some((queued) => queued.spec.denyOom) && this.outOfMemory()) throw OUT_OF_MEMORY;
-    if (client.protocol === 2 && client.subscriptions > 0 && !ALLOWED_WHILE_SUBSCRIBED.has(spec.name)) {
-      throw new CommandError(
-        `ERR Can't execute '${spec.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
-      );
-    }
-    return spec;
-  }
-
-  /** The command, or its subcommand, that these words name; throws when there is none or their number is wrong. */
-  resolve(found: CommandSpec | undefined, args: Args): CommandSpec {
-    if (found === undefined) throw unknownCommand(args);
-    let spec = found;
-    if (spec.subcommands !== undefined && args.count > 1) {
-      const sub = spec.subcommands.get(args.upper(1));
-      if (sub === undefined) {
-        throw new CommandError(`ERR unknown subcommand '${printed(args.text(1)).slice(0, 128)}'. Try ${spec.name.toUpperCase()} HELP.`);
-      }
-      spec = sub;
-    }
-    if (!arityFits(spec, args.count)) throw wrongArity(spec.name);
-    return spec;
+  /** Throws when something that makes `bytes` more of what is there already would go far beyond maxmemory. */
+  checkRoom(bytes: number): void {
+    const limit = this.settings.maxMemory;
+    if (limit > 0 && this.shared.usedBytes + bytes > limit * MOST_OVER_LIMIT) throw OUT_OF_MEMORY;
   }
 
   outOfMemory(): boolean {
@@ -325,102 +307,16 @@ export class Engine {
     return limit > 0 && this.shared.usedBytes > limit;
   }
 
+  /** Runs something that may write, for which the log needs other words than were asked for. */
+  recording<T>(db: Database, words: () => readonly string[], run: () => T): T {
+    const { dirty } = this.shared;
+    const result = run();
+    if (this.journal !== undefined && this.shared.dirty !== dirty) this.journal.record(this.now, db.index, Args.of(words()));
+    return result;
+  }
+
   /** Serves whoever is blocked on what the last request changed. */
   afterCommand(): void {
-    const { ready } = this.shared;
-    while (ready.size > 0) {
-      const changed = [...ready];
-      ready.clear();
-      for (const [db, keys] of changed) {
-        for (const key of keys) for (const waiter of [...(db.waiters.get(key) ?? [])]) waiter.serve(key);
-      }
-    }
+    if (this.shared.ready.size > 0) serveWaiting(this);
   }
-
-  /**
-   * Blocks the client until `attempt` has a reply for one of the keys, or `timeout` milliseconds are over (0: for ever).
-   * `attempt` has been tried by the caller, in vain.
-   */
-  block(client: Client, request: BlockRequest): Reply {
-    if (!client.mayBlock) return request.denied === undefined ? request.onTimeout : request.denied;
-    const { db } = client;
-    const keys = [...new Set(request.keys)];
-    let timer: Timer | undefined;
-    const cancel = (): void => {
-      for (const key of keys) db.stopWaiting(key, blocked);
-      timer?.cancel();
-      client.blocked = undefined;
-    };
-    const end = (reply: Reply): void => {
-      cancel();
-      client.deliver(reply);
-      if (this.sessions.has(client.id)) this.schedule(client as Session);
-    };
-    const blocked = {
-      command: request.command,
-      onTimeout: request.onTimeout,
-      cancel,
-      end,
-      serve: (key: string): boolean => {
-        const { dirty } = this.shared;
-        let reply: Reply | undefined;
-        try {
-          reply = request.attempt(key);
-        } catch (error) {
-          reply = asReply(error);
-        }
-        if (this.journal !== undefined && this.shared.dirty !== dirty)
-          this.journal.record(this.now, db.index, Args.of(request.served(key)));
-        if (reply === undefined) return false;
-        end(reply);
-        return true;
-      },
-    };
-    for (const key of keys) db.wait(key, blocked);
-    if (request.timeout > 0) timer = this.clock.after(request.timeout, () => end(request.onTimeout));
-    client.blocked = blocked;
-    return NO_REPLY;
-  }
-}
-
-export interface BlockRequest {
-  readonly command: string;
-  readonly keys: readonly string[];
-  readonly timeout: number;
-  readonly onTimeout: Reply;
-  /** What is answered where nothing may block, when it is not the same. */
-  readonly denied?: Reply;
-  attempt(key: string): Reply | undefined;
-  /** The request that does at once what serving this key did, for the log. */
-  served(key: string): readonly string[];
-}
-
-const ALLOWED_WHILE_SUBSCRIBED = new Set([
-  'subscribe',
-  'unsubscribe',
-  'psubscribe',
-  'punsubscribe',
-  'ssubscribe',
-  'sunsubscribe',
-  'ping',
-  'quit',
-  'reset',
-]);
-
-/** What a command threw, as its reply; anything that is not a command's own error is a fault of this program, and says so. */
-export function asReply(error: unknown): CommandError {
-  if (error instanceof CommandError) return error;
-  return new CommandError(
-    `ERR internal error of the in-process Redis: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  );
-}
-
-/** Redis shows at most this much of an unknown command's arguments. */
-const SHOWN_BYTES = 128;
-
-function unknownCommand(args: Args): CommandError {
-  let shown = '';
-  for (let index = 1; index < args.count && shown.length < SHOWN_BYTES; index += 1)
-    shown += `'${printed(args.text(index)).slice(0, SHOWN_BYTES - shown.length)}' `;
-  return new CommandError(`ERR unknown command '${printed(args.text(0)).slice(0, SHOWN_BYTES)}', with args beginning with: ${shown}`);
 }

@@ -1,3 +1,5 @@
+import { SortedList } from './sorted-list.js';
+
 /** Keys are grouped by the second in which they expire: moving a key's expiry is cheap, and finding what is due looks at few groups. */
 const GROUP_MS = 1000;
 
@@ -5,8 +7,7 @@ const GROUP_MS = 1000;
 export class ExpiryQueue {
   readonly #times = new Map<string, number>();
   readonly #groups = new Map<number, Set<string>>();
-  #order: number[] = []; // group numbers, soonest last; sorted only when asked for
-  #sorted = true;
+  readonly #order = new SortedList<number>((a, b) => a < b); // the numbers of the groups, soonest first
 
   get size(): number {
     return this.#times.size;
@@ -26,8 +27,7 @@ export class ExpiryQueue {
     if (group === undefined) {
       group = new Set();
       this.#groups.set(number, group);
-      this.#order.push(number);
-      this.#sorted = false;
+      this.#order.insert(number);
     }
     group.add(key);
   }
@@ -42,25 +42,14 @@ export class ExpiryQueue {
   clear(): void {
     this.#times.clear();
     this.#groups.clear();
-    this.#order = [];
-    this.#sorted = true;
+    this.#order.clear();
   }
 
   /** A key whose time has come, or undefined. */
   due(now: number): string | undefined {
-    if (this.#times.size === 0) return undefined;
-    if (!this.#sorted) {
-      this.#order = [...this.#groups.keys()].sort((a, b) => b - a);
-      this.#sorted = true;
-    }
-    for (let number = this.#order.at(-1); number !== undefined && number * GROUP_MS <= now; number = this.#order.at(-1)) {
-      const group = this.#groups.get(number);
-      if (group !== undefined) {
-        for (const key of group) if ((this.#times.get(key) as number) <= now) return key;
-        return undefined;
-      }
-      this.#order.pop();
-    }
+    const number = this.#order.first;
+    if (number === undefined || number * GROUP_MS > now) return undefined;
+    for (const key of this.#groups.get(number) ?? []) if ((this.#times.get(key) as number) <= now) return key;
     return undefined;
   }
 
@@ -68,6 +57,8 @@ export class ExpiryQueue {
     const number = Math.floor(at / GROUP_MS);
     const group = this.#groups.get(number);
     group?.delete(key);
-    if (group?.size === 0) this.#groups.delete(number);
+    if (group?.size !== 0) return;
+    this.#groups.delete(number);
+    this.#order.remove(number);
   }
 }

@@ -23,6 +23,8 @@ export interface MemoryRedisOptions {
   readonly appendOnlyFile?: string;
   /** Logs writes in memory, so that `faults.crash({ lose })` can lose some. For tests; it grows with every write. Default: false. */
   readonly log?: boolean;
+  /** Refuses a script every key that is not among its KEYS, as a cluster would in the end; a single Redis does not look. For tests. Default: false. */
+  readonly declaredKeysOnly?: boolean;
 }
 
 /** Switches for tests of what is built on Redis: each does what a network, a machine or a Redis may do. */
@@ -67,6 +69,7 @@ export function createMemoryRedis(options: MemoryRedisOptions = {}): MemoryRedis
   const engine: Engine = new Engine(
     clock,
     options.appendOnlyFile === undefined ? (options.log ? new MemoryLogStore() : undefined) : openFile(options.appendOnlyFile),
+    { declaredKeysOnly: options.declaredKeysOnly ?? false },
   );
   function openFile(path: string): FileLogStore {
     return new FileLogStore(

@@ -1,9 +1,29 @@
 /** The script engine's binary form of replies, both ways: a type, a length or count, what follows. */
 import { readLatin1, readUint32, writeLatin1, writeUint32 } from './bytes.js';
 import { formatDouble } from './numbers.js';
-import { CommandError, Double, MapReply, NullArray, RawArray, type Reply, SetReply, Status, Verbatim } from './reply.js';
+import { BigNumber, CommandError, Double, MapReply, NullArray, RawArray, type Reply, SetReply, Status, Verbatim } from './reply.js';
 
-const TAG = { null: 0, integer: 1, bulk: 2, array: 3, status: 4, error: 5, abort: 6, boolean: 7, double: 8, map: 9, set: 10 } as const;
+const TAG = {
+  null: 0,
+  integer: 1,
+  bulk: 2,
+  array: 3,
+  status: 4,
+  error: 5,
+  abort: 6,
+  boolean: 7,
+  double: 8,
+  map: 9,
+  set: 10,
+  bigNumber: 11,
+  verbatim: 12,
+} as const;
+
+/** All the memory that the script engine has is twice this. */
+const MOST_REPLY_BYTES = 32 * 1024 * 1024;
+const LARGEST_INT64 = 2n ** 63n - 1n;
+/** Texts for people are all of this kind. */
+const VERBATIM_FORMAT = 'txt';
 
 /** Writes replies in the engine's binary form. */
 export class ReplyEncoder {
@@ -19,34 +39,58 @@ export class ReplyEncoder {
     return this.#buffer.subarray(0, this.#at);
   }
 
-  /** A reply as RESP2 has it, which is what scripts see; doubles and maps as such only after `redis.setresp(3)`, when commands answer so. */
-  reply(reply: Reply): void {
+  /** A reply as the script's protocol has it. */
+  reply(reply: Reply, protocol: 2 | 3): void {
     if (typeof reply === 'string') this.#text(TAG.bulk, reply);
     else if (typeof reply === 'number' || typeof reply === 'bigint') this.#integer(reply);
     else if (reply === null || reply instanceof NullArray) this.#header(TAG.null, 0);
     else if (reply instanceof Status) this.#text(TAG.status, reply.text);
     else if (reply instanceof CommandError) this.#text(TAG.error, reply.message);
-    else if (reply instanceof RawArray) this.#raw(reply);
-    else if (typeof reply === 'boolean') this.#integer(reply ? 1 : 0);
+    else if (reply instanceof RawArray) this.#raw(reply, protocol);
+    else if (Array.isArray(reply)) this.#all(TAG.array, reply.length, reply as readonly Reply[], protocol);
+    else if (protocol === 3) this.#typed(reply as Exclude<Reply, readonly Reply[]>);
+    else this.#untyped(reply as Exclude<Reply, readonly Reply[]>);
+  }
+
+  #untyped(reply: Exclude<Reply, readonly Reply[]>): void {
+    if (typeof reply === 'boolean') this.#integer(reply ? 1 : 0);
     else if (reply instanceof Double) this.#text(TAG.bulk, formatDouble(reply.value));
     else if (reply instanceof Verbatim) this.#text(TAG.bulk, reply.text);
-    else if (reply instanceof MapReply) this.#all(reply.flat);
-    else if (reply instanceof SetReply) this.#all(reply.items);
-    else if (Array.isArray(reply)) this.#all(reply as readonly Reply[]);
+    else if (reply instanceof MapReply) this.#all(TAG.array, reply.flat.length, reply.flat, 2);
+    else if (reply instanceof SetReply) this.#all(TAG.array, reply.items.length, reply.items, 2);
     else this.#header(TAG.null, 0);
   }
 
-  #all(items: readonly Reply[]): void {
-    this.#header(TAG.array, items.length);
-    for (const item of items) this.reply(item);
+  #typed(reply: Exclude<Reply, readonly Reply[]>): void {
+    if (typeof reply === 'boolean') {
+      this.#header(TAG.boolean, 1);
+      this.#reserve(1);
+      this.#buffer[this.#at++] = reply ? 1 : 0;
+    } else if (reply instanceof Double) {
+      this.#header(TAG.double, 8);
+      this.#reserve(8);
+      this.#at = this.#buffer.writeDoubleLE(reply.value, this.#at);
+    } else if (reply instanceof Verbatim) {
+      this.#header(TAG.verbatim, 4 + VERBATIM_FORMAT.length + reply.text.length);
+      this.#reserve(4 + VERBATIM_FORMAT.length + reply.text.length);
+      writeUint32(this.#buffer, VERBATIM_FORMAT.length, this.#at);
+      this.#at = writeLatin1(this.#buffer, VERBATIM_FORMAT + reply.text, this.#at + 4);
+    } else if (reply instanceof MapReply) this.#all(TAG.map, reply.flat.length / 2, reply.flat, 3);
+    else if (reply instanceof SetReply) this.#all(TAG.set, reply.items.length, reply.items, 3);
+    else this.#header(TAG.null, 0);
   }
 
-  #raw(raw: RawArray): void {
+  #all(tag: number, count: number, items: readonly Reply[], protocol: 2 | 3): void {
+    this.#header(tag, count);
+    for (const item of items) this.reply(item, protocol);
+  }
+
+  #raw(raw: RawArray, protocol: 2 | 3): void {
     this.#header(TAG.array, raw.count);
     for (const { bytes, start, end } of raw.segments) {
       const reader = new WireReader(bytes);
       reader.at = start;
-      while (reader.at < end) this.reply(reader.value() as Reply);
+      while (reader.at < end) this.reply(reader.value() as Reply, protocol);
     }
   }
 
@@ -78,6 +122,7 @@ export class ReplyEncoder {
 
   #reserve(bytes: number): void {
     if (this.#buffer.length - this.#at >= bytes) return;
+    if (this.#at + bytes > MOST_REPLY_BYTES) throw new CommandError('ERR the reply is too large for a script');
     const grown = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#at + bytes));
     this.#buffer.copy(grown, 0, 0, this.#at);
     this.#buffer = grown;
@@ -89,6 +134,8 @@ export class ReplyDecoder {
   constructor(
     private readonly memory: Buffer,
     private at: number,
+    /** True and false are read as RESP2 has them: 1 and nothing. */
+    private readonly plainBooleans: boolean,
   ) {}
 
   /** The error that ended the script, with the line the engine saw it at; undefined when it ended otherwise. */
@@ -113,19 +160,22 @@ export class ReplyDecoder {
         const number = high * 2 ** 32 + low;
         const exact = Number.isSafeInteger(number) ? number : memory.readBigInt64LE(this.at);
         this.at += 8;
-        return exact;
+        // No Lua number is this integer: it was cut off at it, where C on most machines makes the lowest one of what is too large.
+        return exact === LARGEST_INT64 ? -LARGEST_INT64 - 1n : exact;
       }
       case TAG.bulk:
         return this.#text(count);
       case TAG.status:
-        return new Status(this.#text(count));
+        // One line, whatever the script made of it: more would be read as further replies.
+        return new Status(this.#text(count).replace(/[\r\n]/g, ' '));
       case TAG.error:
-        return new CommandError(this.#text(count));
+        // A leading dash is the error's mark, which scripts may write themselves.
+        return new CommandError(this.#text(count).replace(/^(?:ERR )?-/, ''));
       case TAG.array:
         return this.#items(count);
       case TAG.boolean:
         this.at += 1;
-        return memory[this.at - 1] !== 0;
+        return this.#boolean(memory[this.at - 1] !== 0);
       case TAG.double:
         this.at += 8;
         return new Double(memory.readDoubleLE(this.at - 8));
@@ -133,10 +183,23 @@ export class ReplyDecoder {
         return new MapReply(this.#items(count * 2));
       case TAG.set:
         return new SetReply(this.#items(count));
+      case TAG.bigNumber:
+        return new BigNumber(this.#text(count).replace(/[\r\n]/g, ' '));
+      case TAG.verbatim: {
+        const length = readUint32(memory, this.at);
+        this.at += 4;
+        const format = this.#text(length);
+        return new Verbatim(this.#text(count - 4 - length), format);
+      }
       default:
         this.at += count;
         return null;
     }
+  }
+
+  #boolean(value: boolean): Reply {
+    if (!this.plainBooleans) return value;
+    return value ? 1 : null;
   }
 
   #items(count: number): Reply[] {

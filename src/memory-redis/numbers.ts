@@ -12,6 +12,11 @@ export function narrow(value: bigint): Int64 {
   return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
 }
 
+/** As C keeps it in a signed 64-bit integer: what is too large begins again below. */
+export function wrapped(value: Int64): Int64 {
+  return typeof value === 'number' && Number.isSafeInteger(value) ? value : narrow(BigInt.asIntN(64, BigInt(value)));
+}
+
 /** Reads a signed 64-bit integer as Redis does: no spaces, no plus sign, no leading zeros. */
 export function parseInteger(text: string): Int64 | undefined {
   const { length } = text;

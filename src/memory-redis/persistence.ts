@@ -3,6 +3,7 @@ import { InternalClient } from './internal-client.js';
 import { Journal, type LogRecord, readLog } from './journal.js';
 import type { LogStore } from './log-store.js';
 import { CommandError } from './reply.js';
+import { resolve } from './request-check.js';
 
 /** How many records are replayed before others get a turn of the event loop. */
 const RECORDS_A_TURN = 5000;
@@ -65,7 +66,7 @@ export class Persistence {
     engine.shared.now = at;
     for (const { db, args } of commands) {
       this.#replayer.db = engine.database(db);
-      const spec = engine.resolve(engine.table.find(args), args);
+      const spec = resolve(engine.table.find(args), args);
       engine.run(this.#replayer, spec, args);
     }
   }

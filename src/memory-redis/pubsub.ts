@@ -1,5 +1,5 @@
 import { type Client, HELD_OVERHEAD_BYTES } from './client-state.js';
-import { globMatches } from './glob.js';
+import { GlobBudget, globMatches } from './glob.js';
 import { Push } from './reply.js';
 
 /** Who listens to which channel or pattern. */
@@ -36,8 +36,9 @@ export class PubSub {
       client.deliver(new Push(['message', channel, message]));
       reached += 1;
     }
+    const budget = new GlobBudget();
     for (const [pattern, clients] of this.patterns) {
-      if (!globMatches(pattern, channel)) continue;
+      if (!matches(pattern, channel, budget)) continue;
       for (const client of clients) {
         client.deliver(new Push(['pmessage', pattern, channel, message]));
         reached += 1;
@@ -49,6 +50,15 @@ export class PubSub {
   forget(client: Client): void {
     for (const channel of [...client.channels]) this.unsubscribe(client, channel);
     for (const pattern of [...client.patterns]) this.unsubscribePattern(client, pattern);
+  }
+}
+
+/** A pattern that takes too long matches nothing: whoever publishes has not made it, and must not be told of it. */
+function matches(pattern: string, channel: string, budget: GlobBudget): boolean {
+  try {
+    return globMatches(pattern, channel, budget);
+  } catch {
+    return false;
   }
 }
 

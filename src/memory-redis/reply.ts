@@ -4,6 +4,8 @@
  * and strings compare as bytes do.
  */
 
+import { printed } from './bytes.js';
+
 /** A simple string: `+OK`. */
 export class Status {
   constructor(readonly text: string) {}
@@ -27,9 +29,17 @@ export class SetReply {
   constructor(readonly items: readonly Reply[]) {}
 }
 
-/** A text for people: a bulk string in RESP2, `=…txt:` in RESP3. */
+/** A text for people: a bulk string in RESP2, `=…txt:` in RESP3. Only scripts name another format, of three characters. */
 export class Verbatim {
-  constructor(readonly text: string) {}
+  constructor(
+    readonly text: string,
+    readonly format = 'txt',
+  ) {}
+}
+
+/** A number of any size, which only scripts answer: a bulk string in RESP2, `(` in RESP3. */
+export class BigNumber {
+  constructor(readonly digits: string) {}
 }
 
 /** A message out of turn: an array in RESP2, `>` in RESP3. */
@@ -76,6 +86,7 @@ export type Reply =
   | MapReply
   | SetReply
   | Verbatim
+  | BigNumber
   | Push
   | Frames
   | RawArray
@@ -100,4 +111,17 @@ export const OUT_OF_MEMORY = new CommandError("OOM command not allowed when used
 
 export function wrongArity(name: string): CommandError {
   return new CommandError(`ERR wrong number of arguments for '${name}' command`);
+}
+
+/** Redis' older words for a subcommand that is given too much, or what it does not know. */
+export function subcommandSyntax(subcommand: string, of: string): CommandError {
+  return new CommandError(`ERR unknown subcommand or wrong number of arguments for '${printed(subcommand)}'. Try ${of} HELP.`);
+}
+
+/** What a command threw, as its reply; anything that is not a command's own error is a fault of this program, and says so. */
+export function asReply(error: unknown): CommandError {
+  if (error instanceof CommandError) return error;
+  return new CommandError(
+    `ERR internal error of the in-process Redis: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  );
 }

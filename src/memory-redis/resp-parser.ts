@@ -21,6 +21,11 @@ export interface ParserLimits {
   bulkBytes: number;
 }
 
+/** What is kept of each word of a request: where it begins and ends, in arrays that grow ahead. A word itself may be of no bytes at all. */
+const WORD_BYTES = 32;
+/** Offsets of more words than this are not kept for the next request. */
+const MOST_WORDS_KEPT = 10_000;
+
 const CR = 13;
 const LF = 10;
 
@@ -37,9 +42,9 @@ export class RequestParser {
 
   constructor(private readonly limits: ParserLimits) {}
 
-  /** Bytes held that belong to no complete request yet. */
+  /** What the unfinished request takes: its bytes, and where its words lie. */
   get held(): number {
-    return this.#end - this.#start;
+    return this.#end - this.#start + (this.#wordsLeft > 0 ? this.args.count * WORD_BYTES : 0);
   }
 
   feed(chunk: Buffer): void {
@@ -90,6 +95,7 @@ export class RequestParser {
           if (inline.count === 0) continue;
           return inline;
         }
+        if (this.args.starts.length > MOST_WORDS_KEPT) this.args.starts.length = this.args.ends.length = 0;
         this.args.reset(this.#bytes, true);
         if (!this.#readCount()) return undefined;
       }

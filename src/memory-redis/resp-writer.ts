@@ -1,6 +1,7 @@
 import { copyBytes, writeDigits, writeLatin1 } from './bytes.js';
 import { formatDouble } from './numbers.js';
 import {
+  BigNumber,
   CommandError,
   Double,
   Frames,
@@ -21,6 +22,9 @@ export type Protocol = 2 | 3;
 const SLAB_BYTES = 64 * 1024;
 /** Room for a type mark, a 64-bit number and CRLF. */
 const HEADER_BYTES = 32;
+/** What one connection is to be sent in one go has grown beyond all measure. */
+export class TooMuchOutput extends Error {}
+
 /** Larger slices of streams are passed on as they are; their bytes are never overwritten. */
 const PASS_ON_BYTES = 32 * 1024;
 
@@ -35,13 +39,19 @@ export class ReplyWriter {
   #full: Buffer[] = [];
   #fullBytes = 0;
 
+  /** @param mostBytes how many bytes may be written between two calls of `take`; beyond it `write` throws, and what was written has to be thrown away */
+  constructor(private readonly mostBytes: () => number) {}
+
   /** Bytes written since `take` last handed them out. */
   get pending(): number {
     return this.#fullBytes + this.#at - this.#from;
   }
 
   take(): Buffer[] {
-    this.#cut();
+    if (this.#at > this.#from) {
+      this.#full.push(this.#slab.subarray(this.#from, this.#at));
+      this.#from = this.#at;
+    }
     const chunks = this.#full;
     this.#full = [];
     this.#fullBytes = 0;
@@ -71,8 +81,11 @@ export class ReplyWriter {
       if (protocol === 3) this.#ascii(`,${formatDouble(reply.value)}\r\n`);
       else this.#bulk(formatDouble(reply.value));
     } else if (reply instanceof Verbatim) {
-      if (protocol === 3) this.#ascii(`=${reply.text.length + 4}\r\ntxt:${reply.text}\r\n`);
+      if (protocol === 3) this.#ascii(`=${reply.text.length + 4}\r\n${reply.format.padEnd(3).slice(0, 3)}:${reply.text}\r\n`);
       else this.#bulk(reply.text);
+    } else if (reply instanceof BigNumber) {
+      if (protocol === 3) this.#ascii(`(${reply.digits}\r\n`);
+      else this.#bulk(reply.digits);
     } else if (typeof reply === 'bigint') this.#ascii(`:${reply}\r\n`);
     else if (typeof reply === 'boolean') this.#ascii(protocol === 3 ? `#${reply ? 't' : 'f'}\r\n` : `:${reply ? 1 : 0}\r\n`);
   }
@@ -112,6 +125,7 @@ export class ReplyWriter {
         this.#cut();
         this.#full.push(bytes.subarray(start, end));
         this.#fullBytes += end - start;
+        this.#checkSize();
       } else {
         this.#reserve(end - start);
         this.#at = copyBytes(bytes, start, end, this.#slab, this.#at);
@@ -132,10 +146,15 @@ export class ReplyWriter {
     this.#from = this.#at = 0;
   }
 
+  #checkSize(): void {
+    if (this.#fullBytes > this.mostBytes()) throw new TooMuchOutput();
+  }
+
   #cut(): void {
     if (this.#at === this.#from) return;
     this.#full.push(this.#slab.subarray(this.#from, this.#at));
     this.#fullBytes += this.#at - this.#from;
     this.#from = this.#at;
+    this.#checkSize();
   }
 }

@@ -2,17 +2,19 @@
  * The only door to lua-redis-wasm: one Lua for the whole process, loaded when the first script comes.
  *
  * 1. Scripts are compiled once. The package itself compiles at each call, which costs a script of a hundred lines 200 µs. So a small
- *    Lua program holds the compiled functions and calls them; it is kept in the metatable of the globals, where no script looks.
+ *    Lua program, lua/sandbox.lua, holds the compiled functions and calls them; only who knows a secret can ask it to.
  *    All globals are read-only; the few that it changes are made writable for the one moment in which it is put there.
  * 2. Words and replies are read and written in the engine's own memory, in the package's documented binary form. The package's
  *    conversions copy each word and build each reply out of small buffers, which costs more than the commands themselves.
  *    For this its two internal handles (`exports`, `handlers`) are used; they are checked, and the version is pinned.
  * 3. A script that runs out of memory or breaks the engine ends the engine: the next script gets a new one.
  */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { Args } from './args.js';
 import { copyBytes, readUint32, writeLatin1, writeUint32 } from './bytes.js';
 import { ReplyDecoder, ReplyEncoder } from './lua-encoding.js';
-import type { Reply } from './reply.js';
+import { CommandError, type Reply } from './reply.js';
 import { SERVER_VERSION } from './version.js';
 
 /** Lua instructions one script may use: about a second's worth. Redis itself would go on and answer BUSY to others, which one thread cannot. */
@@ -22,6 +24,8 @@ const MOST_COMPILED = 2000;
 
 /** Who a script talks to while it runs. */
 export interface ScriptHost {
+  /** The protocol that the script has chosen. */
+  readonly protocol: 2 | 3;
   call(args: Args): Reply;
   log(level: number, message: string): void;
   setProtocol(version: 2 | 3): void;
@@ -52,6 +56,17 @@ interface Wasm {
   readonly free: WasmExports['_free_mem'];
 }
 
+const SANDBOX = readFileSync(new URL('./lua/sandbox.lua', import.meta.url), 'utf8');
+
+/** A piece of Lua in the engine's memory. */
+interface Code {
+  readonly at: number;
+  readonly length: number;
+}
+
+/** Words of up to so many bytes, all of a script together, have their place in the engine's memory. */
+const WORDS_BYTES = 64 * 1024;
+
 const UNEXPECTED = new Error('this version of lua-redis-wasm is built otherwise than the one expected (1.5.0)');
 
 type WasmCall = (ret: number, ptr: number, length: number) => void;
@@ -62,76 +77,13 @@ export const FUEL_MESSAGE = 'Script killed by fuel limit';
 /** How deep a script's reply may be nested; the engine's own stack allows little more. */
 const MOST_NESTED = 100;
 
+/** How many steps the pattern functions may take in one script: well under a second's worth. */
+const MOST_PATTERN_STEPS = 1_000_000_000;
+
 /** Where a Lua table's read-only mark lies in it (Lua 5.1 with Redis' patch, 32 bits). */
 const READ_ONLY_OFFSET = 8;
-
-/**
- * Runs once.
- *
- * - What a script throws is caught by `failed`, which finds the line and keeps what the package would drop: the message of an error
- *   thrown as a table. It passes both on in one text, its parts set apart by a mark.
- * - A script that has used up its instructions cannot go on by catching that error: pcall, xpcall and coroutine.resume pass it on.
- * - A reply that is nested too deeply, or holds itself, is refused here: the engine would never come to its end.
- */
-const BOOTSTRAP = `
-local compiled, compile, raise, tostring, tonumber, type, find = {}, loadstring, error, tostring, tonumber, type, string.find
-local pcall, xpcall, resume = pcall, xpcall, coroutine.resume
-local function relay(fine, thrown, ...)
-  if not fine and type(thrown) == 'string' and find(thrown, '${FUEL_MESSAGE}', 1, true) then raise(thrown, 0) end
-  return fine, thrown, ...
-end
-_G.pcall = function(...) return relay(pcall(...)) end
-_G.xpcall = function(run, handle)
-  local spent
-  local function guard(thrown)
-    if type(thrown) == 'string' and find(thrown, '${FUEL_MESSAGE}', 1, true) then
-      spent = thrown
-      return thrown
-    end
-    return handle(thrown)
-  end
-  local function finish(...)
-    if spent then raise(spent, 0) end
-    return ...
-  end
-  return finish(xpcall(run, guard))
-end
-coroutine.resume = function(...) return relay(resume(...)) end
-local function failed(thrown)
-  local line = 0
-  for level = 3, 30 do
-    local _, place = pcall(raise, '', level)
-    local _, _, found = find(place, '^user_script:(%d+):')
-    if found then
-      line = found
-      break
-    end
-  end
-  if type(thrown) == 'table' and type(thrown.err) == 'string' then return '\\1' .. line .. '\\1t\\1' .. thrown.err end
-  return '\\1' .. line .. '\\1s\\1' .. tostring(thrown)
-end
-local function too_deep(reply, left)
-  if left == 0 then return true end
-  for index = 1, #reply do
-    local item = reply[index]
-    if type(item) == 'table' and too_deep(item, left - 1) then return true end
-  end
-  return false
-end
-local hidden = getmetatable(_G)
-hidden.run = function(id)
-  local fine, result = xpcall(compiled[id], failed)
-  if not fine then raise(result, 0) end
-  if type(result) == 'table' and too_deep(result, ${MOST_NESTED}) then return { err = 'ERR reached lua stack limit' } end
-  return result
-end
-hidden.compile = function()
-  local script, fault = compile(ARGV[2], '@user_script')
-  compiled[tonumber(ARGV[1])] = script
-  return fault
-end
-hidden.reset = function() compiled = {} end
-return 1`;
+/** The tables that the sandbox changes. */
+const CHANGED_TABLES = ['_G', 'coroutine', 'string'];
 
 export class LuaRuntime {
   static #loaded: LuaRuntime | undefined;
@@ -142,8 +94,15 @@ export class LuaRuntime {
   readonly #out = new ReplyEncoder();
   readonly #words = new Args();
   readonly #ret: number;
+  /** Where a script's words are put, when they fit: no script runs within another. */
+  readonly #wordsAt: number;
+  /** The Lua expression for what holds the compiled scripts. */
+  readonly #holder: string;
   #host: ScriptHost | undefined;
-  #compiled = new Map<string, number>();
+  /** The reply holds RESP3's own types whatever protocol the script chose: true and false are then read as that protocol has them. */
+  #typedReply = false;
+  /** What runs each compiled script, by its digest. */
+  readonly #compiled = new Map<string, Code>();
   #nextId = 1;
 
   /** The process' engine, if it has been loaded. */
@@ -194,81 +153,105 @@ export class LuaRuntime {
     const { HEAPU8: bytes, _eval_with_args: evaluate, _alloc: allocate, _free_mem: free } = handles.exports ?? ({} as Partial<WasmExports>);
     if (bytes === undefined || evaluate === undefined || allocate === undefined || free === undefined) throw UNEXPECTED;
     if (typeof handles.handlers?.call !== 'function') throw UNEXPECTED;
-    const shown = engine.eval("return table.concat({ tostring(getmetatable(_G)), tostring(_G), tostring(coroutine) }, ' ')");
-    const tables = /^table: 0x([0-9a-f]+) table: 0x([0-9a-f]+) table: 0x([0-9a-f]+)$/.exec(
-      Buffer.isBuffer(shown) ? shown.toString('latin1') : '',
-    );
-    if (tables === null) throw UNEXPECTED;
-    const marks = tables.slice(1).map((address) => Number.parseInt(address, 16) + READ_ONLY_OFFSET);
+    const marks = CHANGED_TABLES.map((name) => {
+      const shown = engine.eval(`return tostring(${name})`);
+      const address = /^table: 0x([0-9a-f]+)$/.exec(Buffer.isBuffer(shown) ? shown.toString('latin1') : '')?.[1];
+      if (address === undefined) throw UNEXPECTED;
+      return Number.parseInt(address, 16) + READ_ONLY_OFFSET;
+    });
     if (!marks.every((mark) => bytes[mark] === 1)) throw UNEXPECTED;
+    const secret = randomBytes(16).toString('hex');
+    const words = [SANDBOX, secret, FUEL_MESSAGE, String(MOST_NESTED), String(MOST_PATTERN_STEPS)];
     for (const mark of marks) bytes[mark] = 0;
-    const taken = engine.evalWithArgs("return loadstring(ARGV[1], '=errand')()", [], [Buffer.from(BOOTSTRAP)]);
+    const taken = engine.evalWithArgs(
+      "return loadstring(ARGV[1], '=errand')()",
+      [],
+      words.map((word) => Buffer.from(word)),
+    );
     for (const mark of marks) bytes[mark] = 1;
     if (taken !== 1) throw UNEXPECTED;
-    runtime.instance = new LuaRuntime({ bytes, evaluate, allocate, free }, handles.handlers);
+    runtime.instance = new LuaRuntime({ bytes, evaluate, allocate, free }, handles.handlers, secret);
     return runtime.instance;
   }
 
-  private constructor(wasm: Wasm, handlers: { call: WasmCall; pcall: WasmCall }) {
+  private constructor(
+    wasm: Wasm,
+    handlers: { call: WasmCall; pcall: WasmCall },
+    private readonly secret: string,
+  ) {
     this.#wasm = wasm;
+    this.#holder = `getmetatable('${secret}')`;
     this.#memory = Buffer.from(wasm.bytes.buffer);
     this.#ret = wasm.allocate(8);
+    this.#wordsAt = wasm.allocate(WORDS_BYTES);
     handlers.call = handlers.pcall = this.#call;
   }
 
   log(level: number, message: string): void {
-    this.#host?.log(level, message);
+    if (message === this.secret) this.#typedReply = true;
+    else this.#host?.log(level, message);
   }
 
   setProtocol(version: 2 | 3): void {
-    this.#host?.setProtocol(version);
+    if (!this.#typedReply) this.#host?.setProtocol(version);
   }
 
   /** Compiles the script unless it has been; what is wrong with it, or undefined. */
   compile(sha: string, source: string): string | undefined {
     if (this.#compiled.has(sha)) return undefined;
     if (this.#compiled.size >= MOST_COMPILED) {
+      for (const call of this.#compiled.values()) this.#wasm.free(call.at);
       this.#compiled.clear();
-      this.#eval('getmetatable(_G).reset()', NO_WORDS, 0, 0);
+      this.#evalOnce(`${this.#holder}.reset()`, NO_WORDS);
     }
     const id = this.#nextId++;
-    const reply = this.#eval('return getmetatable(_G).compile()', Args.of([String(id), source]), 0, 0);
+    const reply = this.#evalOnce(`return ${this.#holder}.compile()`, Args.of([String(id), source]));
     if (reply instanceof ScriptFailure) return reply.message;
     if (typeof reply === 'string') return reply;
-    this.#compiled.set(sha, id);
+    this.#compiled.set(sha, this.#place(`return ${this.#holder}.run(${id})`));
     return undefined;
   }
 
   /** Runs a compiled script: words `firstKey` up to `firstArg` are its KEYS, the rest its ARGV. */
   run(sha: string, args: Args, firstKey: number, firstArg: number, host: ScriptHost): Reply | ScriptFailure {
-    const id = this.#compiled.get(sha) as number;
     const before = this.#host;
     this.#host = host;
     try {
-      return this.#eval(`return getmetatable(_G).run(${id})`, args, firstKey, firstArg);
+      return this.#eval(this.#compiled.get(sha) as Code, args, firstKey, firstArg);
     } finally {
       this.#host = before;
     }
   }
 
+  #place(code: string): Code {
+    const at = this.#wasm.allocate(code.length);
+    writeLatin1(this.#memory, code, at);
+    return { at, length: code.length };
+  }
+
+  #evalOnce(text: string, args: Args): Reply | ScriptFailure {
+    const code = this.#place(text);
+    const reply = this.#eval(code, args, 0, 0);
+    if (LuaRuntime.#loaded === this) this.#wasm.free(code.at);
+    return reply;
+  }
+
   /** Runs a piece of Lua with words `firstKey` up to `firstArg` as KEYS and those from `firstArg` on as ARGV. */
-  #eval(code: string, args: Args, firstKey: number, firstArg: number): Reply | ScriptFailure {
+  #eval(code: Code, args: Args, firstKey: number, firstArg: number): Reply | ScriptFailure {
     const wasm = this.#wasm;
     const memory = this.#memory;
     let size = 4;
     for (let index = firstKey; index < args.count; index += 1) size += 4 + args.length(index);
     let reply: Reply | ScriptFailure = null;
+    this.#typedReply = false;
     try {
-      const codeAt = wasm.allocate(code.length);
-      writeLatin1(memory, code, codeAt);
-      const wordsAt = wasm.allocate(size);
+      const wordsAt = size <= WORDS_BYTES ? this.#wordsAt : wasm.allocate(size);
       writeWords(memory, wordsAt, args, firstKey);
-      wasm.evaluate(this.#ret, codeAt, code.length, wordsAt, size, firstArg - firstKey);
-      wasm.free(codeAt);
-      wasm.free(wordsAt);
+      wasm.evaluate(this.#ret, code.at, code.length, wordsAt, size, firstArg - firstKey);
+      if (wordsAt !== this.#wordsAt) wasm.free(wordsAt);
       const ptr = readUint32(memory, this.#ret);
       if (ptr !== 0 && readUint32(memory, this.#ret + 4) !== 0) {
-        const decoder = new ReplyDecoder(memory, ptr);
+        const decoder = new ReplyDecoder(memory, ptr, this.#typedReply && this.#host?.protocol === 2);
         const failure = decoder.failure();
         reply = failure === undefined ? decoder.value() : readFailure(failure);
         wasm.free(ptr);
@@ -294,8 +277,15 @@ export class LuaRuntime {
       at += 4 + size;
     }
     const out = this.#out;
+    const host = this.#host as ScriptHost;
     out.begin();
-    out.reply((this.#host as ScriptHost).call(words));
+    try {
+      out.reply(host.call(words), host.protocol);
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      out.begin();
+      out.reply(error, host.protocol);
+    }
     const bytes = out.bytes();
     const target = this.#wasm.allocate(bytes.length);
     copyBytes(bytes, 0, bytes.length, memory, target);
@@ -306,7 +296,7 @@ export class LuaRuntime {
 
 const NO_WORDS = Args.of([]);
 
-/** What `failed` in the bootstrap made of an error: where, of which kind, what. */
+/** What `failed` in the sandbox made of an error: where, of which kind, what. */
 function readFailure({ message, line }: { readonly message: string; readonly line: number }): ScriptFailure {
   const [, where, kind, ...rest] = message.split(MARK);
   return where === undefined ? new ScriptFailure(message, line, false) : new ScriptFailure(rest.join(MARK), Number(where), kind === 't');

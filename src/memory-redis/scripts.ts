@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Args } from './args.js';
+import { printed } from './bytes.js';
 import type { Client } from './client-state.js';
+import { keyPositions } from './command-keys.js';
 import { arityFits, type CommandSpec } from './command-table.js';
 import type { Engine } from './engine.js';
 import { InternalClient } from './internal-client.js';
@@ -36,6 +38,13 @@ const NO_ROOM = new CommandError("OOM allow-oom flag is not set on the script, c
 
 /** What the engine reports by a mark and not in words. */
 const MARKED = /__RLUA_E__:([a-z-]+)(?::(.*))?$/s;
+
+/** What the engine's own `redis` functions say, and what Redis says. */
+const LIBRARY_ERRORS: readonly (readonly [RegExp, string])[] = [
+  [/: ERR RESP version must be 2 or 3\.$/, 'ERR RESP version must be 2 or 3.'],
+  [/: ERR redis\.log requires level and message$/, 'ERR redis.log() requires two arguments or more.'],
+  [/^user_script:\d+: bad argument #1 to 'sha1hex'/, 'ERR wrong number of arguments'],
+];
 
 /** The scripts that a Redis knows, and how they are run. */
 export class Scripts {
@@ -137,7 +146,11 @@ export class Scripts {
     const fault = runtime.compile(script.sha, script.source);
     if (fault !== undefined) throw new CommandError(`ERR Error compiling script (new function): ${fault}`);
     const caller = this.#caller;
-    caller.begin(client, { readOnly: readOnly || flags.noWrites, checkMemory: outOfMemory && !flags.allowOom });
+    caller.begin(client, {
+      readOnly: readOnly || flags.noWrites,
+      checkMemory: outOfMemory && !flags.allowOom,
+      declared: this.engine.options.declaredKeysOnly ? new Set(args.texts(3, 3 + keys)) : undefined,
+    });
     const reply = this.engine.atomically(() => runtime.run(script.sha, args, 3, 3 + keys, caller));
     return reply instanceof ScriptFailure ? describeFailure(reply, script.sha) : reply;
   }
@@ -187,25 +200,33 @@ function describeFailure({ message, line, table }: ScriptFailure, sha: string): 
     }
     if (kind === 'command-arg-type') return new CommandError(`ERR Lua redis lib command arguments must be strings or integers${where}`);
   }
+  const library = LIBRARY_ERRORS.find(([said]) => said.test(message));
+  if (library !== undefined) return new CommandError(library[1] + where);
   if (message.includes(FUEL_MESSAGE)) {
-    return new CommandError(`ERR the script ran too long: more than ${FUEL} Lua instructions${where}`);
+    const reason = message.slice(message.indexOf(FUEL_MESSAGE) + FUEL_MESSAGE.length) || `: more than ${FUEL} Lua instructions`;
+    return new CommandError(`ERR the script ran too long${reason}${where}`);
   }
   if (table) return new CommandError(message + where);
   if (/^(?:ERR )?user_script:\d+:/.test(message)) return new CommandError(`ERR ${message.replace(/^ERR /, '')}${where}`);
   return new CommandError((/^[A-Z][A-Z0-9]* /.test(message) ? message : `ERR ${message}`) + where);
 }
 
+interface ScriptRules {
+  readonly readOnly: boolean;
+  readonly checkMemory: boolean;
+  /** The keys it may touch; undefined for any. */
+  readonly declared: ReadonlySet<string> | undefined;
+}
+
 /** A script as a client: it talks to the same commands, with its own database and protocol, and under the script's flags. */
 class ScriptClient extends InternalClient implements ScriptHost {
   override readonly isScript = true;
-  #readOnly = false;
-  #checkMemory = false;
+  #rules: ScriptRules = { readOnly: false, checkMemory: false, declared: undefined };
 
-  begin(client: Client, { readOnly, checkMemory }: { readOnly: boolean; checkMemory: boolean }): void {
+  begin(client: Client, rules: ScriptRules): void {
     this.db = client.db;
     this.protocol = 2;
-    this.#readOnly = readOnly;
-    this.#checkMemory = checkMemory;
+    this.#rules = rules;
   }
 
   call(args: Args): Reply {
@@ -215,14 +236,17 @@ class ScriptClient extends InternalClient implements ScriptHost {
     if (spec?.subcommands !== undefined && args.count > 1) spec = spec.subcommands.get(args.upper(1));
     if (spec === undefined) return UNKNOWN;
     if (!arityFits(spec, args.count)) return WRONG_ARITY;
-    return this.#refusal(spec) ?? engine.run(this, spec, args);
+    return this.#refusal(spec, args) ?? engine.run(this, spec, args);
   }
 
-  #refusal(spec: CommandSpec): CommandError | undefined {
+  #refusal(spec: CommandSpec, args: Args): CommandError | undefined {
+    const { readOnly, checkMemory, declared } = this.#rules;
     if (spec.flags.has('noscript')) return NOT_ALLOWED;
-    if (spec.write && this.#readOnly) return READ_ONLY;
-    if (spec.denyOom && this.#checkMemory) return OUT_OF_MEMORY;
-    return undefined;
+    if (spec.write && readOnly) return READ_ONLY;
+    if (spec.denyOom && checkMemory) return OUT_OF_MEMORY;
+    const hidden = declared && keyPositions(spec, args).find((at) => !declared.has(args.text(at)));
+    if (hidden === undefined) return undefined;
+    return new CommandError(`ERR Script attempted to access a key that is not among its KEYS: '${printed(args.text(hidden))}'`);
   }
 
   log(): void {

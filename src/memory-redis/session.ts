@@ -5,6 +5,7 @@ import type { Engine } from './engine.js';
 import type { Fault } from './faults.js';
 import { CommandError, NO_REPLY, type Reply } from './reply.js';
 import { ProtocolError, RequestParser } from './resp-parser.js';
+import { TooMuchOutput } from './resp-writer.js';
 
 /** Where a connection's bytes go. */
 export interface Transport {
@@ -33,6 +34,9 @@ const FLUSH_BYTES = 1024 * 1024;
 export class Session extends Client {
   readonly #parser: RequestParser;
   readonly #output: Buffer[] = [];
+  #outputBytes = 0;
+  /** How much of what it holds has been counted. */
+  countedBytes = 0;
   #input: (Buffer | string)[] = [];
   #inputBytes = 0;
   #waiting = false;
@@ -55,9 +59,23 @@ export class Session extends Client {
     return this.#closed || this.#closing;
   }
 
-  /** Bytes that came in and have not been worked on. */
+  /** What it has sent that has not been worked on, or is kept: unfinished requests, the queue after MULTI, names watched, heard and waited for. */
+  get heldOfRequests(): number {
+    return this.#inputBytes + this.#parser.held + this.heldBytes;
+  }
+
+  /** All it holds beside the data: with the replies that it has not taken. */
   get held(): number {
-    return this.#inputBytes + this.#parser.held;
+    return this.heldOfRequests + this.#unsent;
+  }
+
+  get #unsent(): number {
+    return this.#outputBytes + this.transport.backlog;
+  }
+
+  override charge(bytes: number): void {
+    super.charge(bytes);
+    this.engine.connectionMemory.count(this);
   }
 
   /** Takes what came in; it is worked on in a later turn of the event loop. Texts are gathered, and made bytes of in one go. */
@@ -68,7 +86,7 @@ export class Session extends Client {
     else this.#input.push(chunk);
     this.#inputBytes += chunk.length;
     this.engine.schedule(this);
-    if (this.engine.holdsTooMuch(this)) this.destroy();
+    this.engine.connectionMemory.count(this);
   }
 
   /** Works on what has come in. Only the engine calls this. */
@@ -166,8 +184,10 @@ export class Session extends Client {
   }
 
   override deliver(reply: Reply): void {
+    // One turn may deliver without end to a connection that cannot take anything before the next.
+    this.engine.connectionMemory.count(this);
     if (this.#closed) return;
-    if (this.subscriptions > 0 && this.transport.backlog > MOST_PUBSUB_BACKLOG_BYTES) {
+    if (this.subscriptions > 0 && this.#unsent > MOST_PUBSUB_BACKLOG_BYTES) {
       this.destroy();
       return;
     }
@@ -176,18 +196,31 @@ export class Session extends Client {
   }
 
   write(reply: Reply): void {
-    if (!this.#muted) this.engine.writerFor(this).write(reply, this.protocol);
+    if (this.#muted) return;
+    try {
+      this.engine.writerFor(this).write(reply, this.protocol);
+    } catch (error) {
+      if (!(error instanceof TooMuchOutput)) throw error;
+      this.destroy();
+    }
   }
 
   /** Keeps what the shared writer has written for this connection until it is sent. */
   collect(chunks: readonly Buffer[]): void {
-    for (const chunk of chunks) this.#output.push(chunk);
+    for (const chunk of chunks) {
+      this.#output.push(chunk);
+      this.#outputBytes += chunk.length;
+    }
   }
 
   flush(): void {
     this.engine.collectOutput(this);
     if (this.#closed) return;
-    if (this.#output.length > 0) this.transport.send(this.#output.splice(0));
+    if (this.#output.length > 0) {
+      this.#outputBytes = 0;
+      this.transport.send(this.#output.splice(0));
+    }
+    this.engine.connectionMemory.count(this);
     if (this.#closing) {
       this.disconnected();
       this.transport.end();
@@ -213,7 +246,7 @@ export class Session extends Client {
     if (this.#closed) return;
     this.#closed = true;
     this.#input = [];
-    this.#output.length = 0;
+    this.#output.length = this.#outputBytes = 0;
     this.blocked?.cancel();
     this.unwatchAll();
     this.transaction = undefined;

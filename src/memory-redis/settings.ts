@@ -1,5 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 import { globMatches } from './glob.js';
+import { parseInteger } from './numbers.js';
 
 /** How much of the heap this Redis may take before it refuses writes, unless CONFIG SET maxmemory says otherwise. */
 const HEAP_SHARE = 0.5;
@@ -22,6 +23,7 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   maxclients: '10000',
   'proto-max-bulk-len': '536870912',
   'client-query-buffer-limit': '1073741824',
+  'maxmemory-clients': '1073741824',
   'client-output-buffer-limit': 'normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60',
   'stream-node-max-bytes': '4096',
   'stream-node-max-entries': '100',
@@ -48,8 +50,22 @@ const DEFAULTS: Readonly<Record<string, string>> = {
 };
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1000, kb: 1024, m: 1e6, mb: 1024 ** 2, g: 1e9, gb: 1024 ** 3 };
-const MEMORY_SETTINGS = new Set(['maxmemory', 'proto-max-bulk-len', 'client-query-buffer-limit']);
-const NUMBERS = new Set(['maxclients', 'timeout', 'hz', 'maxmemory-samples']);
+const MEMORY_SETTINGS = new Set(['maxmemory', 'maxmemory-clients', 'proto-max-bulk-len', 'client-query-buffer-limit']);
+const MOST_INT = 2n ** 31n - 1n;
+const MOST_LONG = 2n ** 63n - 1n;
+/** Settings that are whole numbers, and within what. */
+const NUMBERS: Readonly<Record<string, readonly [least: bigint, most: bigint]>> = {
+  maxclients: [1n, 2n ** 32n - 1n],
+  timeout: [0n, MOST_INT],
+  hz: [0n, MOST_INT],
+  'tcp-keepalive': [0n, MOST_INT],
+  'maxmemory-samples': [1n, MOST_INT],
+  'lua-time-limit': [0n, MOST_LONG],
+  'busy-reply-threshold': [0n, MOST_LONG],
+  'slowlog-log-slower-than': [-1n, MOST_LONG],
+  'slowlog-max-len': [0n, MOST_LONG],
+  'latency-monitor-threshold': [0n, MOST_LONG],
+};
 const IMMUTABLE = new Set(['databases', 'cluster-enabled']);
 
 export class Settings {
@@ -60,6 +76,8 @@ export class Settings {
   bulkBytes = Number(DEFAULTS['proto-max-bulk-len']);
   /** Bytes a connection may hold beside the data: unfinished requests, a transaction's queue, what it watches and listens to. */
   queryBufferLimit = Number(DEFAULTS['client-query-buffer-limit']);
+  /** Bytes that all connections together may hold, replies that they have not taken among them. 0 in the setting stands for no limit. */
+  connectionsLimit = Number(DEFAULTS['maxmemory-clients']);
   maxClients = Number(DEFAULTS['maxclients']);
 
   constructor() {
@@ -81,9 +99,9 @@ export class Settings {
     if (MEMORY_SETTINGS.has(name) && memory(value) === undefined) {
       return `ERR CONFIG SET failed (possibly related to argument '${name}') - argument must be a memory value`;
     }
-    if (NUMBERS.has(name) && !/^\d+$/.test(value))
-      return `ERR CONFIG SET failed (possibly related to argument '${name}') - argument couldn't be parsed into an integer`;
-    return undefined;
+    const range = NUMBERS[name];
+    const reason = range && outside(value, range);
+    return reason && `ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
   }
 
   set(name: string, value: string): void {
@@ -91,8 +109,15 @@ export class Settings {
     if (name === 'maxmemory') this.maxMemory = memory(value) ?? 0;
     if (name === 'proto-max-bulk-len') this.bulkBytes = memory(value) ?? 0;
     if (name === 'client-query-buffer-limit') this.queryBufferLimit = memory(value) ?? 0;
+    if (name === 'maxmemory-clients') this.connectionsLimit = memory(value) || Infinity;
     if (name === 'maxclients') this.maxClients = Number(value);
   }
+}
+
+function outside(value: string, [least, most]: readonly [bigint, bigint]): string | undefined {
+  const number = parseInteger(value);
+  if (number === undefined) return "argument couldn't be parsed into an integer";
+  return number < least || number > most ? `argument must be between ${least} and ${most} inclusive` : undefined;
 }
 
 function memory(value: string): number | undefined {

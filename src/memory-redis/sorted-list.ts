@@ -38,6 +38,11 @@ export class SortedList<T> {
     if (block.length === 0) this.#blocks.splice(at, 1);
   }
 
+  clear(): void {
+    this.#blocks = [];
+    this.length = 0;
+  }
+
   /** How many items come first of which `holds` is true; it must be true up to some item and false from there on. */
   countWhile(holds: (item: T) => boolean): number {
     let count = 0;

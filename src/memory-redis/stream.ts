@@ -6,7 +6,7 @@
  * 3. A chunk without a live entry is dropped; one that is mostly dead is written anew: memory goes back as entries go.
  */
 import type { Args } from './args.js';
-import { copyBytes, writeDigits, writeLatin1 } from './bytes.js';
+import { copyBytes, writeDigits, writeLatin1, writeLineEnd } from './bytes.js';
 import type { ConsumerGroup } from './consumer-group.js';
 import type { Int64 } from './numbers.js';
 import { RawArray } from './reply.js';
@@ -23,6 +23,10 @@ const COMPACT_FROM = 8;
 /** What one entry costs beside its bytes: its id's two numbers and its offset. */
 const ENTRY_OVERHEAD_BYTES = 24;
 const CHUNK_OVERHEAD_BYTES = 200;
+
+/** An entry is an array of two, its id a bulk string. */
+const ENTRY_HEAD = Buffer.from('*2\r\n$');
+const STAR = 42;
 
 export class Stream {
   lastId: StreamId = LOWEST_ID;
@@ -67,8 +71,8 @@ export class Stream {
     return this.#chunks.length;
   }
 
-  /** Appends the words of `args` from `from` on as field, value, field, value… The id must be above `lastId`. */
-  append(id: StreamId, args: Args, from: number): void {
+  /** Appends the words of `args` from `from` on as field, value, field, value… The id must be above `lastId`. Returns the id as a text. */
+  append(id: StreamId, args: Args, from: number): string {
     const words = args.count - from;
     const idText = formatId(id);
     let size = 64;
@@ -78,13 +82,11 @@ export class Stream {
     const chunk = this.#room(size);
     const start = chunk.used;
     const { bytes } = chunk;
-    let at = writeLatin1(bytes, '*2\r\n$', start);
-    at = writeDigits(bytes, idText.length, at);
-    at = writeLatin1(bytes, '\r\n', at);
-    at = writeLatin1(bytes, idText, at);
-    at = writeLatin1(bytes, '\r\n*', at);
-    at = writeDigits(bytes, words, at);
-    at = writeLatin1(bytes, '\r\n', at);
+    let at = copyBytes(ENTRY_HEAD, 0, ENTRY_HEAD.length, bytes, start);
+    at = writeLineEnd(bytes, writeDigits(bytes, idText.length, at));
+    at = writeLineEnd(bytes, writeLatin1(bytes, idText, at));
+    bytes[at] = STAR;
+    at = writeLineEnd(bytes, writeDigits(bytes, words, at + 1));
     if (whole >= 0) at = copyBytes(args.source, whole, (args.ends[args.count - 1] as number) + 2, bytes, at);
     else at = writeWords(bytes, at, args, from);
     chunk.used = at;
@@ -97,6 +99,7 @@ export class Stream {
     this.bytes += at - start + ENTRY_OVERHEAD_BYTES;
     this.lastId = id;
     this.entriesAdded = typeof this.entriesAdded === 'number' ? this.entriesAdded + 1 : this.entriesAdded + 1n;
+    return idText;
   }
 
   #room(size: number): Chunk {
@@ -270,12 +273,8 @@ function writeWords(bytes: Buffer, from: number, args: Args, first: number): num
   for (let index = first; index < args.count; index += 1) {
     bytes[at] = 36;
     at = writeDigits(bytes, args.length(index), at + 1);
-    bytes[at] = 13;
-    bytes[at + 1] = 10;
-    at = copyBytes(args.source, args.starts[index] as number, args.ends[index] as number, bytes, at + 2);
-    bytes[at] = 13;
-    bytes[at + 1] = 10;
-    at += 2;
+    at = writeLineEnd(bytes, at);
+    at = writeLineEnd(bytes, copyBytes(args.source, args.starts[index] as number, args.ends[index] as number, bytes, at));
   }
   return at;
 }

@@ -10,14 +10,19 @@ import type { Session } from './session.js';
  * 3. Replies leave at the end of the turn, after `beforeSending` has returned.
  */
 export class Turns {
-  readonly #writer = new ReplyWriter();
+  readonly #writer: ReplyWriter;
   #writing: Session | undefined;
   #queue = new Set<Session>();
   #toFlush = new Set<Session>();
   #planned = false;
   #held = 0;
 
-  constructor(private readonly beforeSending: () => void) {}
+  constructor(
+    private readonly beforeSending: () => void,
+    mostOutputBytes: () => number,
+  ) {
+    this.#writer = new ReplyWriter(mostOutputBytes);
+  }
 
   schedule(session: Session): void {
     this.#queue.add(session);

@@ -141,6 +141,7 @@ export class Activation {
     const { slots } = this.around.host;
     if (!slots.tryTake()) await slots.turn();
     try {
+      if (this.around.cancellations.has(held)) return this.around.cancel(held);
       const suspect = this.around.suspect(held);
       return suspect === undefined ? await this.#amongOthers(held) : await this.#alone(held, suspect);
     } finally {

@@ -11,9 +11,9 @@ export async function replies(connection: RawConnection, sequence: readonly (rea
   return (await connection.exchange(bytes, end)).slice(before.length);
 }
 
-/** Commands whose replies have no order of their own. EXEC may hold any of them. */
+/** Commands whose replies have no order of their own. */
 const UNORDERED =
-  /^(KEYS|SMEMBERS|SUNION|SINTER|SDIFF|SCAN|SSCAN|HGETALL|HKEYS|HVALS|HSCAN|HRANDFIELD|ZRANDMEMBER|PUBSUB|EXEC|EVAL|EVAL_RO)$/i;
+  /^(KEYS|SMEMBERS|SUNION|SINTER|SDIFF|SCAN|SSCAN|HGETALL|HKEYS|HVALS|HSCAN|HRANDFIELD|ZRANDMEMBER|SPOP|SRANDMEMBER|PUBSUB|CONFIG|EVAL|EVAL_RO)$/i;
 /** Numbers this large may be times, which two servers read a little apart. */
 const MAYBE_TIME = 400;
 const CLOCKS_APART = 3000;
@@ -21,19 +21,22 @@ const CLOCKS_APART = 3000;
 function agree(words: readonly string[], ours: RawReply | undefined, theirs: RawReply | undefined): boolean {
   if (ours === undefined || theirs === undefined) return ours === theirs;
   const name = (words[0] ?? '').toUpperCase();
-  if ((name === 'HRANDFIELD' || name === 'ZRANDMEMBER') && words.length === 2) return typeof ours === typeof theirs;
+  if (/^(HRANDFIELD|SRANDMEMBER|ZRANDMEMBER)$/.test(name) && words.length === 2) return typeof ours === typeof theirs;
+  if (name === 'CLIENT' && /^(id|list|info)$/i.test(words[1] ?? '') && words.length === 2) return ours[0] === theirs[0];
+  if (name === 'MEMORY') return ours === theirs || (/^:\d+$/.test(String(ours)) && /^:\d+$/.test(String(theirs)));
+  if (name === 'RANDOMKEY' && words.length === 1) return (ours === '$nil') === (theirs === '$nil');
   if (name === 'TIME') return Array.isArray(ours) === Array.isArray(theirs);
   if (name === 'XPENDING') return same(withoutIdle(ours), withoutIdle(theirs), false);
   if (name === 'XINFO') return same(withoutInternals(ours), withoutInternals(theirs), false);
   return same(withoutId(ours), withoutId(theirs), UNORDERED.test(name));
 }
 
-/** How a string is held depends on how it came about; only its looks are told here. */
-const STRING_ENCODINGS = new Set(['$int', '$embstr', '$raw']);
+/** How a value is held depends on how it came about; only its looks are told here. */
+const ENCODINGS = new Set(['$int', '$embstr', '$raw', '$listpack', '$hashtable', '$intset', '$skiplist']);
 
 function same(a: RawReply, b: RawReply, unordered: boolean): boolean {
   if (typeof a === 'string' || typeof b === 'string') {
-    if (a === b || (STRING_ENCODINGS.has(String(a)) && STRING_ENCODINGS.has(String(b)))) return true;
+    if (a === b || (ENCODINGS.has(String(a)) && ENCODINGS.has(String(b)))) return true;
     if (typeof a !== 'string' || typeof b !== 'string' || !a.startsWith(':') || !b.startsWith(':')) return false;
     const [x, y] = [Number(a.slice(1)), Number(b.slice(1))];
     return x > MAYBE_TIME && y > MAYBE_TIME && Math.abs(x - y) < CLOCKS_APART;
@@ -76,6 +79,19 @@ function framesOf(words: readonly string[], reply: RawReply | undefined): number
 const isMessage = (reply: RawReply): boolean =>
   typeof reply !== 'string' && reply[0] === '>' && (reply[1] === '$message' || reply[1] === '$pmessage');
 
+/** The requests whose replies EXEC gives: those that were queued since MULTI. */
+function queued(sequence: readonly (readonly string[])[], answers: readonly RawReply[], exec: number): (readonly string[])[] {
+  const found: (readonly string[])[] = [];
+  for (let at = exec - 1; at >= 0 && !/^multi$/i.test(sequence[at]?.[0] ?? ''); at -= 1)
+    if (answers[at] === '+QUEUED') found.unshift(sequence[at] as readonly string[]);
+  return found;
+}
+
+function execsAgree(requests: readonly (readonly string[])[], ours: RawReply | undefined, theirs: RawReply | undefined): boolean {
+  if (!Array.isArray(ours) || !Array.isArray(theirs)) return ours === theirs;
+  return ours.length === theirs.length && requests.every((words, index) => agree(words, ours[index + 1], theirs[index + 1]));
+}
+
 /** Where the first reply differs, in words. */
 export function firstDifference(
   sequence: readonly (readonly string[])[],
@@ -84,11 +100,14 @@ export function firstDifference(
 ): string | undefined {
   const [mine, expected] = [ours, theirs].map((all) => all.filter((reply) => !isMessage(reply))) as [RawReply[], RawReply[]];
   const show = (value: unknown): string => JSON.stringify(value) ?? 'nothing';
+  const first: RawReply[] = []; // the first reply to each request
   let at = 0;
   for (const [index, words] of sequence.entries()) {
+    first.push(expected[at] ?? '');
+    const isExec = /^exec$/i.test(words[0] ?? '') && words.length === 1;
     for (let left = framesOf(words, expected[at]); left > 0; left -= 1, at += 1) {
-      if (agree(words, mine[at], expected[at])) continue;
-      return `request ${index}: ${show(words)}\n  ours:  ${show(mine[at])}\n  redis: ${show(expected[at])}`;
+      const agreed = isExec ? execsAgree(queued(sequence, first, index), mine[at], expected[at]) : agree(words, mine[at], expected[at]);
+      if (!agreed) return `request ${index}: ${show(words)}\n  ours:  ${show(mine[at])}\n  redis: ${show(expected[at])}`;
     }
   }
   return mine.length === expected.length ? undefined : `${mine.length} replies instead of ${expected.length}`;

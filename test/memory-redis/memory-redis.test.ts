@@ -97,6 +97,22 @@ test('scripts run the same commands, keep their line numbers and are told apart 
   await redis.close();
 });
 
+test('scripts can be held to the keys that they declare', async (t) => {
+  const strict = createMemoryRedis({ declaredKeysOnly: true });
+  const client = strict.client();
+  const refused = { message: /^ERR Script attempted to access a key that is not among its KEYS: 'b'/ };
+  t.is(await client.eval('return redis.call("SET", KEYS[1], "1").ok', 1, 'a'), 'OK');
+  await t.throwsAsync(client.eval('return redis.call("GET", "b")', 1, 'a'), refused);
+  await t.throwsAsync(client.eval('return redis.call("MGET", KEYS[1], "b")', 1, 'a'), refused);
+  await t.throwsAsync(client.eval('return redis.call("XREAD", "STREAMS", KEYS[1], "b", "0", "0")', 1, 'a'), refused);
+  await t.throwsAsync(client.eval('return redis.call("ZUNIONSTORE", KEYS[1], 2, KEYS[1], "b")', 1, 'a'), refused);
+  t.is(await client.eval('return redis.call("PUBLISH", "b", "1")', 1, 'a'), 0);
+  await strict.close();
+  const usual = createMemoryRedis();
+  t.is(await usual.client().eval('return redis.call("GET", "b")', 1, 'a'), null);
+  await usual.close();
+});
+
 test('a script that does not end is ended', async (t) => {
   const redis = createMemoryRedis();
   const client = redis.client();

@@ -1,5 +1,6 @@
 import { type Arbitrary, array, boolean, constant, constantFrom, oneof, tuple } from 'fast-check';
-import { POOLS, TEMPLATES } from './command-grammar.js';
+import { TEMPLATES } from './command-grammar.js';
+import { POOLS } from './word-pools.js';
 
 /** One word of a template: literal alternatives, a pool, or a group. */
 function wordsOf(part: string): Arbitrary<readonly string[]> {
@@ -30,7 +31,8 @@ function request(template: string): Arbitrary<readonly string[]> {
 function anyOf(templates: readonly string[]): Arbitrary<readonly string[]> {
   const whole = constantFrom(...templates).chain(request);
   const extra = tuple(whole, constantFrom(...(POOLS['value'] as readonly string[]))).map(([words, word]) => [...words, word]);
-  const cut = whole.map((words) => (words.length > 1 ? words.slice(0, -1) : words));
+  // SPOP without its count takes one at random: from then on the two would differ.
+  const cut = whole.map((words) => (words.length > 1 && words[0] !== 'SPOP' ? words.slice(0, -1) : words));
   const lower = whole.map(([name = '', ...words]) => [name.toLowerCase(), ...words]);
   return oneof(
     { weight: 27, arbitrary: whole },

@@ -226,8 +226,7 @@ export function fieldOf(fields: readonly string[], name: string): string | undef
 function messageOf(actor: string, shard: number, fields: readonly string[], entry: string): Message {
   const envelope = fromFields(fields);
   if ('fault' in envelope) throw new Error(`${entry} in ${actor}/${shard} is no message: ${envelope.fault}`);
-  if (envelope.kind === 'request') throw new Error(`${entry} in ${actor}/${shard}: nobody here asks owners for anything`);
-  const { kind } = envelope;
-  const { id, type, subject: key, causationId: cause, replyTo, data, status } = envelope;
+  const { id, kind, type, subject: key, causationId: cause, replyTo, data, status } = envelope;
+  if (kind === 'request') throw new Error(`${entry} in ${actor}/${shard} asks to redrive what no run sets down`);
   return { id, kind, type, actor, shard, key, cause, replyTo, data, status, entry };
 }

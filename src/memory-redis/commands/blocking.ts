@@ -5,6 +5,7 @@ import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
 import { LONGEST_FLOAT } from '../numbers.js';
 import { CommandError, Double, NULL_ARRAY, type Reply, SYNTAX_ERROR } from '../reply.js';
 import { SortedSet } from '../sorted-set.js';
+import { block } from '../waiting.js';
 import { type End, move, readEnd, store, take } from './lists.js';
 import { popScored } from './sorted-sets.js';
 
@@ -37,7 +38,7 @@ function blockingPop(end: End, name: string) {
     }
     // A key of another type does not end the wait: only lists do.
     const later = (key: string): Reply | undefined => (client.db.get(key) instanceof ListValue ? attempt(key) : undefined);
-    return client.engine.block(client, {
+    return block(client, {
       command: name,
       keys,
       timeout,
@@ -54,7 +55,7 @@ function blockingMove(client: Client, args: Args, fromEnd: End, toEnd: End, name
   const to = args.text(2);
   const moved = move(client, from, to, fromEnd, toEnd);
   if (moved !== undefined) return moved;
-  return client.engine.block(client, {
+  return block(client, {
     command: name,
     keys: [from],
     timeout,
@@ -130,7 +131,7 @@ function blockingMpop(name: string, ends: readonly [string, string], pop: Pop, h
     const attempt = (key: string): Reply | undefined => (holds(client.db.get(key)) ? pop(client, request, key) : undefined);
     return (
       popFirst(client, request, pop) ??
-      client.engine.block(client, {
+      block(client, {
         command: name,
         keys: request.keys,
         timeout,
@@ -156,7 +157,7 @@ function blockingZpop(end: 'min' | 'max') {
       if (reply !== undefined) return reply;
     }
     const attempt = (key: string): Reply | undefined => (client.db.get(key) instanceof SortedSet ? pop(key) : undefined);
-    return client.engine.block(client, {
+    return block(client, {
       command: `bzpop${end}`,
       keys,
       timeout,

@@ -1,7 +1,8 @@
 import type { Args } from '../args.js';
+import { printed } from '../bytes.js';
 import type { Client } from '../client-state.js';
 import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
-import { CommandError, OK, type Reply, SYNTAX_ERROR, Verbatim } from '../reply.js';
+import { CommandError, OK, type Reply, SYNTAX_ERROR, subcommandSyntax, Verbatim } from '../reply.js';
 import type { Session } from '../session.js';
 import { checkName } from './connection.js';
 
@@ -16,14 +17,19 @@ function describe(client: Client): string {
   );
 }
 
+const TYPES = new Set(['normal', 'pubsub', 'master', 'replica', 'slave']);
+
+function ofType(name: string): (client: Client) => boolean {
+  const type = name.toLowerCase();
+  if (!TYPES.has(type)) throw new CommandError(`ERR Unknown client type '${printed(name)}'`);
+  return (client) => type === (client.subscriptions > 0 ? 'pubsub' : 'normal');
+}
+
 function list(client: Client, args: Args): Reply {
   let shown: Client[] = [...client.engine.sessions.values()];
   if (args.count > 2) {
     if (args.is(2, 'TYPE') && args.count === 4) {
-      const type = args.text(3).toLowerCase();
-      if (!['normal', 'pubsub', 'master', 'replica', 'slave'].includes(type))
-        throw new CommandError(`ERR Unknown client type '${args.text(3)}'`);
-      shown = shown.filter((other) => type === (other.subscriptions > 0 ? 'pubsub' : 'normal'));
+      shown = shown.filter(ofType(args.text(3)));
     } else if (args.is(2, 'ID') && args.count > 3) {
       const ids = args.texts(3).map((_, index) => args.int(3 + index, 'ERR Invalid client ID'));
       shown = ids.flatMap((id) => client.engine.sessions.get(id) ?? []);
@@ -51,7 +57,7 @@ function kill(client: Client, args: Args): Reply {
       tests.push((session) => session.id === id);
     } else if (args.is(at, 'ADDR')) tests.push((session) => session.address === value);
     else if (args.is(at, 'LADDR')) tests.push(() => value === '127.0.0.1:0');
-    else if (args.is(at, 'TYPE')) tests.push((session) => value.toLowerCase() === (session.subscriptions > 0 ? 'pubsub' : 'normal'));
+    else if (args.is(at, 'TYPE')) tests.push(ofType(value));
     else if (args.is(at, 'USER')) tests.push(() => value === 'default');
     else if (args.is(at, 'SKIPME')) {
       if (value.toLowerCase() !== 'yes' && value.toLowerCase() !== 'no') throw SYNTAX_ERROR;
@@ -68,10 +74,11 @@ function kill(client: Client, args: Args): Reply {
 }
 
 function unblock(client: Client, args: Args): Reply {
-  const id = args.int(2);
-  const withError = args.count > 3 && args.is(3, 'ERROR');
-  if (args.count > 3 && !withError && !args.is(3, 'TIMEOUT'))
+  if (args.count > 4) throw subcommandSyntax(args.text(1), 'CLIENT');
+  const withError = args.count === 4 && args.is(3, 'ERROR');
+  if (args.count === 4 && !withError && !args.is(3, 'TIMEOUT'))
     throw new CommandError('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
+  const id = args.int(2);
   const blocked = client.engine.sessions.get(id)?.blocked;
   if (blocked === undefined) return 0;
   blocked.end(withError ? new CommandError('UNBLOCKED client unblocked via CLIENT UNBLOCK') : blocked.onTimeout);
@@ -85,7 +92,7 @@ function setName(client: Client, args: Args): Reply {
 }
 
 function pause(client: Client, args: Args): Reply {
-  if (args.count > 4) throw new CommandError(`ERR unknown subcommand or wrong number of arguments for '${args.text(1)}'. Try CLIENT HELP.`);
+  if (args.count > 4) throw subcommandSyntax(args.text(1), 'CLIENT');
   const writes = args.is(3, 'WRITE');
   if (args.count === 4 && !writes && !args.is(3, 'ALL')) throw new CommandError('ERR CLIENT PAUSE mode must be WRITE or ALL');
   const timeout = args.int(2, 'ERR timeout is not an integer or out of range');

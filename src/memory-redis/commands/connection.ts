@@ -37,18 +37,17 @@ function hello(client: Client, args: Args): Reply {
     protocol = version;
     at = 2;
   }
-  let name: string | undefined;
   for (; at < args.count; at += 1) {
     if (args.is(at, 'AUTH') && at + 2 < args.count) {
       authenticate(args.text(at + 1));
       at += 2;
     } else if (args.is(at, 'SETNAME') && at + 1 < args.count) {
-      name = args.text(at + 1);
-      checkName(name);
+      // At once, whatever is wrong further on.
+      checkName(args.text(at + 1));
+      client.name = args.text(at + 1);
       at += 1;
     } else throw new CommandError(`ERR Syntax error in HELLO option '${printed(args.text(at))}'`);
   }
-  if (name !== undefined) client.name = name;
   client.protocol = protocol;
   return new MapReply([
     'server',

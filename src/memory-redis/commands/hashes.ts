@@ -4,7 +4,7 @@ import { HashValue } from '../collections.js';
 import { type CommandSpec, command, ONE_KEY } from '../command-table.js';
 import { addIntegers, parseInteger } from '../numbers.js';
 import { CommandError, MapReply, OK, type Reply, SYNTAX_ERROR, wrongArity } from '../reply.js';
-import { repeats } from './repeats.js';
+import { choose, firstOf } from './repeats.js';
 import { scanElements } from './scan.js';
 
 function writable(client: Client, key: string): HashValue {
@@ -82,12 +82,8 @@ function hrandfield(client: Client, args: Args): Reply {
   if (args.count > 4 || (args.count === 4 && !args.is(3, 'WITHVALUES'))) throw SYNTAX_ERROR;
   const hash = client.db.hash(args.text(1));
   if (hash === undefined) return count === undefined ? null : [];
-  const pairs = [...hash.fields];
-  if (count === undefined) return (pairs[0] as [string, string])[0];
-  const chosen =
-    count >= 0
-      ? pairs.slice(0, count)
-      : Array.from({ length: repeats(count) }, (_, index) => pairs[index % pairs.length] as [string, string]);
+  if (count === undefined) return firstOf(hash.fields.keys(), 1)[0] as string;
+  const chosen = choose(hash.fields, count);
   if (args.count === 3) return chosen.map(([field]) => field);
   return client.protocol === 3 ? chosen : chosen.flat();
 }

@@ -4,7 +4,7 @@ import type { Client } from '../client-state.js';
 import { HashValue, ListValue, SetValue } from '../collections.js';
 import { ALL_KEYS, type CommandSpec, command, NO_KEYS, ONE_KEY } from '../command-table.js';
 import type { Database, Value } from '../database.js';
-import { globMatches } from '../glob.js';
+import { GlobBudget, globMatches } from '../glob.js';
 import { parseInteger } from '../numbers.js';
 import { CommandError, NO_SUCH_KEY, OK, type Reply, Status, SYNTAX_ERROR } from '../reply.js';
 import { SortedSet } from '../sorted-set.js';
@@ -80,20 +80,23 @@ function persist(client: Client, args: Args): Reply {
   return 1;
 }
 
-function live(db: Database): string[] {
-  return [...db.keys()].filter((key) => db.get(key) !== undefined);
+function keys({ db }: Client, args: Args): Reply {
+  const pattern = args.text(1);
+  const budget = new GlobBudget();
+  return [...db.keys()].filter((key) => db.get(key) !== undefined && globMatches(pattern, key, budget));
 }
 
 function scan(client: Client, args: Args): Reply {
   const { db, engine } = client;
   const options = readScan(args, 1, true);
   const { cursor, items } = engine.cursors.scan(db, () => db.keys(), options.cursor, options.count);
-  const keys = items.filter((key) => {
-    if (options.match !== undefined && !globMatches(options.match, key)) return false;
+  const budget = new GlobBudget();
+  const found = items.filter((key) => {
+    if (options.match !== undefined && !globMatches(options.match, key, budget)) return false;
     const value = db.get(key);
     return value !== undefined && (options.type === undefined || options.type === typeName(value));
   });
-  return [cursor, keys];
+  return [cursor, found];
 }
 
 function rename(onlyNew: boolean) {
@@ -135,6 +138,7 @@ function copy(client: Client, args: Args): Reply {
   const value = client.db.get(from);
   if (value === undefined || (!replace && target.get(to) !== undefined)) return 0;
   const at = client.db.expiry(from);
+  client.engine.checkRoom(client.db.estimatedBytes(from, value));
   target.set(to, copyValue(value));
   if (at !== undefined) target.setExpiry(to, at);
   return 1;
@@ -186,14 +190,19 @@ function object(shape: (value: Value) => Reply) {
   };
 }
 
+const NO_FREQUENCY = new CommandError(
+  'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.',
+);
+
 /** Redis shares the objects of small integers, and counts no references to those. */
 function references(value: Value): number {
   return typeof value === 'string' && /^(0|[1-9]\d{0,3})$/.test(value) ? 2_147_483_647 : 1;
 }
 
 function memoryUsage(client: Client, args: Args): Reply {
-  if (args.count > 3 && (args.count !== 5 || !args.is(3, 'SAMPLES'))) throw SYNTAX_ERROR;
-  if (args.count === 5 && args.int(4) < 0) throw SYNTAX_ERROR;
+  for (let at = 3; at < args.count; at += 2) {
+    if (!args.is(at, 'SAMPLES') || at + 1 >= args.count || args.int(at + 1) < 0) throw SYNTAX_ERROR;
+  }
   const key = args.text(2);
   const value = client.db.get(key);
   return value === undefined ? null : client.db.estimatedBytes(key, value);
@@ -207,7 +216,7 @@ export const keyCommands: readonly CommandSpec[] = [
   command('exists', -2, 'readonly fast', ALL_KEYS, exists),
   command('touch', -2, 'readonly fast', ALL_KEYS, exists),
   command('type', 2, 'readonly fast', ONE_KEY, (client, args) => new Status(typeName(client.db.get(args.text(1))))),
-  command('keys', 2, 'readonly', NO_KEYS, (client, args) => live(client.db).filter((key) => globMatches(args.text(1), key))),
+  command('keys', 2, 'readonly', NO_KEYS, keys),
   command('scan', -2, 'readonly', NO_KEYS, scan),
   command('randomkey', 1, 'readonly', NO_KEYS, randomKey),
   command('rename', 3, 'write', [1, 2, 1], rename(false)),
@@ -257,11 +266,13 @@ export const keyCommands: readonly CommandSpec[] = [
       [2, 2, 1],
       object(() => 0),
     ),
-    command('object|freq', 3, 'readonly', [2, 2, 1], () => {
-      throw new CommandError(
-        'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.',
-      );
-    }),
+    command(
+      'object|freq',
+      3,
+      'readonly',
+      [2, 2, 1],
+      object(() => NO_FREQUENCY),
+    ),
   ]),
   command('memory', -2, '', NO_KEYS, never, [command('memory|usage', -3, 'readonly', [2, 2, 1], memoryUsage)]),
 ];

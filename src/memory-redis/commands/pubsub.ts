@@ -1,8 +1,8 @@
 import type { Args } from '../args.js';
 import type { Client } from '../client-state.js';
 import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
-import { globMatches } from '../glob.js';
-import { Frames, Push, type Reply, SYNTAX_ERROR } from '../reply.js';
+import { GlobBudget, globMatches } from '../glob.js';
+import { Frames, Push, type Reply, SYNTAX_ERROR, subcommandSyntax } from '../reply.js';
 
 function subscribe(kind: 'subscribe' | 'psubscribe') {
   return (client: Client, args: Args): Reply => {
@@ -33,7 +33,11 @@ function unsubscribe(kind: 'unsubscribe' | 'punsubscribe') {
 
 function channels(client: Client, args: Args): Reply {
   const all = [...client.engine.pubsub.channels.keys()];
-  return args.count > 2 ? all.filter((channel) => globMatches(args.text(2), channel)) : all;
+  if (args.count > 3) throw subcommandSyntax(args.text(1), 'PUBSUB');
+  if (args.count === 2) return all;
+  const pattern = args.text(2);
+  const budget = new GlobBudget();
+  return all.filter((channel) => globMatches(pattern, channel, budget));
 }
 
 function numsub(client: Client, args: Args): Reply {
@@ -52,7 +56,10 @@ export const pubsubCommands: readonly CommandSpec[] = [
     command('pubsub|channels', -2, 'pubsub loading stale', NO_KEYS, channels),
     command('pubsub|numsub', -2, 'pubsub loading stale', NO_KEYS, numsub),
     command('pubsub|numpat', 2, 'pubsub loading stale', NO_KEYS, (client) => client.engine.pubsub.patterns.size),
-    command('pubsub|shardchannels', -2, 'pubsub loading stale', NO_KEYS, () => []),
+    command('pubsub|shardchannels', -2, 'pubsub loading stale', NO_KEYS, (_, args) => {
+      if (args.count > 3) throw subcommandSyntax(args.text(1), 'PUBSUB');
+      return [];
+    }),
     command('pubsub|shardnumsub', -2, 'pubsub loading stale', NO_KEYS, (_, args) => args.texts(2).flatMap((channel) => [channel, 0])),
   ]),
 ];

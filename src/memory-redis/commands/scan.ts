@@ -1,6 +1,6 @@
 import type { Args } from '../args.js';
 import type { Client } from '../client-state.js';
-import { globMatches } from '../glob.js';
+import { GlobBudget, globMatches } from '../glob.js';
 import { CommandError, type Reply, SYNTAX_ERROR } from '../reply.js';
 
 const DEFAULT_COUNT = 10;
@@ -56,6 +56,7 @@ export function scanElements<T>(
   const count = collection.size <= WHOLE_BELOW ? Math.max(options.count, WHOLE_BELOW) : options.count;
   const { cursor, items } = client.engine.cursors.scan(collection, () => collection[Symbol.iterator](), options.cursor, count);
   const shown: Reply[] = [];
-  for (const item of items) if (options.match === undefined || globMatches(options.match, name(item))) shown.push(...show(item));
+  const budget = new GlobBudget();
+  for (const item of items) if (options.match === undefined || globMatches(options.match, name(item), budget)) shown.push(...show(item));
   return [cursor, shown];
 }

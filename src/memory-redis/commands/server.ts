@@ -1,6 +1,7 @@
-import type { Args } from '../args.js';
+import { Args } from '../args.js';
 import type { Client } from '../client-state.js';
-import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
+import { keyPositions } from '../command-keys.js';
+import { arityFits, type CommandSpec, command, NO_KEYS } from '../command-table.js';
 import { CommandError, MapReply, OK, type Reply, SetReply, Status, SYNTAX_ERROR, Verbatim } from '../reply.js';
 import { infoText } from './info.js';
 
@@ -23,7 +24,7 @@ function configGet(client: Client, args: Args): Reply {
 
 function configSet(client: Client, args: Args): Reply {
   const { settings } = client.engine;
-  if (args.count % 2 === 1) throw new CommandError("ERR wrong number of arguments for 'config|set' command");
+  if (args.count % 2 === 1) throw SYNTAX_ERROR;
   const changes: [string, string][] = [];
   for (let at = 2; at < args.count; at += 2) {
     const name = args.text(at).toLowerCase();
@@ -68,6 +69,18 @@ function commandDocs(client: Client, args: Args): Reply {
   return new MapReply(specs.flatMap((spec) => [spec.name, new MapReply(['summary', '', 'since', '1.0.0', 'group', 'generic'])]));
 }
 
+function getKeys(client: Client, args: Args): Reply {
+  const request = Args.of(args.texts(2));
+  let spec = client.engine.table.find(request);
+  if (spec?.subcommands !== undefined && request.count > 1) spec = spec.subcommands.get(request.upper(1));
+  if (spec === undefined) throw new CommandError('ERR Invalid command specified');
+  if (spec.keys[0] === 0 && !spec.flags.has('movablekeys')) throw new CommandError('ERR The command has no key arguments');
+  if (!arityFits(spec, request.count)) throw new CommandError('ERR Invalid number of arguments specified for command');
+  const positions = keyPositions(spec, request);
+  if (positions.length === 0 && !spec.flags.has('no_mandatory_keys')) throw new CommandError('ERR Invalid arguments specified for command');
+  return positions.map((at) => request.text(at));
+}
+
 function wait(_: Client, args: Args): Reply {
   args.int(1);
   if (args.int(2, 'ERR timeout is not an integer or out of range') < 0) throw new CommandError('ERR timeout is negative');
@@ -97,6 +110,7 @@ export const serverCommands: readonly CommandSpec[] = [
   command('command', -1, 'loading stale', NO_KEYS, (client) => [...client.engine.table.all()].map(describe), [
     command('command|count', 2, 'loading stale', NO_KEYS, (client) => client.engine.table.size),
     command('command|info', -2, 'loading stale', NO_KEYS, commandInfo),
+    command('command|getkeys', -4, 'loading stale', NO_KEYS, getKeys),
     command('command|docs', -2, 'loading stale', NO_KEYS, commandDocs),
     command('command|list', -2, 'loading stale', NO_KEYS, (client) => [...client.engine.table.all()].map((spec) => spec.name)),
   ]),

@@ -2,8 +2,8 @@ import type { Args } from '../args.js';
 import type { Client } from '../client-state.js';
 import { SetValue } from '../collections.js';
 import { ALL_KEYS, type CommandSpec, command, ONE_KEY } from '../command-table.js';
-import { CommandError, type Reply, SetReply, wrongArity } from '../reply.js';
-import { repeats } from './repeats.js';
+import { CommandError, type Reply, SetReply, SYNTAX_ERROR } from '../reply.js';
+import { choose, firstOf } from './repeats.js';
 import { scanElements } from './scan.js';
 
 function store(client: Client, key: string, set: SetValue): void {
@@ -73,7 +73,9 @@ function combine(how: Combine) {
 
 function combineInto(how: Combine) {
   return (client: Client, args: Args): Reply => {
-    const result = how(args.texts(2).map((key) => client.db.members(key)?.members));
+    const sets = args.texts(2).map((key) => client.db.members(key));
+    client.engine.checkRoom(sets.reduce((sum, set) => sum + (set?.bytes ?? 0), 0));
+    const result = how(sets.map((set) => set?.members));
     const target = args.text(1);
     client.db.remove(target);
     if (result.size === 0) return 0;
@@ -87,26 +89,23 @@ function combineInto(how: Combine) {
 /** Chance has no place here: the members come in the order in which they were added. */
 function spop(client: Client, args: Args): Reply {
   const key = args.text(1);
-  if (args.count > 3) throw wrongArity('spop');
+  if (args.count > 3) throw SYNTAX_ERROR;
   const count = args.count === 3 ? args.int(2, 'ERR value is out of range, must be positive') : 1;
   if (count < 0) throw new CommandError('ERR value is out of range, must be positive');
   const set = client.db.members(key);
   if (set === undefined) return args.count === 3 ? new SetReply([]) : null;
-  const taken = [...set.members].slice(0, count);
+  const taken = firstOf(set.members, count);
   for (const member of taken) set.delete(member);
   if (taken.length > 0) store(client, key, set);
   return args.count === 3 ? new SetReply(taken) : (taken[0] as string);
 }
 
 function srandmember(client: Client, args: Args): Reply {
-  if (args.count > 3) throw wrongArity('srandmember');
+  if (args.count > 3) throw SYNTAX_ERROR;
   const count = args.count === 3 ? args.int(2) : undefined;
   const set = client.db.members(args.text(1));
   if (set === undefined) return count === undefined ? null : [];
-  const members = [...set.members];
-  if (count === undefined) return members[0] as string;
-  if (count >= 0) return members.slice(0, count);
-  return Array.from({ length: repeats(count) }, (_, index) => members[index % members.length] as string);
+  return count === undefined ? (firstOf(set.members, 1)[0] as string) : choose(set.members, count);
 }
 
 function smismember(client: Client, args: Args): Reply {

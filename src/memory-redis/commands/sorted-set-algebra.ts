@@ -4,7 +4,7 @@ import { SetValue } from '../collections.js';
 import { type CommandSpec, command, NO_KEYS, ONE_KEY } from '../command-table.js';
 import { CommandError, Double, type Reply, SYNTAX_ERROR, WRONG_TYPE } from '../reply.js';
 import { type Scored, SortedSet } from '../sorted-set.js';
-import { repeats } from './repeats.js';
+import { choose } from './repeats.js';
 import { showScored, storeScored } from './sorted-set-ranges.js';
 
 type Operation = 'union' | 'inter' | 'diff';
@@ -119,13 +119,16 @@ function cardinality(
     if (count < 1) throw badKeys ?? new CommandError(`ERR at least 1 input key is needed for '${name}' command`);
     if (count > args.count - 2)
       throw name === 'sintercard' ? new CommandError("ERR Number of keys can't be greater than number of args") : SYNTAX_ERROR;
+    const read = (): ReturnType<typeof sets> => sets(client, args.texts(2, 2 + count));
+    // A key of another type is found before an option that makes no sense by one of the two, and after it by the other.
+    const first = name === 'zintercard' ? read() : undefined;
     let limit = 0;
     for (let at = 2 + count; at < args.count; at += 2) {
       if (!args.is(at, 'LIMIT') || at + 1 >= args.count) throw SYNTAX_ERROR;
       limit = args.int(at + 1, BAD_LIMIT);
       if (limit < 0) throw BAD_LIMIT;
     }
-    const all = sets(client, args.texts(2, 2 + count));
+    const all = first ?? read();
     let common = 0;
     for (const member of all[0]?.keys() ?? []) {
       if (!all.every((set) => set?.has(member))) continue;
@@ -142,10 +145,8 @@ function zrandmember(client: Client, args: Args): Reply {
   if (args.count > 4 || (args.count === 4 && !args.is(3, 'WITHSCORES'))) throw SYNTAX_ERROR;
   const set = client.db.sorted(args.text(1));
   if (set === undefined) return count === undefined ? null : [];
-  const items = set.slice(0, set.size);
-  if (count === undefined) return (items[0] as Scored).member;
-  const chosen =
-    count >= 0 ? items.slice(0, count) : Array.from({ length: repeats(count) }, (_, index) => items[index % items.length] as Scored);
+  if (count === undefined) return (set.slice(0, 1)[0] as Scored).member;
+  const chosen = choose(set.slice(0, Math.abs(count)), count);
   if (args.count === 4 && client.protocol === 3) return chosen.map(({ member, score }) => [member, new Double(score)]);
   return showScored(client, chosen, args.count === 4);
 }

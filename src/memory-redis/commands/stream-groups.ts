@@ -4,7 +4,7 @@ import type { Client } from '../client-state.js';
 import { type CommandSpec, command, NO_KEYS, ONE_KEY } from '../command-table.js';
 import { ConsumerGroup, GROUP_BYTES, PENDING_BYTES, type Pending } from '../consumer-group.js';
 import { addIntegers, type Int64 } from '../numbers.js';
-import { CommandError, NULL_ARRAY, OK, type Reply, SYNTAX_ERROR } from '../reply.js';
+import { CommandError, NULL_ARRAY, OK, type Reply, SYNTAX_ERROR, subcommandSyntax } from '../reply.js';
 import { Stream } from '../stream.js';
 import { compareIds, formatId, HIGHEST_ID, LOWEST_ID, parseBound, parseId, type StreamId, tryParseId } from '../stream-id.js';
 
@@ -15,10 +15,6 @@ const KEY_NEEDED = new CommandError(
 /** How many pending entries XAUTOCLAIM looks at for each one it may claim. */
 const ATTEMPTS_FACTOR = 10;
 const LARGEST_AUTOCLAIM_COUNT = 2 ** 63 / 16 - 1024;
-
-function subcommandSyntax(args: Args, of: string): CommandError {
-  return new CommandError(`ERR unknown subcommand or wrong number of arguments for '${printed(args.text(1))}'. Try ${of} HELP.`);
-}
 
 interface GroupOptions {
   create: boolean;
@@ -34,7 +30,7 @@ function readGroupOptions(args: Args): GroupOptions {
       const count = args.int64(at);
       if (count < -1) throw new CommandError('ERR value for ENTRIESREAD must be positive or -1');
       options.entriesRead = count === -1 ? undefined : count;
-    } else throw subcommandSyntax(args, 'XGROUP');
+    } else throw subcommandSyntax(args.text(1), 'XGROUP');
   }
   return options;
 }
@@ -155,9 +151,9 @@ function xpending(client: Client, args: Args): Reply {
   const list = consumerName === undefined ? group.pending : group.consumers.get(consumerName)?.pending;
   if (list === undefined) return [];
   const { now } = client.engine;
-  return list
-    .range(start, end)
-    .filter(({ deliveredAt }) => idle === 0 || now - deliveredAt >= idle)
+  const waiting =
+    idle === 0 ? list.range(start, end, count) : list.range(start, end).filter(({ deliveredAt }) => now - deliveredAt >= idle);
+  return waiting
     .slice(0, count)
     .map(({ id, consumer, deliveredAt, deliveries }) => [formatId(id), consumer.name, Math.max(0, now - deliveredAt), deliveries]);
 }

@@ -4,7 +4,7 @@ import { type CommandSpec, command, ONE_KEY } from '../command-table.js';
 import { type Int64, parseUnsigned } from '../numbers.js';
 import { CommandError, NO_SUCH_KEY, NULL_ARRAY, OK, type Reply, SYNTAX_ERROR, wrongArity } from '../reply.js';
 import { Stream } from '../stream.js';
-import { compareIds, formatId, HIGHEST_ID, INVALID_ID, LOWEST_ID, nextId, parseBound, parseId, type StreamId } from '../stream-id.js';
+import { compareIds, HIGHEST_ID, INVALID_ID, LOWEST_ID, nextId, parseBound, parseId, type StreamId } from '../stream-id.js';
 import { readTrim, type Trim, trim } from './stream-trim.js';
 
 const TOO_SMALL = new CommandError('ERR The ID specified in XADD is equal or smaller than the target stream top item');
@@ -69,11 +69,11 @@ function xadd(client: Client, args: Args): Reply {
   if (compareIds(stream.lastId, HIGHEST_ID) === 0) throw EXHAUSTED;
   const id = chooseId(wanted, stream.lastId, client.engine.now);
   if (compareIds(id, stream.lastId) <= 0) throw TOO_SMALL;
-  stream.append(id, args, at + 1);
+  const text = stream.append(id, args, at + 1);
   if (rule !== undefined) trim(stream, rule);
   if (found === undefined) client.db.set(key, stream);
   else client.db.changed(key, stream);
-  return formatId(id);
+  return text;
 }
 
 function withLimit(rule: Trim, limit: number): Trim {

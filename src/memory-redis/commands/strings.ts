@@ -1,4 +1,6 @@
+import { constants } from 'node:buffer';
 import type { Args } from '../args.js';
+import { writeLatin1 } from '../bytes.js';
 import type { Client } from '../client-state.js';
 import { ALL_KEYS, type CommandSpec, command, ONE_KEY } from '../command-table.js';
 import { addIntegers, type Int64, parseInteger } from '../numbers.js';
@@ -7,7 +9,10 @@ import { deadline, type ExpiryUnit, isExpiryUnit } from './expiry-times.js';
 
 const WOULD_OVERFLOW = new CommandError('ERR increment or decrement would overflow');
 const TOO_LONG = new CommandError('ERR string exceeds maximum allowed size (proto-max-bulk-len)');
-const LONGEST_STRING_BYTES = 512 * 1024 * 1024;
+/** Redis' limit is 512 MiB; JavaScript's own is 24 characters less. */
+const LONGEST_STRING_BYTES = Math.min(512 * 1024 * 1024, constants.MAX_STRING_LENGTH);
+/** A string made of pieces is made one again after so many of its parts have been added. */
+const PIECES = 64;
 
 interface SetOptions {
   /** Which word says when, and in what. It is read after all other options: a syntax error further on comes first. */
@@ -27,7 +32,8 @@ function readOptions(args: Args, from: number, of: 'set' | 'getex'): SetOptions 
     else if (of === 'set' && word === 'GET') options.get = true;
     else if (of === 'set' && word === 'KEEPTTL' && options.expiry === undefined) options.keepTtl = true;
     else if (of === 'getex' && word === 'PERSIST' && options.expiry === undefined) options.persist = true;
-    else if (isExpiryUnit(word) && at + 1 < args.count && options.expiry === undefined && !options.keepTtl && !options.persist) {
+    else if (isExpiryUnit(word) && at + 1 < args.count && (options.expiry?.unit ?? word) === word && !options.keepTtl && !options.persist) {
+      // The same word may come again, and the last one counts.
       at += 1;
       options.expiry = { unit: word, at };
     } else throw SYNTAX_ERROR;
@@ -96,10 +102,24 @@ function append(client: Client, args: Args): Reply {
   const key = args.text(1);
   const old = db.string(key) ?? '';
   if (old.length + args.length(2) > LONGEST_STRING_BYTES) throw TOO_LONG;
-  const value = old + args.text(2);
+  const value = joined(old, args.text(2));
   db.set(key, value, true);
   return value.length;
 }
+
+/**
+ * JavaScript keeps a sum of strings as a tree of its parts. Values that grow by a byte at a time would take many times their length:
+ * the tree is made one string again each time that it has grown by a part of itself, so that all the copying is in proportion to the length.
+ */
+function joined(old: string, more: string): string {
+  const value = old + more;
+  const step = Math.max(PIECES, 2 ** Math.floor(Math.log2(value.length || 1)) / PIECES);
+  // Reading a character of it is not enough; whatever takes the bytes needs them in one piece.
+  if (Math.floor(value.length / step) !== Math.floor(old.length / step)) writeLatin1(FLATTENED, value, 0);
+  return value;
+}
+
+const FLATTENED = Buffer.alloc(PIECES);
 
 function setrange(client: Client, args: Args): Reply {
   const { db } = client;
@@ -107,6 +127,7 @@ function setrange(client: Client, args: Args): Reply {
   const offset = args.int(2);
   if (offset < 0) throw new CommandError('ERR offset is out of range');
   const old = db.string(key);
+  client.engine.checkRoom(Math.max(0, offset - (old?.length ?? 0)));
   const part = args.text(3);
   if (part === '') return old?.length ?? 0;
   if (offset + part.length > LONGEST_STRING_BYTES) throw TOO_LONG;

@@ -1,4 +1,4 @@
-import { type Client, HELD_OVERHEAD_BYTES } from '../client-state.js';
+import type { Client } from '../client-state.js';
 import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
 import { CommandError, InProtocol, NULL_ARRAY, OK, type Reply } from '../reply.js';
 
@@ -53,10 +53,7 @@ export const transactionCommands: readonly CommandSpec[] = [
     for (const key of args.texts(1)) {
       // A key whose time is over already does not count as changed when it goes.
       client.db.get(key);
-      if (client.watched.some((watched) => watched.db === client.db && watched.key === key)) continue;
-      client.watched.push({ db: client.db, key });
-      client.charge(key.length + HELD_OVERHEAD_BYTES);
-      client.db.watch(key, client);
+      client.watch(key);
     }
     return OK;
   }),

@@ -3,7 +3,8 @@ import { printed } from '../bytes.js';
 import type { Client } from '../client-state.js';
 import { type CommandSpec, command, NO_KEYS } from '../command-table.js';
 import type { ConsumerGroup } from '../consumer-group.js';
-import { CommandError, MapReply, NO_SUCH_KEY, type Reply, SYNTAX_ERROR } from '../reply.js';
+import { wrapped } from '../numbers.js';
+import { CommandError, MapReply, NO_SUCH_KEY, type Reply, SYNTAX_ERROR, subcommandSyntax } from '../reply.js';
 import type { Stream } from '../stream.js';
 import { formatId, HIGHEST_ID, LOWEST_ID } from '../stream-id.js';
 import { byName } from './stream-groups.js';
@@ -30,7 +31,7 @@ function showStream(client: Client, args: Args): Reply {
     'max-deleted-entry-id',
     formatId(found.maxDeletedId),
     'entries-added',
-    found.entriesAdded,
+    wrapped(found.entriesAdded),
     'recorded-first-entry-id',
     formatId(found.firstId),
   ];
@@ -47,7 +48,7 @@ function showStream(client: Client, args: Args): Reply {
 /** How much of everything `FULL [COUNT n]` asks for. */
 function readFull(args: Args): number {
   if (!args.is(3, 'FULL') || (args.count !== 4 && (args.count !== 6 || !args.is(4, 'COUNT')))) {
-    throw new CommandError(`ERR unknown subcommand or wrong number of arguments for '${printed(args.text(1))}'. Try XINFO HELP.`);
+    throw subcommandSyntax(args.text(1), 'XINFO');
   }
   if (args.count === 4) return DEFAULT_COUNT;
   const count = args.int(5);

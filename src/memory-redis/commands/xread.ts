@@ -6,6 +6,7 @@ import { type ConsumerGroup, PENDING_BYTES } from '../consumer-group.js';
 import { CommandError, MapReply, NULL_ARRAY, RawArray, type Reply, SYNTAX_ERROR } from '../reply.js';
 import { Stream } from '../stream.js';
 import { compareIds, formatId, HIGHEST_ID, LOWEST_ID, nextId, parseId, type StreamId } from '../stream-id.js';
+import { block } from '../waiting.js';
 
 /** Where the reading of one stream begins. `NEW` is what no consumer of the group has been given yet. */
 type From = StreamId | 'NEW';
@@ -52,7 +53,7 @@ function read(name: 'XREAD' | 'XREADGROUP') {
       return [name, 'GROUP', request.group ?? '', request.consumer, ...options, 'STREAMS', key, '>'];
     };
     const keys = request.streams.map(({ key }) => key);
-    return client.engine.block(client, {
+    return block(client, {
       command: name.toLowerCase(),
       keys,
       timeout: request.timeout,

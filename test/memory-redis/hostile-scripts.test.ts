@@ -1,0 +1,67 @@
+import test from 'ava';
+import { createMemoryRedis } from '../../src/memory-redis/index.js';
+
+/** Scripts that would take for ever, or all memory, and what is said of them. */
+const BOMBS: Readonly<Record<string, readonly [script: string, error: RegExp]>> = {
+  'an endless loop': ['while true do end', /^ERR the script ran too long/],
+  'an endless loop that catches what ends it': [
+    'while true do pcall(function() while true do end end) end',
+    /^ERR the script ran too long/,
+  ],
+  'a pattern with many ways to match': [
+    'return string.find(string.rep("a", 2000), ".-.-.-.-b")',
+    /^ERR the script ran too long: matching this pattern/,
+  ],
+  'a pattern with many options': [
+    'return ("a"):rep(40):match(("a?"):rep(40) .. ("a"):rep(40))',
+    /^ERR the script ran too long: matching this pattern/,
+  ],
+  'a pattern that is caught': ['while true do pcall(string.gsub, ("a"):rep(9999), ".-.-b", "") end', /^ERR the script ran too long/],
+  'a string too large': ['return #string.rep("x", 2^31 - 1)', /^ERR the script engine gave up/],
+  'tables without end': ['local t = {} for i = 1, 1e9 do t[i] = {} end', /^ERR the script engine gave up/],
+  'JSON nested without end': ['return cjson.decode(string.rep("[", 100000))', /^ERR the script engine gave up/],
+  'a call without end': ['local function f() return 1 + f() end return f()', /stack overflow/],
+  'a reply that holds itself': ['local t = {} t[1] = t return t', /^ERR reached lua stack limit/],
+};
+
+test('a script that would take for ever, or all memory, is ended, and the next one runs', async (t) => {
+  const redis = createMemoryRedis();
+  const client = redis.client();
+  for (const [name, [script, message]] of Object.entries(BOMBS)) {
+    await t.throwsAsync(client.eval(script, 0), { message }, name);
+    t.is(await client.eval('return 1', 0), 1, name);
+  }
+  await redis.close();
+});
+
+test('no script reaches what another one is made of', async (t) => {
+  const redis = createMemoryRedis();
+  const [victim, hostile] = [redis.client(), redis.client()];
+  const sha = String(await victim.script('LOAD', 'return "mine"'));
+  t.is(await victim.evalsha(sha, 0), 'mine');
+  const found = await hostile.eval(
+    `local names = {}
+     for _, of in ipairs({ getmetatable(_G), getmetatable(''), _G, string, coroutine, redis }) do
+       for name in pairs(of) do if name == 'compile' or name == 'run' or name == 'reset' then names[#names + 1] = name end end
+     end
+     return names`,
+    0,
+  );
+  t.deepEqual(found, []);
+  t.is(await victim.evalsha(sha, 0), 'mine');
+  await redis.close();
+});
+
+test('a script cannot make several replies of one', async (t) => {
+  const redis = createMemoryRedis();
+  const client = redis.client();
+  const replies = await Promise.all([
+    client.eval('return redis.status_reply("OK\\r\\n+mine\\r\\n")', 0),
+    client.echo('yours'),
+    client.eval('return { ok = "a\\nb" }', 0),
+    t.throwsAsync(client.eval('return redis.error_reply("BAD a\\r\\n+mine")', 0), { message: 'BAD a  +mine' }),
+    client.echo('yours too'),
+  ]);
+  t.deepEqual([replies[0], replies[1], replies[2], replies[4]], ['OK  +mine  ', 'yours', 'a b', 'yours too']);
+  await redis.close();
+});
