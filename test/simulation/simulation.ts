@@ -4,6 +4,7 @@ import type { StartOptions } from '../../src/index.js';
 import { Args } from '../../src/memory-redis/args.js';
 import { InternalClient } from '../../src/memory-redis/internal-client.js';
 import type { Reply } from '../../src/memory-redis/reply.js';
+import { resolve } from '../../src/memory-redis/request-check.js';
 import { VirtualClock } from '../../src/testing.js';
 import { Chance } from './chance.js';
 import { Faults } from './faults.js';
@@ -98,7 +99,7 @@ export class Simulation {
   readonly peek = (...words: string[]): Reply => {
     const { engine } = this.store;
     const args = Args.of(words);
-    return engine.resolve(engine.table.find(args), args).run(this.#peeker, args);
+    return resolve(engine.table.find(args), args).run(this.#peeker, args);
   };
 
   /** A node begins to start. */
