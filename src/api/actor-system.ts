@@ -161,7 +161,7 @@ export class ActorSystem implements AsyncDisposable {
     return this.#node.signals.observable;
   }
 
-  /** Messages that reached their terminal failure: `list`, `get`. */
+  /** Messages that reached their terminal failure, or wait for somebody to decide: `list`, `get`, `redrive`, `discard`. */
   get deadLetters(): DeadLetters {
     return this.#node.deadLetters;
   }

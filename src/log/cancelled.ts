@@ -56,6 +56,11 @@ export function clearMark(batch: CommitBatch, keys: Keys, { type, shard }: Parti
 
 const PIECE = 500;
 
+/** Only commands are cancelled; a fact that was taken in keeps its id. */
+function isCommand(fields: readonly string[], id: string): boolean {
+  return fieldOf(fields, 'id') === id && (fieldOf(fields, 'kind') ?? 'command') === 'command';
+}
+
 /** Where an unsettled message stands; of what is set aside, behind which key. */
 export type Place = { readonly kind: 'inbox' | 'schedule' } | { readonly kind: 'aside'; readonly key: string };
 
@@ -64,7 +69,7 @@ export async function placeOf(link: Link, keys: Keys, { type, shard }: Partition
   const inbox = async (): Promise<Place | undefined> => {
     for (let from = '-'; ; ) {
       const piece = entriesOf(await link.call('XRANGE', [keys.inbox(type, shard), from, '+', 'COUNT', PIECE]));
-      if (piece.some(({ fields }) => fieldOf(fields, 'id') === id)) return { kind: 'inbox' };
+      if (piece.some(({ fields }) => isCommand(fields, id))) return { kind: 'inbox' };
       const last = piece.at(-1);
       if (last === undefined || piece.length < PIECE) return undefined;
       from = `(${last.id}`;
@@ -73,7 +78,7 @@ export async function placeOf(link: Link, keys: Keys, { type, shard }: Partition
   const quoted = JSON.stringify(id);
   const schedule = async (): Promise<Place | undefined> => {
     const texts = (await link.call('HVALS', [keys.scheduled(type, shard)])) as string[];
-    const found = texts.some((text) => text.includes(quoted) && fieldOf(fromJson(text, 'a scheduled message') as string[], 'id') === id);
+    const found = texts.some((text) => text.includes(quoted) && isCommand(fromJson(text, 'a scheduled message') as string[], id));
     return found ? { kind: 'schedule' } : undefined;
   };
   const aside = async (): Promise<Place | undefined> => {
@@ -81,7 +86,7 @@ export async function placeOf(link: Link, keys: Keys, { type, shard }: Partition
     for (const key of waiting) {
       const texts = (await link.call('LRANGE', [keys.aside(type, shard, key), 0, -1])) as string[];
       const fields = texts.filter((text) => text.includes(quoted)).map((text) => (fromJson(text, 'a message set aside') as unknown[])[2]);
-      if (fields.some((one) => Array.isArray(one) && fieldOf(one as string[], 'id') === id)) return { kind: 'aside', key };
+      if (fields.some((one) => Array.isArray(one) && isCommand(one as string[], id))) return { kind: 'aside', key };
     }
     return undefined;
   };

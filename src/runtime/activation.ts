@@ -218,7 +218,7 @@ export class Activation {
     const code = codeOf(error, 'HANDLER_FAILED');
     const directive = choose(error, ownChoice(failure, this.#onFault), directives);
     this.#instance = undefined; // A3
-    if (error instanceof TerminalError) around.host.breaker.succeeded(); // an answer
+    if (error instanceof TerminalError) around.host.breaker.succeeded(held.envelope.type); // an answer
     if (directive === 'resume') {
       if (instance !== undefined && !failure.running) this.#instance = this.#renewed(instance);
       return around.failed(held, code, error.message);
@@ -229,7 +229,7 @@ export class Activation {
       return around.failed(held, code, error.message);
     }
     this.#failure = error;
-    around.host.breaker.failed(this.key);
+    around.host.breaker.failed(this.key, held.envelope.type);
     const { envelope } = held;
     const expired = hasExpired(envelope, around.clock.now());
     if (directive === 'escalate') {
@@ -288,7 +288,7 @@ export class Activation {
       attempt.end();
       const givenUp = around.closing ? attempt.aborted : around.cancellations.has(held);
       if (givenUp) throw new Abandoned('ABANDONED', 'the partition was given up, or the message cancelled');
-      around.host.breaker.succeeded();
+      around.host.breaker.succeeded(envelope.type);
       const resultJson = envelope.kind === 'command' ? (around.behavior.commands.get(envelope.type)?.encodeResult(returned) ?? '') : '';
       const stored = this.#encodeState(instance, attempt);
       this.#instance = instance;

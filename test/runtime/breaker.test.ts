@@ -11,18 +11,20 @@ function stage(failures = 3) {
   const breaker = new Breaker({ failures, probeEvery: 100 }, clock, (open) => changes.push(open ? 'open' : 'closed'));
   const went: string[] = [];
   const go = (name: string): void => void breaker.turn().then((probe) => went.push(`${name} ${probe ? 'probes' : 'goes'}`));
-  const fail = (...keys: string[]): void => keys.forEach((key) => breaker.failed(key));
+  const fail = (...keys: string[]): void => keys.forEach((key) => breaker.failed(key, 'ship'));
   return { clock, breaker, changes, went, go, fail };
 }
 
 test('it opens when different keys fail in a row; one key alone opens nothing, and a success in between begins the row anew', (t) => {
   const { breaker, fail, changes } = stage();
   fail('a', 'a', 'a', 'a', 'b');
-  breaker.succeeded();
+  breaker.succeeded('ship');
   fail('a', 'b');
   t.false(breaker.open);
   fail('c');
   t.true(breaker.open);
+  breaker.succeeded('note');
+  t.true(breaker.open, 'what has not failed says nothing about what has');
   t.deepEqual(changes, ['open']);
 });
 
@@ -43,7 +45,7 @@ test('open, it lets one probe through at a time, a pause after the last one fail
   breaker.leave();
   await clock.settle();
   t.deepEqual(went, ['one probes', 'two probes', 'three probes'], 'a probe that tells nothing costs no pause');
-  breaker.succeeded();
+  breaker.succeeded('ship');
   breaker.leave();
   await clock.settle();
   t.deepEqual(went.at(-1), 'four goes');

@@ -9,7 +9,7 @@ import { Append, listActor } from '../support/shop.js';
 import { type Options, onBoth, type Store } from '../support/stores.js';
 
 const policy = [
-  { name: 's', children: [{ actor: 'list', recoverability: { immediate: 0, delayed: ['200ms' as const], order: 'block' as const } }] },
+  { name: 's', children: [{ actor: 'list', recoverability: { immediate: 0, delayed: ['20s' as const], order: 'block' as const } }] },
 ];
 
 /** `slow` waits until it is aborted or released; `bad` fails once. */
@@ -44,7 +44,7 @@ async function ended({ pass }: Store, system: ActorSystem, messageId: string): P
     () => 'completed',
     (error: { code: string }) => error.code,
   );
-  await pass('2s');
+  await pass('5s');
   return attached;
 }
 
@@ -135,7 +135,7 @@ onBoth(
 onBoth('what waits for a retry is cancelled at once, what is scheduled when its time comes', stage, async (t, store) => {
   const { system } = store;
   const delayed = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'retry-delayed')));
-  const later = await system.tell(Append, { key: 'b', word: 'later' }, { delay: '300ms', track: true });
+  const later = await system.tell(Append, { key: 'b', word: 'later' }, { delay: '4s', track: true });
   const bad = await system.tell(Append, { key: 'a', word: 'bad' }, { track: true });
   await system.tell(Append, { key: 'a', word: 'behind' });
   await delayed;
