@@ -44,11 +44,12 @@ export interface Surroundings {
   readonly running: Set<Attempt>;
   readonly verdicts: Verdicts;
   /** work at a message begins; ends, its commit included */
-  begin(): void;
-  end(): void;
+  readonly inHand: { begin(): void; end(): void };
+  readonly cancellations: { has(held: Held): boolean };
   loadState(key: string): Promise<StoredState | undefined>;
   completed(held: Held, attempt: Attempt, resultJson: string, state: StoredState | undefined): Gathering;
   failed(held: Held, code: string, message: string): Gathering;
+  cancel(held: Held): Gathering;
   deadLetter(held: Held, code: string, error: Error): Gathering;
   wait(held: Held, due: number | 'parked', error: Error): Gathering;
   /** Leaves it in the log, at the head of its key, its attempt counted. */
@@ -120,7 +121,7 @@ export class Activation {
     this.queued.shift();
     this.current = held;
     held.stage = 'begun';
-    around.begin();
+    around.inHand.begin();
     try {
       const gathering = await this.#inTurn(held);
       if (gathering !== undefined && !around.behavior.pipelined) await gathering.done; // A1
@@ -132,7 +133,7 @@ export class Activation {
       if (!around.closing) around.deadLetter(held, 'BROKEN_INVARIANT', error);
     } finally {
       if (probe) around.host.breaker.leave();
-      around.end();
+      around.inHand.end();
     }
   };
 
@@ -140,6 +141,7 @@ export class Activation {
     const { slots } = this.around.host;
     if (!slots.tryTake()) await slots.turn();
     try {
+      if (this.around.cancellations.has(held)) return this.around.cancel(held);
       const suspect = this.around.suspect(held);
       return suspect === undefined ? await this.#amongOthers(held) : await this.#alone(held, suspect);
     } finally {
@@ -182,6 +184,7 @@ export class Activation {
     if (!this.#loaded && around.behavior.stateful) this.#stored = await around.loadState(this.key);
     this.#loaded = true;
     for (;;) {
+      if (around.cancellations.has(held)) return around.cancel(held);
       if (hasExpired(envelope, around.clock.now())) return around.failed(held, 'EXPIRED', expiry(envelope));
       let data: unknown;
       try {
@@ -194,6 +197,10 @@ export class Activation {
       const ended = await this.#attempt(held, data);
       if (!('error' in ended)) return ended;
       if (around.closing && ended.error instanceof Abandoned) return undefined;
+      if (around.cancellations.has(held)) {
+        this.#instance = undefined; // its state is what the handler left
+        return around.cancel(held);
+      }
       around.verdicts.attemptFailed(held, ended.error);
       const gathering = this.#afterFailure(held, ended);
       if (gathering !== 'retry') return gathering;
@@ -279,7 +286,8 @@ export class Activation {
         returned = await this.#withDeadline(returned, attempt, deadline - began, () => (running = false));
       }
       attempt.end();
-      if (around.closing && attempt.aborted) throw new Abandoned('ABANDONED', 'the partition was given up');
+      const givenUp = around.closing ? attempt.aborted : around.cancellations.has(held);
+      if (givenUp) throw new Abandoned('ABANDONED', 'the partition was given up, or the message cancelled');
       around.host.breaker.succeeded();
       const resultJson = envelope.kind === 'command' ? (around.behavior.commands.get(envelope.type)?.encodeResult(returned) ?? '') : '';
       const stored = this.#encodeState(instance, attempt);

@@ -56,7 +56,7 @@ test('it can be turned off', (t) => {
   t.false(breaker.open);
 });
 
-const KEYS = Array.from({ length: 40 }, (_, i) => `k${i}`);
+const KEYS = Array.from({ length: 8 }, (_, i) => `k${i}`);
 
 const policy = (breaker: { failures: number; probeEvery: `${number}ms` }) => [
   { name: 's', children: [{ actor: 'list', breaker, recoverability: { immediate: 1, delayed: ['20ms' as const, '20ms' as const] } }] },
@@ -72,23 +72,23 @@ onBoth(
     }) as ReturnType<typeof listActor> & { away: boolean; calls: () => number };
     List.away = true;
     List.calls = () => calls;
-    return { actors: [List], supervisors: policy({ failures: 5, probeEvery: '50ms' }) };
+    return { actors: [List], supervisors: policy({ failures: 5, probeEvery: '20ms' }) };
   },
-  async (t, { system, pass, clock }, options) => {
+  async (t, { system, pass }, options) => {
     const List = options.actors[0] as unknown as { away: boolean; calls: () => number };
     const seen: string[] = [];
     let probes = 0;
     const many = new Promise<void>((resolve) => {
       system.signals.subscribe(({ kind }) => {
         if (kind.startsWith('breaker')) seen.push(kind);
-        if (kind === 'retry-delayed' && seen.length > 0 && (probes += 1) > 12) resolve();
+        if (kind === 'retry-delayed' && seen.length > 0 && (probes += 1) > 50) resolve();
       });
     });
     for (const key of KEYS) await system.tell(Append, { key, word: 'one' });
     await pass('5s');
     await many;
     t.is(system.supervisors.supervisors[0]?.children[0]?.breaker, 'open');
-    if (clock !== undefined) t.true(List.calls() < KEYS.length + 5 * 3 + 110, `${List.calls()} calls`);
+    t.true(List.calls() > 6 * KEYS.length, 'more often than they may be tried');
     List.away = false;
     const idle = system.idle();
     await pass('5s');
@@ -115,7 +115,7 @@ onBoth(
     system.signals.subscribe(({ kind }) => {
       opened ||= kind === 'breaker-opened';
     });
-    for (const key of KEYS.slice(0, 10)) await system.tell(Append, { key, word: 'one' });
+    for (const key of KEYS) await system.tell(Append, { key, word: 'one' });
     await system.idle();
     t.false(opened);
   },
