@@ -303,7 +303,7 @@ const SIMULATED = [
 const LIMIT_MS = 120_000;
 /** The simulation must catch a mutant within so many seeds. */
 const MOST_SEEDS = 400;
-const HUNT_LIMIT_MS = 300_000;
+const HUNT_LIMIT_MS = 900_000;
 
 const root = process.cwd();
 

@@ -77,6 +77,7 @@ export class Node {
     const node = token(random);
     const signals = new Signals(() => clock.now());
     const links: Link[] = [];
+    let root: Branch | undefined;
     const link = (purpose: string, greet?: (redis: Parameters<typeof loadScripts>[0]) => Promise<void>): Link => {
       const made = new Link({ store, name: `errand:${name}:${purpose}`, clock, random, ...(greet === undefined ? {} : { greet }) });
       links.push(made);
@@ -93,11 +94,13 @@ export class Node {
       fit = true;
       const shards = await recordShards(control, name, options.shards, options.defaultShards);
       const parts = assemble(options, node, signals, control, new Keys(name, shards), link);
+      ({ root } = parts);
       const started = new Node(options, { ...parts, links });
       await started.#begin();
       return started;
     } catch (error) {
       for (const made of links) made.close();
+      root?.stop(); // nact keeps what is not stopped
       await store.close();
       throw error;
     }
