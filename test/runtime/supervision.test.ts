@@ -373,7 +373,7 @@ onBoth(
   () => ({ actors: [worker({}), listActor()], supervisors: tree() }),
   async (t, { system }) => {
     const { supervisors } = system;
-    await t.throwsAsync(supervisors.stop('t'), { code: 'UNKNOWN_SUPERVISOR', message: /known are s$/ });
+    await t.throwsAsync(supervisors.stop('t'), { code: 'UNKNOWN_SUPERVISOR', message: /known are s/ });
     await t.throwsAsync(supervisors.spawn({ name: 's' }), { code: 'DUPLICATE_SUPERVISOR' });
     await t.throwsAsync(supervisors.spawn({ name: 'x', children: [{ actor: 'worker' }] }), { code: 'DUPLICATE_ACTOR' });
     await t.throwsAsync(supervisors.spawn({ name: 'x', children: [{ actor: 'walker' }] }), {
