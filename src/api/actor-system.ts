@@ -11,6 +11,7 @@ import { DefinitionError, InvalidValueError } from '../message/errors.js';
 import { MOST_SHARDS } from '../message/limits.js';
 import { checkKey, checkName } from '../message/names.js';
 import { type Random, systemRandom } from '../message/random.js';
+import type { Cancellation } from '../runtime/cancels.js';
 import type { DeadLetters } from '../runtime/dead-letters.js';
 import { guarded, type Logger, silent } from '../runtime/logger.js';
 import { Node } from '../runtime/node.js';
@@ -162,7 +163,7 @@ export class ActorSystem implements AsyncDisposable {
     return this.#node.signals.observable;
   }
 
-  /** Messages that reached their terminal failure: `list`, `get`. */
+  /** Messages that reached their terminal failure, or wait for somebody to decide: `list`, `get`, `redrive`, `discard`. */
   get deadLetters(): DeadLetters {
     return this.#node.deadLetters;
   }
@@ -197,6 +198,15 @@ export class ActorSystem implements AsyncDisposable {
    */
   async attach<C extends Command>(command: C, messageId: string, options: WaitOptions = {}): Promise<ResultOf<C>> {
     return this.#node.sender.attach(definitionAt(command, 'command', 'attach'), messageId, options) as Promise<ResultOf<C>>;
+  }
+
+  /**
+   * Cancels a command, wherever it was sent from. A running handler's `signal` is aborted, and what it did is not committed.
+   * @returns `'cancelled'`: it ends as `failed`, `CANCELLED`, and never completes; one that is scheduled gets that result when its time comes. `'too-late'`: it has its outcome already, or there is no such command
+   * @throws InvalidValueError `INVALID_ID`; RedisError
+   */
+  async cancel(messageId: string): Promise<Cancellation> {
+    return this.#node.cancels.cancel(messageId);
   }
 
   /** Records a fact for whoever subscribes. Resolves and throws as `tell`, but no backlog refuses it. */

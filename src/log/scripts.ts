@@ -5,8 +5,8 @@ import { RedisError } from '../message/errors.js';
 import type { Argument, CommandArgument, Link } from './connection.js';
 import { pack } from './pack.js';
 
-/** The six scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are, and whether ARGV comes packed. */
-export type ScriptName = 'append' | 'commit' | 'acquire' | 'renew' | 'release' | 'redrive';
+/** The seven scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are, and whether ARGV comes packed. */
+export type ScriptName = 'append' | 'commit' | 'acquire' | 'renew' | 'release' | 'redrive' | 'cancel';
 
 interface Script {
   readonly source: string;
@@ -28,6 +28,7 @@ function scripts(): Readonly<Record<ScriptName, Script>> {
     renew: load('renew'),
     release: load('release'),
     redrive: load('redrive'),
+    cancel: load('cancel'),
   };
   return loaded;
 }

@@ -45,11 +45,12 @@ export interface Surroundings {
   readonly running: Set<Attempt>;
   readonly verdicts: Verdicts;
   /** work at a message begins; ends, its commit included */
-  begin(): void;
-  end(): void;
+  readonly inHand: { begin(): void; end(): void };
+  readonly cancellations: { has(held: Held): boolean };
   loadState(key: string): Promise<StoredState | undefined>;
   completed(held: Held, attempt: Attempt, resultJson: string, state: StoredState | undefined): Gathering;
   failed(held: Held, code: string, message: string): Gathering;
+  cancel(held: Held): Gathering;
   deadLetter(held: Held, code: string, error: Error): Gathering;
   wait(held: Held, due: number | 'parked', error: Error): Gathering;
   /** Leaves it in the log, at the head of its key, its attempt counted. */
@@ -115,13 +116,12 @@ export class Activation {
     this.queued.shift();
     this.current = held;
     held.stage = 'begun';
-    around.begin();
+    around.inHand.begin();
     try {
       if (!slots.tryTake()) await slots.turn();
       let handled: Handled;
       try {
-        const suspect = around.suspect(held);
-        handled = suspect === undefined ? this.#amongOthers(held) : this.#alone(held, suspect);
+        handled = around.cancellations.has(held) ? around.cancel(held) : this.#begun(held);
         if (handled instanceof Promise) handled = await handled;
       } finally {
         slots.give();
@@ -135,9 +135,14 @@ export class Activation {
       if (!around.closing) around.deadLetter(held, 'BROKEN_INVARIANT', error);
     } finally {
       if (probe) breaker.leave();
-      around.end();
+      around.inHand.end();
     }
   };
+
+  #begun(held: Held): Handled {
+    const suspect = this.around.suspect(held);
+    return suspect === undefined ? this.#amongOthers(held) : this.#alone(held, suspect);
+  }
 
   #amongOthers(held: Held): Handled {
     const { gate } = this.around.host.deps;
@@ -191,6 +196,7 @@ export class Activation {
   #try(held: Held, decode: () => unknown): Handled {
     const { around } = this;
     const { envelope } = held;
+    if (around.cancellations.has(held)) return around.cancel(held);
     if (hasExpired(envelope, around.clock.now())) return around.failed(held, 'EXPIRED', expiry(envelope));
     let data: unknown;
     try {
@@ -208,6 +214,10 @@ export class Activation {
     const { around } = this;
     if (!('error' in ended)) return ended;
     if (around.closing && ended.error instanceof Abandoned) return undefined;
+    if (around.cancellations.has(held)) {
+      this.#instance = undefined; // its state is what the handler left
+      return around.cancel(held);
+    }
     around.verdicts.attemptFailed(held, ended.error);
     const gathering = this.#afterFailure(held, ended);
     return gathering === 'retry' ? this.#again(held, decode) : gathering;
@@ -228,7 +238,7 @@ export class Activation {
     const code = codeOf(error, 'HANDLER_FAILED');
     const directive = choose(error, ownChoice(failure, this.#onFault), directives);
     this.#instance = undefined; // A3
-    if (error instanceof TerminalError) around.host.breaker.succeeded(); // an answer
+    if (error instanceof TerminalError) around.host.breaker.succeeded(held.envelope.type); // an answer
     if (directive === 'resume') {
       if (instance !== undefined && !failure.running) this.#instance = this.#renewed(instance);
       return around.failed(held, code, error.message);
@@ -239,7 +249,7 @@ export class Activation {
       return around.failed(held, code, error.message);
     }
     this.#failure = error;
-    around.host.breaker.failed(this.key);
+    around.host.breaker.failed(this.key, held.envelope.type);
     const { envelope } = held;
     const expired = hasExpired(envelope, around.clock.now());
     if (directive === 'escalate') {
@@ -305,8 +315,9 @@ export class Activation {
     const { around } = this;
     const { envelope } = held;
     this.#ended(attempt);
-    if (around.closing && attempt.aborted) throw new Abandoned('ABANDONED', 'the partition was given up');
-    around.host.breaker.succeeded();
+    const givenUp = around.closing ? attempt.aborted : around.cancellations.has(held);
+    if (givenUp) throw new Abandoned('ABANDONED', 'the partition was given up, or the message cancelled');
+    around.host.breaker.succeeded(envelope.type);
     const resultJson = envelope.kind === 'command' ? (around.behavior.commands.get(envelope.type)?.encodeResult(returned) ?? '') : '';
     const stored = this.#encodeState(instance, attempt);
     this.#instance = attempt.forgotten ? undefined : instance;

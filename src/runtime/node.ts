@@ -13,6 +13,7 @@ import { Ids } from '../message/ids.js';
 import { type Random, token } from '../message/random.js';
 import { Asks } from './asks.js';
 import type { Behavior } from './behavior.js';
+import { Cancels } from './cancels.js';
 import { DeadLetters } from './dead-letters.js';
 import { Gate } from './gate.js';
 import type { Deps } from './host.js';
@@ -140,6 +141,10 @@ export class Node {
   get deadLetters(): DeadLetters {
     this.#assertRunning();
     return this.parts.deadLetters;
+  }
+  get cancels(): Cancels {
+    this.#assertRunning();
+    return this.parts.cancels;
   }
   get supervision(): Supervision {
     return this.parts.supervision;
@@ -272,6 +277,7 @@ interface Parts {
   readonly failure: Promise<ErrandError>;
   readonly retention: Retention;
   readonly deadLetters: DeadLetters;
+  readonly cancels: Cancels;
   readonly root: Branch;
   readonly links: readonly Link[];
 }
@@ -320,7 +326,23 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
   const sender = new Sender(name, keys, composer, appender, asks, observatory, (type) => unhosted.check(type));
   const retention = new Retention(deps, supervision);
   const deadLetters = new DeadLetters(keys, control, new Redrives(keys, control, appender, clock, ids, signals));
-  return { deps, append, read, appender, sender, observatory, registration, ownership, supervision, failure, retention, deadLetters, root };
+  const cancels = new Cancels(keys, control, appender, clock, ids);
+  return {
+    deps,
+    append,
+    read,
+    appender,
+    sender,
+    observatory,
+    registration,
+    ownership,
+    supervision,
+    failure,
+    retention,
+    deadLetters,
+    cancels,
+    root,
+  };
 }
 
 const AGAIN_MS = 10_000;

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -162,6 +162,12 @@ const ends = test.macro(async (t: ExecutionContext, args: readonly string[], cod
 });
 
 test('--help tells the exit codes', ends, ['start', '--help'], 0, /Exit codes:[\s\S]*4 {2}Redis/);
+test('schema prints the JSON Schema that the package ships', async (t) => {
+  const errand = new Errand(t, 'schema');
+  t.is(await errand.ended, 0, errand.err);
+  t.deepEqual(JSON.parse(errand.out), JSON.parse(readFileSync('config.schema.json', 'utf8')));
+});
+
 test('--version', ends, ['--version'], 0, /^\d+\.\d+\.\d+$/m);
 test('no config', ends, ['start'], 2, /missing required argument 'config'/);
 test('an unknown option', ends, ['start', SHOP, '--shard', '1'], 2, /--shards/);

@@ -327,7 +327,6 @@ onBoth(
   () => ({
     actors: [worker({ escalate: 1 }), listActor()],
     supervisors: tree({}, { restart: 'temporary' }),
-    lease: '3s' as const,
   }),
   async (t, store) => {
     const { system, start, pass } = store;
@@ -336,7 +335,7 @@ onBoth(
     await say(system, 'escalate', 'two');
     await stopped;
     t.like(system.supervisors.supervisors[0]?.children[0], { state: 'stopped', partitions: [] });
-    const next = await start({ actors: [Next], supervisors: tree(), lease: '3s' });
+    const next = await start({ actors: [Next], supervisors: tree() });
     const idle = next.idle();
     await pass('2s');
     await idle;
@@ -374,7 +373,7 @@ onBoth(
   () => ({ actors: [worker({}), listActor()], supervisors: tree() }),
   async (t, { system }) => {
     const { supervisors } = system;
-    await t.throwsAsync(supervisors.stop('t'), { code: 'UNKNOWN_SUPERVISOR', message: /known are s$/ });
+    await t.throwsAsync(supervisors.stop('t'), { code: 'UNKNOWN_SUPERVISOR', message: /known are s/ });
     await t.throwsAsync(supervisors.spawn({ name: 's' }), { code: 'DUPLICATE_SUPERVISOR' });
     await t.throwsAsync(supervisors.spawn({ name: 'x', children: [{ actor: 'worker' }] }), { code: 'DUPLICATE_ACTOR' });
     await t.throwsAsync(supervisors.spawn({ name: 'x', children: [{ actor: 'walker' }] }), {
