@@ -71,7 +71,7 @@ export class Appender {
    * Resolves once the message is durably on its stream, to what `answer` makes of that.
    * @throws AppendRejected `INBOX_FULL`, `IDEMPOTENCY_CONFLICT`, `PRODUCER_FULL`, `STOPPED`, or Redis' reason after `sendTimeout`; AppendUnknown
    */
-  append<T>(shard: number, append: Append, answer: (appended: Appended) => T): Promise<T> {
+  append<T = Appended>(shard: number, append: Append, answer: (appended: Appended) => T = (appended) => appended as T): Promise<T> {
     const { messageId } = append;
     if (this.#closed) return Promise.reject(new AppendRejected('STOPPED', 'the system was stopped; nothing was appended', messageId));
     let bytes = 64;

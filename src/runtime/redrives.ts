@@ -111,6 +111,6 @@ export class Redrives {
       data: entry,
     });
     const request = { messageId: id, stream: this.keys.inbox(actor, shard), bounded: false, fields, outcome: undefined };
-    await this.appender.append(shard, request, (appended) => appended);
+    await this.appender.append(shard, request);
   }
 }

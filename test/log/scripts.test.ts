@@ -132,12 +132,10 @@ onBoth('a flushed script cache is no failure', async (t, { link }) => {
 onBoth('what is told in one turn is one batch, and each message gets its own answer', async (t, { link, clock }) => {
   const appender = new Appender({ link, keys, clock, producer: 'q', sendTimeout: 1_000, inboxLimit: 2 });
   const one = (word: string) =>
-    appender
-      .append(1, { messageId: word, stream: inbox, bounded: true, fields: ['word', word], outcome: undefined }, (appended) => appended)
-      .then(
-        () => word,
-        (error: unknown) => (error as { code: string }).code,
-      );
+    appender.append(1, { messageId: word, stream: inbox, bounded: true, fields: ['word', word], outcome: undefined }).then(
+      () => word,
+      (error: unknown) => (error as { code: string }).code,
+    );
   t.deepEqual(await Promise.all(['a', 'b', 'c'].map(one)), ['a', 'b', 'INBOX_FULL']);
   t.regex(String(await link.call('GET', [keys.producer(1, 'q')])), /^1 \S+ \S+ full$/, 'one batch, one sequence');
   appender.close();
