@@ -156,6 +156,9 @@ export class Supervision {
     const branch = this.#find(name);
     await this.#retire(branch.hosts);
     this.#top.remove(branch);
+    const names = new Set(branch.all.map(({ settings }) => settings.name));
+    const windows = new Map([...this.#statistics.windows].filter(([one]) => !names.has(one)));
+    this.#statistics = { ...this.#statistics, windows }; // whoever comes back under one of these names begins anew
   }
 
   async #retire(hosts: readonly Host[]): Promise<void> {
