@@ -17,9 +17,9 @@ import { guarded, type Logger, silent } from '../runtime/logger.js';
 import { Node } from '../runtime/node.js';
 import type { SendOptions, WaitOptions } from '../runtime/sender.js';
 import type { Signal } from '../runtime/signals.js';
+import type { SupervisorSettings } from '../runtime/supervision-settings.js';
 import type { ActorClass, AnyActor, Checked, StateOf } from './actor.js';
 import { behaviorOf, isActorClass, typeOf } from './actor-definition.js';
-import { checkActors, loadConfig, parseSupervisors } from './config.js';
 import { importModules } from './config-modules.js';
 import { Container as OwnContainer, type Resolve, resolver } from './container.js';
 import type { EventMessage, Receipt, ResultMessage } from './messages.js';
@@ -102,6 +102,7 @@ export class ActorSystem implements AsyncDisposable {
    * @throws ConfigError naming file, path, found and expected; otherwise as `start`
    */
   static async fromConfig(path: string, overrides: Partial<StartOptions> = {}): Promise<ActorSystem> {
+    const { checkActors, loadConfig } = await configReader();
     const config = await loadConfig(path);
     const { actors, binds } = await importModules<ActorClass, Container>(config, isActorClass);
     checkActors(
@@ -119,8 +120,9 @@ export class ActorSystem implements AsyncDisposable {
   static async startWith(
     options: StartOptions & { actors: readonly ActorClass[] },
     ports: Ports,
-    parsed = parseSupervisors(options.supervisors ?? [], 'supervisors'),
+    parsed?: readonly SupervisorSettings[],
   ): Promise<ActorSystem> {
+    const supervisors = parsed ?? (await supervisorsOf(options));
     const { name, redis, actors, allowEviction = false } = options;
     const logger = guarded(options.logger ?? silent);
     checkName(name, 'name');
@@ -141,7 +143,7 @@ export class ActorSystem implements AsyncDisposable {
       logger,
       allowEviction,
       behaviors,
-      supervisors: parsed,
+      supervisors,
       lease: atLeast(options.lease ?? LEASE_MS, SHORTEST_LEASE_MS, 'lease'),
       sendTimeout: atLeast(options.sendTimeout ?? SEND_TIMEOUT_MS, 1, 'sendTimeout'),
       shards: options.shards === undefined ? undefined : checkShards(options.shards),
@@ -258,6 +260,13 @@ export class ActorSystem implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+/** Loaded when first needed: its schemas and YAML take a third of the time that `import 'errand'` would. */
+const configReader = (): Promise<typeof import('./config.js')> => import('./config.js');
+
+async function supervisorsOf({ supervisors }: StartOptions): Promise<readonly SupervisorSettings[]> {
+  return supervisors === undefined ? [] : (await configReader()).parseSupervisors(supervisors, 'supervisors');
 }
 
 function atLeast(value: Duration, least: number, name: string): number {

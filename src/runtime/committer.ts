@@ -66,6 +66,8 @@ export interface CommitterOptions {
   readonly onLost: (reason: string, error?: Error) => void;
   /** nothing is left to commit, for now */
   readonly onRest: () => void;
+  /** nothing else is in hand that could share the commit */
+  readonly alone: () => boolean;
 }
 
 export class Committer {
@@ -111,14 +113,17 @@ export class Committer {
     for (const waiting of queue) waiting.finish(false);
   }
 
-  // In the next turn, so that all handlers that finish in this one share a commit.
+  // In the next turn, so that all handlers that finish in this one share a commit; as soon as this one's effects are gathered when there is
+  // no other.
   #schedule(): void {
     if (this.#scheduled || this.#underWay !== undefined || this.#ended) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    const send = (): void => {
       this.#scheduled = false;
       void this.#send();
-    });
+    };
+    if (this.options.alone()) queueMicrotask(send);
+    else setImmediate(send);
   }
 
   async #send(): Promise<void> {
