@@ -49,6 +49,7 @@ class Errand {
 
 async function client(t: ExecutionContext, url: string): Promise<Redis> {
   const redis = new Redis(url, { lazyConnect: true, protocol: 2, replyMapping: 'legacy' });
+  redis.on('error', () => undefined); // the other end may stop first
   await redis.connect();
   t.teardown(() => redis.disconnect());
   return redis;
