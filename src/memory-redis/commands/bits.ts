@@ -1,12 +1,12 @@
 import type { Args } from '../args.js';
-import { writeLatin1 } from '../bytes.js';
+import { inPieces } from '../bytes.js';
 import type { Client } from '../client-state.js';
 import { type CommandSpec, command, ONE_KEY } from '../command-table.js';
 import { CommandError, type Reply, SYNTAX_ERROR } from '../reply.js';
 
-const BAD_OFFSET = new CommandError('ERR bit offset is not an integer or out of range');
+export const BAD_OFFSET = new CommandError('ERR bit offset is not an integer or out of range');
 const BAD_BIT = new CommandError('ERR bit is not an integer or out of range');
-const LARGEST_OFFSET = 2 ** 32;
+export const LARGEST_OFFSET = 2 ** 32;
 
 function readOffset(args: Args): number {
   const offset = args.int(2, BAD_OFFSET);
@@ -57,20 +57,15 @@ function bitcount(client: Client, args: Args): Reply {
 /** How many ones each byte has. */
 const ONES = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
 
-const PIECE_BYTES = 64 * 1024;
-const PIECE = Buffer.alloc(PIECE_BYTES);
-
 /** The ones among bits `from` to `to`, both included. */
 function countBits(text: string, from: number, to: number): number {
   let count = 0;
   let at = from;
   for (; at % 8 !== 0 && at <= to; at += 1) count += bitAt(text, at);
   const lastByte = Math.floor((to + 1) / 8);
-  // Looking at each character of a string of hundreds of megabytes takes many times longer than taking it out in pieces.
-  for (let byte = Math.floor(at / 8); byte < lastByte; byte += PIECE_BYTES) {
-    const end = writeLatin1(PIECE, text.slice(byte, Math.min(byte + PIECE_BYTES, lastByte)), 0);
-    for (let index = 0; index < end; index += 1) count += ONES[PIECE[index] as number] as number;
-  }
+  inPieces(text, Math.floor(at / 8), lastByte, (piece, size) => {
+    for (let index = 0; index < size; index += 1) count += ONES[piece[index] as number] as number;
+  });
   for (at = Math.max(at, lastByte * 8); at <= to; at += 1) count += bitAt(text, at);
   return count;
 }
