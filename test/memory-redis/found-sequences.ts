@@ -66,4 +66,13 @@ export const FOUND: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['ZADD', 'z1', '1.5', 'a'],
     ['EVAL', 'redis.setresp(3) return redis.call("ZSCORE", "z1", "a")', '0'],
   ],
+  'all channels given up at once, which answers for each': [
+    ['SUBSCRIBE', 'c1'],
+    ['SUBSCRIBE', 'c2'],
+    ['PSUBSCRIBE', 'c*'],
+    ['UNSUBSCRIBE'],
+    ['HELLO', '3'],
+    ['PUNSUBSCRIBE'],
+    ['HELLO', '3'],
+  ],
 };
