@@ -76,6 +76,11 @@ export abstract class Client implements Watcher {
     this.charge(key.length + HELD_OVERHEAD_BYTES);
   }
 
+  /** A watched key whose time has come since is gone, though nobody has asked for it. */
+  lookAtWatched(): void {
+    for (const [db, keys] of this.watched) for (const key of keys) db.get(key);
+  }
+
   unwatchAll(): void {
     this.dirty = false;
     if (this.watched.size === 0) return;

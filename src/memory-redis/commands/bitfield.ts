@@ -5,7 +5,7 @@ import type { Client } from '../client-state.js';
 import { type CommandSpec, command, ONE_KEY } from '../command-table.js';
 import { narrow, parseInteger } from '../numbers.js';
 import { CommandError, type Reply, SYNTAX_ERROR } from '../reply.js';
-import { BAD_OFFSET, LARGEST_OFFSET } from './bits.js';
+import { BAD_OFFSET, checkLength, mostBits } from './bits.js';
 
 const BAD_TYPE = new CommandError('ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.');
 const BAD_OVERFLOW = new CommandError('ERR Invalid OVERFLOW type specified');
@@ -27,25 +27,25 @@ interface Operation {
   readonly overflow: Overflow;
 }
 
-function readField(args: Args, at: number): Field {
+function readField(client: Client, args: Args, at: number): Field {
   const type = /^([iu])(.+)$/s.exec(args.text(at));
   const bits = parseInteger(type?.[2] ?? '');
   const signed = type?.[1] === 'i';
   if (bits === undefined || bits < 1 || bits > (signed ? 64 : 63)) throw BAD_TYPE;
-  return { signed, bits: Number(bits), offset: readOffset(args.text(at + 1), Number(bits)) };
+  return { signed, bits: Number(bits), offset: readOffset(client, args.text(at + 1), Number(bits)) };
 }
 
 /** `#n` counts in fields of this width. */
-function readOffset(text: string, bits: number): number {
+function readOffset(client: Client, text: string, bits: number): number {
   const counted = text.startsWith('#');
   const number = parseInteger(counted ? text.slice(1) : text);
   if (number === undefined) throw BAD_OFFSET;
   const offset = Number(BigInt.asIntN(64, BigInt(number) * BigInt(counted ? bits : 1)));
-  if (offset < 0 || offset >= LARGEST_OFFSET) throw BAD_OFFSET;
+  if (offset < 0 || offset >= mostBits(client)) throw BAD_OFFSET;
   return offset;
 }
 
-function readOperations(args: Args): Operation[] {
+function readOperations(client: Client, args: Args): Operation[] {
   const operations: Operation[] = [];
   let overflow: Overflow = 'WRAP';
   for (let at = 2; at < args.count; ) {
@@ -57,10 +57,10 @@ function readOperations(args: Args): Operation[] {
       overflow = word;
       at += 2;
     } else if (name === 'GET' && left >= 2) {
-      operations.push({ name, field: readField(args, at + 1), value: 0n, overflow });
+      operations.push({ name, field: readField(client, args, at + 1), value: 0n, overflow });
       at += 3;
     } else if ((name === 'SET' || name === 'INCRBY') && left >= 3) {
-      operations.push({ name, field: readField(args, at + 1), value: BigInt(args.int64(at + 3)), overflow });
+      operations.push({ name, field: readField(client, args, at + 1), value: BigInt(args.int64(at + 3)), overflow });
       at += 4;
     } else throw SYNTAX_ERROR;
   }
@@ -111,7 +111,7 @@ function change(client: Client, key: string, operations: readonly Operation[]): 
   const old = client.db.string(key) ?? '';
   const end = Math.max(...operations.map(({ name, field }) => (name === 'GET' ? -1 : lastBit(field))));
   const length = Math.max(old.length, Math.floor(end / 8) + 1);
-  client.engine.checkRoom(length);
+  checkLength(client, length);
   const bytes = Buffer.alloc(length);
   writeLatin1(bytes, old, 0);
   let changed = length > old.length;
@@ -133,7 +133,7 @@ function change(client: Client, key: string, operations: readonly Operation[]): 
 
 function bitfield(onlyReads: boolean) {
   return (client: Client, args: Args): Reply => {
-    const operations = readOperations(args);
+    const operations = readOperations(client, args);
     const reads = operations.every(({ name }) => name === 'GET');
     if (!reads && onlyReads) throw ONLY_GET;
     return reads ? get(client, args.text(1), operations) : change(client, args.text(1), operations);

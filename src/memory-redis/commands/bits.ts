@@ -2,15 +2,22 @@ import type { Args } from '../args.js';
 import { inPieces } from '../bytes.js';
 import type { Client } from '../client-state.js';
 import { type CommandSpec, command, ONE_KEY } from '../command-table.js';
-import { CommandError, type Reply, SYNTAX_ERROR } from '../reply.js';
+import { CommandError, type Reply, STRING_TOO_LONG, SYNTAX_ERROR } from '../reply.js';
 
 export const BAD_OFFSET = new CommandError('ERR bit offset is not an integer or out of range');
 const BAD_BIT = new CommandError('ERR bit is not an integer or out of range');
-export const LARGEST_OFFSET = 2 ** 32;
+/** Offsets are below this. */
+export const mostBits = (client: Client): number => client.engine.settings.bulkBytes * 8;
 
-function readOffset(args: Args): number {
+/** Throws when a string of so many bytes is too much, for this Redis or for JavaScript. */
+export function checkLength(client: Client, bytes: number): void {
+  client.engine.checkRoom(bytes);
+  if (bytes > client.engine.settings.stringBytes) throw STRING_TOO_LONG;
+}
+
+function readOffset(client: Client, args: Args): number {
   const offset = args.int(2, BAD_OFFSET);
-  if (offset < 0 || offset >= LARGEST_OFFSET) throw BAD_OFFSET;
+  if (offset < 0 || offset >= mostBits(client)) throw BAD_OFFSET;
   return offset;
 }
 
@@ -20,12 +27,12 @@ function bitAt(text: string, offset: number): number {
 }
 
 function setbit(client: Client, args: Args): Reply {
-  const offset = readOffset(args);
+  const offset = readOffset(client, args);
   const bit = args.int(3, BAD_BIT);
   if (bit !== 0 && bit !== 1) throw BAD_BIT;
   const key = args.text(1);
   const at = Math.floor(offset / 8);
-  client.engine.checkRoom(at);
+  checkLength(client, at + 1);
   const text = (client.db.string(key) ?? '').padEnd(at + 1, '\0');
   const mask = 1 << (7 - (offset % 8));
   const byte = bit === 1 ? text.charCodeAt(at) | mask : text.charCodeAt(at) & ~mask;
@@ -34,7 +41,7 @@ function setbit(client: Client, args: Args): Reply {
 }
 
 function getbit(client: Client, args: Args): Reply {
-  const offset = readOffset(args);
+  const offset = readOffset(client, args);
   return bitAt(client.db.string(args.text(1)) ?? '', offset);
 }
 

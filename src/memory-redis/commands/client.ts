@@ -58,8 +58,10 @@ function kill(client: Client, args: Args): Reply {
     } else if (args.is(at, 'ADDR')) tests.push((session) => session.address === value);
     else if (args.is(at, 'LADDR')) tests.push(() => value === '127.0.0.1:0');
     else if (args.is(at, 'TYPE')) tests.push(ofType(value));
-    else if (args.is(at, 'USER')) tests.push(() => value === 'default');
-    else if (args.is(at, 'SKIPME')) {
+    else if (args.is(at, 'USER')) {
+      // There is one user, and everybody is it.
+      if (value !== 'default') throw new CommandError(`ERR No such user '${printed(value)}'`);
+    } else if (args.is(at, 'SKIPME')) {
       if (value.toLowerCase() !== 'yes' && value.toLowerCase() !== 'no') throw SYNTAX_ERROR;
       skipMe = value.toLowerCase() === 'yes';
     } else throw SYNTAX_ERROR;
@@ -101,6 +103,12 @@ function pause(client: Client, args: Args): Reply {
   return OK;
 }
 
+/** Nobody is ever sent away to make room for others but who holds most. */
+function noEvict(_: Client, args: Args): Reply {
+  if (!args.is(2, 'ON') && !args.is(2, 'OFF')) throw SYNTAX_ERROR;
+  return OK;
+}
+
 const never = (): Reply => SYNTAX_ERROR;
 
 export const clientCommands: readonly CommandSpec[] = [
@@ -118,6 +126,6 @@ export const clientCommands: readonly CommandSpec[] = [
       client.engine.unpauseClients();
       return OK;
     }),
-    command('client|no-evict', 3, 'admin noscript loading stale', NO_KEYS, () => OK),
+    command('client|no-evict', 3, 'admin noscript loading stale', NO_KEYS, noEvict),
   ]),
 ];
