@@ -254,6 +254,7 @@ export class Engine {
       return this.#rejected(client, found, asReply(error));
     }
     client.lastCommand = spec.name;
+    client.lastAt = this.now;
     const { transaction } = client;
     if (transaction !== undefined && !spec.immediate) {
       const kept = args.keep();

@@ -12,6 +12,7 @@ import { TooMuchOutput } from './resp-writer.js';
 export interface Transport {
   /** Who is at the other end, for CLIENT LIST. */
   readonly address: string;
+  readonly localAddress: string;
   /** Bytes sent that the other end has not taken yet. When it has taken them, the transport schedules the session. */
   readonly backlog: number;
   send(chunks: readonly Buffer[]): void;
@@ -47,6 +48,7 @@ export class Session extends Client {
   #closing = false;
   #closed = false;
   override readonly address: string;
+  override readonly localAddress: string;
 
   constructor(
     engine: Engine,
@@ -54,6 +56,7 @@ export class Session extends Client {
   ) {
     super(engine);
     this.address = transport.address;
+    this.localAddress = transport.localAddress;
     this.#parser = new RequestParser(engine.limits);
     engine.sessions.set(this.id, this);
   }

@@ -150,6 +150,26 @@ test('published messages reach channels and patterns', async (t) => {
   await redis.close();
 });
 
+test('CLIENT LIST says since when a client is there, how long it has been idle, and where it connected to', async (t) => {
+  const clock = new VirtualClock();
+  const redis = createMemoryRedis({ clock });
+  const { port } = await redis.listen(0);
+  const [asking, idle] = [redis.client(), new Redis(port)];
+  await Promise.all([asking.ping(), idle.client('SETNAME', 'idler')]);
+  await clock.advance('2s');
+  await idle.ping();
+  await clock.advance('5s');
+  const line =
+    String(await asking.client('LIST'))
+      .split('\n')
+      .find((one) => one.includes('name=idler')) ?? '';
+  t.true(line.includes(` laddr=127.0.0.1:${port} `), line);
+  t.true(line.includes(' age=7 idle=5 '), line);
+  t.is(await asking.client('KILL', 'LADDR', `127.0.0.1:${port}`), 1);
+  idle.disconnect();
+  await redis.close();
+});
+
 test('a watched key whose time is over undoes the transaction, though nobody has asked for it since', async (t) => {
   const clock = new VirtualClock();
   const redis = createMemoryRedis({ clock });

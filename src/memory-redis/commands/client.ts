@@ -8,9 +8,11 @@ import { checkName } from './connection.js';
 
 /** One client as a line of CLIENT LIST. */
 function describe(client: Client): string {
+  const { now } = client.engine;
+  const seconds = (since: number): number => Math.max(0, Math.floor((now - since) / 1000));
   const flags = `${client.blocked === undefined ? '' : 'b'}${client.subscriptions > 0 ? 'P' : ''}${client.transaction === undefined ? '' : 'x'}`;
   return (
-    `id=${client.id} addr=${client.address} laddr=127.0.0.1:0 fd=${client.id} name=${client.name} age=0 idle=0 flags=${flags === '' ? 'N' : flags} ` +
+    `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=${client.id} name=${client.name} age=${seconds(client.connectedAt)} idle=${seconds(client.lastAt)} flags=${flags === '' ? 'N' : flags} ` +
     `db=${client.db.index} sub=${client.channels.size} psub=${client.patterns.size} ssub=0 multi=${client.transaction?.queue.length ?? -1} ` +
     'qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=1024 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r ' +
     `cmd=${client.lastCommand === '' ? 'NULL' : client.lastCommand} user=default redir=-1 resp=${client.protocol}`
@@ -56,7 +58,7 @@ function kill(client: Client, args: Args): Reply {
       if (id < 1) throw new CommandError('ERR client-id should be greater than 0');
       tests.push((session) => session.id === id);
     } else if (args.is(at, 'ADDR')) tests.push((session) => session.address === value);
-    else if (args.is(at, 'LADDR')) tests.push(() => value === '127.0.0.1:0');
+    else if (args.is(at, 'LADDR')) tests.push((session) => session.localAddress === value);
     else if (args.is(at, 'TYPE')) tests.push(ofType(value));
     else if (args.is(at, 'USER')) {
       // There is one user, and everybody is it.
