@@ -63,11 +63,11 @@ async function play(port: number, [before, waiting, then]: Scenario): Promise<re
   await say(actor, ['FLUSHALL', ...before], 'before');
   const replies: Promise<RawReply[]>[] = [];
   for (const [index, connection] of [first, second].entries()) {
-    let answered = false;
-    const reply = say(connection, waiting, `waiting ${index}`).finally(() => (answered = true));
-    replies.push(reply);
-    // It has to wait before the next one comes; where its wait is a short one, it may be over already.
-    while (!answered && !(String(await say(actor, ['CLIENT LIST'], 'list')).split('flags=b').length > index + 1)) continue;
+    const state = { answered: false };
+    replies.push(say(connection, waiting, `waiting ${index}`).finally(() => (state.answered = true)));
+    // It waits before the next one comes; where its wait is a short one, it may be over already.
+    for (let blocked = 0; blocked <= index && !state.answered; )
+      blocked = String(await say(actor, ['CLIENT LIST'], 'list')).split('flags=b').length - 1;
   }
   const all = [await say(actor, then, 'then'), ...(await Promise.all(replies))];
   for (const connection of connections) connection.close();
