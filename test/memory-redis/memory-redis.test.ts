@@ -150,6 +150,19 @@ test('published messages reach channels and patterns', async (t) => {
   await redis.close();
 });
 
+test('SORT reads numbers as C does, and refuses what is none', async (t) => {
+  const redis = createMemoryRedis();
+  const client = redis.client();
+  await client.rpush('numbers', 'inf', '0x10', ' 7', '-inf', '', '1e3', '.5', '+5', '007');
+  t.deepEqual(await client.sort('numbers'), ['-inf', '', '.5', '+5', ' 7', '007', '0x10', '1e3', 'inf']);
+  for (const word of ['nan', '7 ', '0x', '1e400', '-1e400', '1e-400', '1e-320', 'seven']) {
+    await client.rpush('one', word);
+    await t.throwsAsync(client.sort('one'), { message: "ERR One or more scores can't be converted into double" }, word);
+    await client.del('one');
+  }
+  await redis.close();
+});
+
 test('CLIENT LIST says since when a client is there, how long it has been idle, and where it connected to', async (t) => {
   const clock = new VirtualClock();
   const redis = createMemoryRedis({ clock });

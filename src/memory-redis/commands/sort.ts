@@ -62,13 +62,16 @@ function elementsOf(client: Client, key: string): string[] {
   throw WRONG_TYPE;
 }
 
+/** Below this a double loses digits, which strtod reports. */
+const LEAST_DOUBLE = 2 ** -1022;
+
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** A whole text as strtod reads it; undefined where it is no number, or none that a double can hold. */
 function numberOf(text: string): number | undefined {
   const value = parseFloatLoose(printed(text));
   if (value === undefined || Number.isNaN(value)) return undefined;
-  const beyond = Number.isFinite(value) ? value === 0 && /^[^e]*[1-9]/i.test(text) : /\d/.test(text);
+  const beyond = Number.isFinite(value) ? Math.abs(value) < LEAST_DOUBLE && /^[^e]*[1-9]/i.test(text) : /\d/.test(text);
   return beyond ? undefined : value;
 }
 
