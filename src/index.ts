@@ -45,6 +45,7 @@ export {
   TerminalError,
   type Unsettled,
 } from './message/errors.js';
+export type { Cancellation } from './runtime/cancels.js';
 export type { DeadLetter, DeadLetterPage, LetterFilter, Redriven } from './runtime/dead-letters.js';
 export type { Logger } from './runtime/logger.js';
 export type { StageOptions } from './runtime/outgoing.js';

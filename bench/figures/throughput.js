@@ -76,7 +76,7 @@ export const hotKey = {
   title: 'the same on a single hot key',
   async run(session, redis) {
     const n = session.size(20_000);
-    const few = session.size(1_000);
+    const few = session.size(5_000);
     const common = { redis: redis.url };
     const { wide, hot, plain } = await session.interleaved({
       wide: ['errand', { ...common, n, warmup: n / 2, keys: KEYS, actor: 'fast' }],

@@ -21,7 +21,7 @@ async function store(client, name, shards, entries) {
  * @param redis an address, or 'memory:'
  * @param stored entries that an in-process Redis holds beforehand
  */
-await report(async ({ redis, n, warmup, keys, actor = 'counter', inFlight = 4_000, shards = 16, stored = 0 }) => {
+await report(async ({ redis, n, warmup, keys, actor = 'counter', inFlight = 1_000, shards = 16, stored = 0 }) => {
   const memory = redis === 'memory:' ? createMemoryRedis() : undefined;
   const admin = memory?.client() ?? new Redis(redis);
   if (memory !== undefined) await admin.config('SET', 'maxmemory', '0');

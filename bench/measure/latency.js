@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { ActorSystem } from '../../dist/src/index.js';
+import { pack } from '../../dist/src/log/pack.js';
 import { percentile, report } from '../support/child.js';
 import { committedTotals, counters } from '../support/counter.js';
 import { commandAt, expectedTotals, wrongTotals } from '../support/work.js';
@@ -33,29 +34,12 @@ await report(async ({ redis, n, verb }) => {
   const commit = await client.script('LOAD', readFileSync(new URL('../../dist/src/log/lua/commit.lua', import.meta.url), 'utf8'));
   const tag = `{${name}:0}:counter`;
   const keys = [`${tag}:partition`, `${tag}:state:k1`, `${tag}:results`, `${tag}:commands`];
-  const writes = [
-    '1',
-    'SET',
-    '2',
-    '1 {"total":1}',
-    '8',
-    'XADD',
-    '3',
-    'MAXLEN',
-    '~',
-    '100000',
-    '*',
-    'id',
-    '0.1.result',
-    'data',
-    '{"total":1}',
-  ];
+  const result = ['MAXLEN', '~', 100_000, '*', 'id', '0.1.result', 'data', '{"total":1}'];
+  const writes = [1, 'SET', 2, '1 {"total":1}', result.length, 'XADD', 3, ...result, 3, 'XTRIM', 4, 'MINID', '=', '1-1'];
+  const packed = pack(['mine', 0, ...writes]);
   await client.hset(keys[0], 'nonce', 'mine');
   const verbs = {
-    commit: [
-      () => client.evalsha(commit, keys.length, ...keys, 'mine', '0', ...writes, '3', 'XTRIM', '4', 'MINID', '=', '1-1'),
-      () => client.ping(),
-    ],
+    commit: [() => client.evalsha(commit, keys.length, ...keys, packed), () => client.ping()],
     ask: [(i) => system.ask(Add, commandAt(i, KEYS)), () => client.ping()],
     tell: [
       (i) => system.tell(Add, commandAt(i, KEYS)),

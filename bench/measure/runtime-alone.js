@@ -10,6 +10,7 @@ import { systemClock } from '../../dist/src/message/clock.js';
 import { definitionOf } from '../../dist/src/message/definition.js';
 import { Ids } from '../../dist/src/message/ids.js';
 import { systemRandom } from '../../dist/src/message/random.js';
+import { Gate } from '../../dist/src/runtime/gate.js';
 import { Host } from '../../dist/src/runtime/host.js';
 import { Branch } from '../../dist/src/runtime/inbox.js';
 import { silent } from '../../dist/src/runtime/logger.js';
@@ -34,7 +35,7 @@ await report(async ({ n, warmup, keys }) => {
   const link = { up: true, epoch: 1, call: async (_command, args) => (args.length > 0 ? 'committed' : undefined) };
   const layout = new Keys('alone', SHARDS);
   const composer = new Composer(systemClock, new Ids(systemClock, systemRandom), layout);
-  const deps = { node: 'alone', keys: layout, clock: systemClock, random: systemRandom, composer, link, logger: silent };
+  const deps = { node: 'alone', keys: layout, clock: systemClock, random: systemRandom, composer, link, logger: silent, gate: new Gate() };
   Object.assign(deps, {
     asks: { node: 'alone', settle: nothing },
     reader: { nudge: nothing },
@@ -49,12 +50,12 @@ await report(async ({ n, warmup, keys }) => {
     }
   }
   const stateless = { ...behaviorOf(Counting, resolver(undefined, undefined), silent) };
-  const host = new Host(deps, stateless, defaultChildSettings('counter'), Branch.root('alone').branch('counter'));
+  const host = new Host(deps, stateless, defaultChildSettings('counter'), Branch.root('alone'), nothing);
   const lost = (_partition, reason, error) => {
     throw error ?? new Error(reason);
   };
   for (let shard = 0; shard < SHARDS; shard += 1) {
-    const partition = new Partition(host, shard, 'nonce', new Map(), lost);
+    const partition = new Partition(host, shard, { nonce: 'nonce', unclean: false, fields: new Map() }, lost);
     partition.loadState = () => Promise.resolve(undefined);
     host.partitions.set(shard, partition);
   }

@@ -11,14 +11,15 @@ import { DefinitionError, InvalidValueError } from '../message/errors.js';
 import { MOST_SHARDS } from '../message/limits.js';
 import { checkKey, checkName } from '../message/names.js';
 import { type Random, systemRandom } from '../message/random.js';
+import type { Cancellation } from '../runtime/cancels.js';
 import type { DeadLetters } from '../runtime/dead-letters.js';
 import { guarded, type Logger, silent } from '../runtime/logger.js';
 import { Node } from '../runtime/node.js';
 import type { SendOptions, WaitOptions } from '../runtime/sender.js';
 import type { Signal } from '../runtime/signals.js';
+import type { SupervisorSettings } from '../runtime/supervision-settings.js';
 import type { ActorClass, AnyActor, Checked, StateOf } from './actor.js';
 import { behaviorOf, isActorClass, typeOf } from './actor-definition.js';
-import { checkActors, loadConfig, parseSupervisors } from './config.js';
 import { importModules } from './config-modules.js';
 import { Container as OwnContainer, type Resolve, resolver } from './container.js';
 import type { EventMessage, Receipt, ResultMessage } from './messages.js';
@@ -101,6 +102,7 @@ export class ActorSystem implements AsyncDisposable {
    * @throws ConfigError naming file, path, found and expected; otherwise as `start`
    */
   static async fromConfig(path: string, overrides: Partial<StartOptions> = {}): Promise<ActorSystem> {
+    const { checkActors, loadConfig } = await configReader();
     const config = await loadConfig(path);
     const { actors, binds } = await importModules<ActorClass, Container>(config, isActorClass);
     checkActors(
@@ -118,8 +120,9 @@ export class ActorSystem implements AsyncDisposable {
   static async startWith(
     options: StartOptions & { actors: readonly ActorClass[] },
     ports: Ports,
-    parsed = parseSupervisors(options.supervisors ?? [], 'supervisors'),
+    parsed?: readonly SupervisorSettings[],
   ): Promise<ActorSystem> {
+    const supervisors = parsed ?? (await supervisorsOf(options));
     const { name, redis, actors, allowEviction = false } = options;
     const logger = guarded(options.logger ?? silent);
     checkName(name, 'name');
@@ -140,7 +143,7 @@ export class ActorSystem implements AsyncDisposable {
       logger,
       allowEviction,
       behaviors,
-      supervisors: parsed,
+      supervisors,
       lease: atLeast(options.lease ?? LEASE_MS, SHORTEST_LEASE_MS, 'lease'),
       sendTimeout: atLeast(options.sendTimeout ?? SEND_TIMEOUT_MS, 1, 'sendTimeout'),
       shards: options.shards === undefined ? undefined : checkShards(options.shards),
@@ -160,7 +163,7 @@ export class ActorSystem implements AsyncDisposable {
     return this.#node.signals.observable;
   }
 
-  /** Messages that reached their terminal failure: `list`, `get`. */
+  /** Messages that reached their terminal failure, or wait for somebody to decide: `list`, `get`, `redrive`, `discard`. */
   get deadLetters(): DeadLetters {
     return this.#node.deadLetters;
   }
@@ -195,6 +198,15 @@ export class ActorSystem implements AsyncDisposable {
    */
   async attach<C extends Command>(command: C, messageId: string, options: WaitOptions = {}): Promise<ResultOf<C>> {
     return this.#node.sender.attach(definitionAt(command, 'command', 'attach'), messageId, options) as Promise<ResultOf<C>>;
+  }
+
+  /**
+   * Cancels a command, wherever it was sent from. A running handler's `signal` is aborted, and what it did is not committed.
+   * @returns `'cancelled'`: it ends as `failed`, `CANCELLED`, and never completes; one that is scheduled gets that result when its time comes. `'too-late'`: it has its outcome already, or there is no such command
+   * @throws InvalidValueError `INVALID_ID`; RedisError
+   */
+  async cancel(messageId: string): Promise<Cancellation> {
+    return this.#node.cancels.cancel(messageId);
   }
 
   /** Records a fact for whoever subscribes. Resolves and throws as `tell`, but no backlog refuses it. */
@@ -248,6 +260,13 @@ export class ActorSystem implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+/** Loaded when first needed: its schemas and YAML take a third of the time that `import 'errand'` would. */
+const configReader = (): Promise<typeof import('./config.js')> => import('./config.js');
+
+async function supervisorsOf({ supervisors }: StartOptions): Promise<readonly SupervisorSettings[]> {
+  return supervisors === undefined ? [] : (await configReader()).parseSupervisors(supervisors, 'supervisors');
 }
 
 function atLeast(value: Duration, least: number, name: string): number {

@@ -20,7 +20,7 @@ export interface ActorContext {
   readonly enqueuedAt: Date;
   /** the earlier of the message's and the attempt's */
   readonly deadline: Date | undefined;
-  /** aborts on deadline, lost partition and shutdown */
+  /** aborts on deadline, cancellation, lost partition, a restart by the supervisor, and shutdown; `signal.reason` is an ErrandError whose code says which */
   readonly signal: AbortSignal;
   /** for the actor's own words; errand logs no payloads */
   readonly log: Logger;

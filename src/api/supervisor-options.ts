@@ -1,7 +1,10 @@
 import type { Duration } from '../message/duration.js';
 import type { Directive } from '../runtime/supervision-settings.js';
 
-/** A supervisor as users write it, in code or in a config file; `config` fills in the defaults. */
+/**
+ * A supervisor as users write it, in code or in a config file; `config` fills in the defaults. One that stands in no other's `supervisors` has
+ * nobody above it: when it fails, the node stops. Source of the pattern: Erlang/OTP's supervisors.
+ */
 export interface Supervisor {
   name: string;
   /** default one-for-one */

@@ -1,6 +1,5 @@
 import type { Supervision } from '../runtime/supervision.js';
 import type { SupervisorView } from '../runtime/supervisor.js';
-import { parseSupervisors } from './config.js';
 import type { Supervisor } from './supervisor-options.js';
 
 /** What hangs below the root on this node, as it was when it was asked for; and how to change it. */
@@ -23,6 +22,7 @@ export interface SupervisorTree extends SupervisorView {
 export function supervisorTree(supervision: Supervision): SupervisorTree {
   const verbs: Pick<SupervisorTree, 'spawn' | 'stop'> = {
     spawn: async (settings, { under } = {}) => {
+      const { parseSupervisors } = await import('./config.js'); // with its schemas, which few need
       for (const parsed of parseSupervisors([settings], 'supervisor')) await supervision.spawn(parsed, under);
     },
     stop: (name) => supervision.stop(name),

@@ -129,6 +129,7 @@ export function given<A extends AnyActor>(
       type: message.name,
     };
     try {
+      await instance.hook('onActivate');
       const returned = await instance.handle(envelope, definition.decode(json), attempt);
       const value = message.kind === 'command' ? definition.decodeResult(definition.encodeResult(returned)) : undefined;
       attempt.end();

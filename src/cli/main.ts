@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { failure } from './failure.js';
+import { addSchema } from './schema.js';
 import { addStart } from './start.js';
 
 function version(): string {
@@ -13,6 +14,7 @@ function version(): string {
 async function main(args: readonly string[]): Promise<void> {
   const program = new Command('errand').description('durable actors on Redis Streams').version(version()).exitOverride();
   addStart(program);
+  addSchema(program);
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (thrown) {

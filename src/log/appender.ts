@@ -68,10 +68,10 @@ export class Appender {
   constructor(private readonly options: AppenderOptions) {}
 
   /**
-   * Resolves once the message is durably on its stream.
+   * Resolves once the message is durably on its stream, to what `answer` makes of that.
    * @throws AppendRejected `INBOX_FULL`, `IDEMPOTENCY_CONFLICT`, `PRODUCER_FULL`, `STOPPED`, or Redis' reason after `sendTimeout`; AppendUnknown
    */
-  append(shard: number, append: Append): Promise<Appended> {
+  append<T = Appended>(shard: number, append: Append, answer: (appended: Appended) => T = (appended) => appended as T): Promise<T> {
     const { messageId } = append;
     if (this.#closed) return Promise.reject(new AppendRejected('STOPPED', 'the system was stopped; nothing was appended', messageId));
     let bytes = 64;
@@ -85,7 +85,7 @@ export class Appender {
       queue = new ShardQueue(this.options, shard, this.#budget);
       this.#shards.set(shard, queue);
     }
-    return queue.add(append, bytes);
+    return queue.add(append, bytes, answer);
   }
 
   /** Messages that are not yet answered. */
@@ -128,11 +128,12 @@ class ShardQueue {
     private readonly budget: Budget,
   ) {}
 
-  add(append: Append, bytes: number): Promise<Appended> {
+  add<T>(append: Append, bytes: number, answer: (appended: Appended) => T): Promise<T> {
     this.budget.messages += 1;
     this.budget.bytes += bytes;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ append, bytes, since: this.options.clock.monotonic(), resolve, reject });
+      const appended = (made: Appended): void => resolve(answer(made));
+      this.#waiting.push({ append, bytes, since: this.options.clock.monotonic(), resolve: appended, reject });
       if (this.#sending) return;
       this.#sending = true;
       // What is told in the same turn goes into the first batch.

@@ -78,6 +78,11 @@ export class AsideLists {
     batch.write('LSET', this.#list(key), 0, pack(aside));
   }
 
+  /** One message from anywhere in the list; `aside` as it was read. */
+  remove(batch: CommitBatch, key: string, aside: Aside): void {
+    batch.write('LREM', this.#list(key), 1, pack(aside));
+  }
+
   pop(batch: CommitBatch, key: string): void {
     batch.write('LPOP', this.#list(key));
   }

@@ -57,6 +57,16 @@ export class CommitBatch {
     if (!this.#conditions.has(field)) this.#conditions.set(field, expected);
   }
 
+  /** What `expect` was told of this field. */
+  expected(field: string): string | undefined {
+    return this.#conditions.get(field);
+  }
+
+  /** After a refusal: the field has another value, and that is known to be all right. */
+  expectAnew(field: string, expected: string): void {
+    this.#conditions.set(field, expected);
+  }
+
   arguments(nonce: string): { keys: readonly string[]; args: readonly Argument[] } {
     const head: Argument[] = [nonce, this.#conditions.size];
     for (const [field, expected] of this.#conditions) head.push(field, expected);

@@ -67,6 +67,19 @@ export async function readLetter(
   return entry === undefined ? undefined : readDeadLetter(entry);
 }
 
+const PIECE = 200;
+
+/** The letter that points to a parked message. @param entry the inbox entry that the message was */
+export async function parkedLetter(link: Link, keys: Keys, { type, shard }: PartitionId, entry: string): Promise<string | undefined> {
+  for (let to = '+'; ; ) {
+    const piece = entriesOf(await link.call('XREVRANGE', [keys.dead(type, shard), to, '-', 'COUNT', PIECE]));
+    const found = piece.find(({ fields }) => fieldOf(fields, 'entry') === entry && fieldOf(fields, 'parked') !== undefined);
+    const last = piece.at(-1);
+    if (found !== undefined || last === undefined || piece.length < PIECE) return found?.id;
+    to = `(${last.id}`;
+  }
+}
+
 /** Anybody takes terminal letters away; resolves to how many were still there. */
 export async function discardLetter(link: Link, keys: Keys, { type, shard }: PartitionId, letter: string): Promise<boolean> {
   return Number(await link.call('XDEL', [keys.dead(type, shard), letter])) > 0;

@@ -55,6 +55,10 @@ export class Keys {
   suspects(type: string, shard: number): string {
     return `${this.#tag(shard)}${type}:suspects`;
   }
+  /** ids of messages that must not complete */
+  cancelled(type: string, shard: number): string {
+    return `${this.#tag(shard)}${type}:cancelled`;
+  }
   dead(type: string, shard: number): string {
     return `${this.#tag(shard)}${type}:dead`;
   }

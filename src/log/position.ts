@@ -14,6 +14,21 @@ export function encodePosition(ids: readonly string[]): Position {
   return (PREFIX + ids.join(',')) as Position;
 }
 
+/** The positions of one shard's entries while the other shards stand still: what is the same for all is put together once. */
+export function positionsOf(ids: readonly string[], shard: number): (id: string) => Position {
+  const before =
+    PREFIX +
+    ids
+      .slice(0, shard)
+      .map((id) => `${id},`)
+      .join('');
+  const behind = ids
+    .slice(shard + 1)
+    .map((id) => `,${id}`)
+    .join('');
+  return (id) => (before + id + behind) as Position;
+}
+
 /** The position just before the first millisecond of `at`, in every shard. */
 export function positionAt(at: number, shards: number): Position {
   return encodePosition(new Array<string>(shards).fill(beginOf(at)));

@@ -27,6 +27,8 @@ export interface Source {
 
 /** A read that failed is tried again after this. */
 const PAUSE_MS = 100;
+/** After a read of so few the next one waits some turns: until they are handled, as on an idle system it would stand in their commit's way. */
+const FEW_ENTRIES = 16;
 /** At most between two requests for a read that does not come back. */
 const CALL_BACK_MAX_MS = 100;
 
@@ -48,6 +50,8 @@ export class Reader {
     private readonly control: Link,
     private readonly clock: Clock,
     private readonly onFault: (error: Error) => void,
+    /** of the event loop, after a read of few entries; more of them gather in the meantime */
+    private readonly turns = 1,
   ) {}
 
   /** Greets each new connection of `link`: its number is needed to call a blocked read back. */
@@ -118,7 +122,9 @@ export class Reader {
         continue;
       }
       try {
-        await this.#read(asked);
+        const entries = await this.#read(asked);
+        if (entries === 0 || entries > FEW_ENTRIES) continue;
+        for (let left = this.turns; left > 0; left -= 1) await new Promise((resolve) => setImmediate(resolve));
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof RedisError)) this.onFault(error as Error);
@@ -128,7 +134,8 @@ export class Reader {
     }
   }
 
-  async #read(asked: readonly { source: Source; wanted: number }[]): Promise<void> {
+  /** Returns how many entries it brought. */
+  async #read(asked: readonly { source: Source; wanted: number }[]): Promise<number> {
     const affordable = Math.floor(READ_BYTES / (this.#averageBytes * asked.length));
     const count = Math.max(1, Math.min(READ_ENTRIES, affordable, ...asked.map(({ wanted }) => wanted)));
     const positions = asked.map(({ source }) => source.position());
@@ -146,7 +153,7 @@ export class Reader {
     } finally {
       this.#asked = undefined;
     }
-    if (reply === undefined) return;
+    if (reply === undefined) return 0;
     const byStream = readStreamReply(reply);
     let entries = 0;
     for (const read of byStream.values()) entries += read.length;
@@ -158,5 +165,6 @@ export class Reader {
       if (news.length > 0) source.deliver(news);
     });
     if (entries > 0) this.#averageBytes = Math.max(64, this.#averageBytes * 0.8 + (reply.length / entries) * 0.2);
+    return entries;
   }
 }

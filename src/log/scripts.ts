@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { RedisError } from '../message/errors.js';
-import type { Argument, Link } from './connection.js';
+import type { Argument, CommandArgument, Link } from './connection.js';
 import { pack } from './pack.js';
 
-/** The six scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are, and whether ARGV comes packed. */
-export type ScriptName = 'append' | 'commit' | 'acquire' | 'renew' | 'release' | 'redrive';
+/** The seven scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are, and whether ARGV comes packed. */
+export type ScriptName = 'append' | 'commit' | 'acquire' | 'renew' | 'release' | 'redrive' | 'cancel';
 
 interface Script {
   readonly source: string;
@@ -28,6 +28,7 @@ function scripts(): Readonly<Record<ScriptName, Script>> {
     renew: load('renew'),
     release: load('release'),
     redrive: load('redrive'),
+    cancel: load('cancel'),
   };
   return loaded;
 }
@@ -47,13 +48,16 @@ const PACKED: ReadonlySet<ScriptName> = new Set(['append', 'commit']);
 export async function runScript(link: Link, name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
   const { sha, source } = scripts()[name];
   const epoch = link.epoch;
-  const given = [keys.length, ...keys, ...(PACKED.has(name) ? [pack(args)] : args)];
+  const given: CommandArgument[] = [sha, keys.length];
+  for (const key of keys) given.push(key);
+  if (PACKED.has(name)) given.push(pack(args));
+  else given.push(...args);
   try {
-    return await link.call('EVALSHA', [sha, ...given]);
+    return await link.call('EVALSHA', given);
   } catch (error) {
     const flushed = error instanceof RedisError && error.code === 'REDIS_ERROR' && error.message.includes('NOSCRIPT');
     if (!flushed) throw error;
     if (link.epoch !== epoch) throw new RedisError('REDIS_CONNECTION_LOST', `the connection was lost before ${name} could run`);
-    return link.call('EVAL', [source, ...given]);
+    return link.call('EVAL', [source, ...given.slice(1)]);
   }
 }

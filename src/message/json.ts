@@ -51,7 +51,8 @@ function faultInObject(value: object, above: object[]): Fault | undefined {
   if (prototype !== Object.prototype && prototype !== null) {
     return { path: '', message: `an instance of ${value.constructor?.name ?? 'a class'} is not plain JSON` };
   }
-  for (const [key, inner] of Object.entries(value)) {
+  for (const key of Object.keys(value)) {
+    const inner = (value as Record<string, unknown>)[key];
     if (key === '__proto__') return { path: '.__proto__', message: 'a key named __proto__ is refused' };
     const fault = firstFault(inner, above);
     if (fault !== undefined) return within(`.${key}`, fault);

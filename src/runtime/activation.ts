@@ -1,7 +1,7 @@
 import { timeOf } from '../log/entry.js';
 import type { StoredState } from '../log/state.js';
 import type { Suspect } from '../log/suspects.js';
-import type { Clock, Timer } from '../message/clock.js';
+import type { Clock } from '../message/clock.js';
 import type { Envelope } from '../message/envelope.js';
 import { asError, codeOf, ErrandError, SchemaError, TerminalError } from '../message/errors.js';
 import { checkSize, toJson } from '../message/json.js';
@@ -10,6 +10,7 @@ import { Attempt } from './attempt.js';
 import type { Behavior, Hook, Instance } from './behavior.js';
 import type { Breaker } from './breaker.js';
 import type { Gathering } from './committer.js';
+import { Abandoned, isThenable, withDeadline } from './deadline.js';
 import { decoder } from './decoder.js';
 import type { Gate } from './gate.js';
 import type { Held } from './held.js';
@@ -44,11 +45,12 @@ export interface Surroundings {
   readonly running: Set<Attempt>;
   readonly verdicts: Verdicts;
   /** work at a message begins; ends, its commit included */
-  begin(): void;
-  end(): void;
+  readonly inHand: { begin(): void; end(): void };
+  readonly cancellations: { has(held: Held): boolean };
   loadState(key: string): Promise<StoredState | undefined>;
   completed(held: Held, attempt: Attempt, resultJson: string, state: StoredState | undefined): Gathering;
   failed(held: Held, code: string, message: string): Gathering;
+  cancel(held: Held): Gathering;
   deadLetter(held: Held, code: string, error: Error): Gathering;
   wait(held: Held, due: number | 'parked', error: Error): Gathering;
   /** Leaves it in the log, at the head of its key, its attempt counted. */
@@ -64,12 +66,6 @@ export interface Surroundings {
   beginAlone(held: Held, suspect: Suspect): Promise<boolean>;
 }
 
-export class AttemptTimeout extends ErrandError {
-  constructor(ms: number) {
-    super('ATTEMPT_TIMEOUT', `the handler did not settle within ${ms} ms`);
-  }
-}
-
 function hasExpired({ expires }: Envelope, now: number): boolean {
   return expires !== undefined && expires <= now;
 }
@@ -81,12 +77,8 @@ function expiry({ expires }: Envelope): string {
 /** It went aside while it waited. */
 const isOver = ({ stage }: Held): boolean => stage === 'over';
 
-/** The attempt's outcome counts for nothing: the partition was lost, or the node stopped. */
-class Abandoned extends ErrandError {}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return value !== null && typeof value === 'object' && typeof (value as { then?: unknown }).then === 'function';
-}
+/** What handling a message came to: the commit that its effects went into, or nothing; at once, or later. */
+type Handled = Gathering | undefined | Promise<Gathering | undefined>;
 
 export class Activation {
   inbox: Inbox<Held> | undefined;
@@ -111,19 +103,30 @@ export class Activation {
     private readonly around: Surroundings,
   ) {}
 
-  /** The inbox's receiver; never rejects. */
+  /**
+   * The inbox's receiver; never rejects. One function and few promises: a message whose slot is free, whose state is in memory and whose
+   * handler answers at once waits for nothing but its commit.
+   */
   readonly receive = async (held: Held): Promise<void> => {
     const { around } = this;
+    const { breaker, slots } = around.host;
     if (around.closing || isOver(held)) return;
-    const probe = around.host.breaker.open && (await around.host.breaker.turn());
-    if (around.closing || isOver(held)) return probe ? around.host.breaker.leave() : undefined;
+    const probe = breaker.open && (await breaker.turn());
+    if (around.closing || isOver(held)) return probe ? breaker.leave() : undefined;
     this.queued.shift();
     this.current = held;
     held.stage = 'begun';
-    around.begin();
+    around.inHand.begin();
     try {
-      const gathering = await this.#inTurn(held);
-      if (gathering !== undefined && !around.behavior.pipelined) await gathering.done; // A1
+      if (!slots.tryTake()) await slots.turn();
+      let handled: Handled;
+      try {
+        handled = around.cancellations.has(held) ? around.cancel(held) : this.#begun(held);
+        if (handled instanceof Promise) handled = await handled;
+      } finally {
+        slots.give();
+      }
+      if (handled !== undefined && !around.behavior.pipelined) await handled.done; // A1
     } catch (thrown) {
       // Only what goes wrong around the handler comes here. When the state cannot be loaded, the partition is being dropped; all else is a
       // fault in errand, and the message must not stand in its key's way for ever.
@@ -131,30 +134,34 @@ export class Activation {
       around.verdicts.attemptFailed(held, error);
       if (!around.closing) around.deadLetter(held, 'BROKEN_INVARIANT', error);
     } finally {
-      if (probe) around.host.breaker.leave();
-      around.end();
+      if (probe) breaker.leave();
+      around.inHand.end();
     }
   };
 
-  async #inTurn(held: Held): Promise<Gathering | undefined> {
-    const { slots } = this.around.host;
-    if (!slots.tryTake()) await slots.turn();
-    try {
-      const suspect = this.around.suspect(held);
-      return suspect === undefined ? await this.#amongOthers(held) : await this.#alone(held, suspect);
-    } finally {
-      slots.give();
-    }
+  #begun(held: Held): Handled {
+    const suspect = this.around.suspect(held);
+    return suspect === undefined ? this.#amongOthers(held) : this.#alone(held, suspect);
   }
 
-  async #amongOthers(held: Held): Promise<Gathering | undefined> {
-    const { around } = this;
-    if (!around.host.deps.gate.tryEnter()) await around.host.deps.gate.enter();
+  #amongOthers(held: Held): Handled {
+    const { gate } = this.around.host.deps;
+    return gate.tryEnter() ? this.#inside(held) : gate.enter().then(() => this.#inside(held));
+  }
+
+  /** Handles it, and leaves the gate however that ends. */
+  #inside(held: Held): Handled {
+    const { gate } = this.around.host.deps;
+    let handled: Handled;
     try {
-      return around.closing ? undefined : await this.#handle(held);
-    } finally {
-      around.host.deps.gate.leave();
+      handled = this.around.closing ? undefined : this.#handle(held);
+    } catch (thrown) {
+      gate.leave();
+      throw thrown;
     }
+    if (handled instanceof Promise) return handled.finally(() => gate.leave());
+    gate.leave();
+    return handled;
   }
 
   /** It may have killed its process: nothing else runs on this node until it is settled, so that nobody else is blamed. */
@@ -173,34 +180,54 @@ export class Activation {
     });
   }
 
-  async #handle(held: Held): Promise<Gathering | undefined> {
+  #handle(held: Held): Handled {
     const { around } = this;
-    const { envelope } = held;
     if (held.fault !== undefined) return around.deadLetter(held, 'NO_ENVELOPE', new ErrandError('NO_ENVELOPE', held.fault));
     const decode = decoder(around.behavior, held, around.shards);
     if (decode instanceof Error) return around.deadLetter(held, 'UNKNOWN_MESSAGE', decode);
-    if (!this.#loaded && around.behavior.stateful) this.#stored = await around.loadState(this.key);
-    this.#loaded = true;
-    for (;;) {
-      if (hasExpired(envelope, around.clock.now())) return around.failed(held, 'EXPIRED', expiry(envelope));
-      let data: unknown;
-      try {
-        data = decode();
-      } catch (thrown) {
-        const error = asError(thrown);
-        return around.deadLetter(held, codeOf(error, 'INVALID_DATA'), error);
-      }
-      held.attempts += 1;
-      const ended = await this.#attempt(held, data);
-      if (!('error' in ended)) return ended;
-      if (around.closing && ended.error instanceof Abandoned) return undefined;
-      around.verdicts.attemptFailed(held, ended.error);
-      const gathering = this.#afterFailure(held, ended);
-      if (gathering !== 'retry') return gathering;
-      // What a pipelined key staged before this message is committed first: the retry runs on committed state.
-      if (around.behavior.pipelined && !(await around.flushed())) return undefined;
-      if (around.closing) return undefined;
+    if (this.#loaded || !around.behavior.stateful) return this.#try(held, decode);
+    return around.loadState(this.key).then((stored) => {
+      this.#stored = stored;
+      this.#loaded = true;
+      return this.#try(held, decode);
+    });
+  }
+
+  #try(held: Held, decode: () => unknown): Handled {
+    const { around } = this;
+    const { envelope } = held;
+    if (around.cancellations.has(held)) return around.cancel(held);
+    if (hasExpired(envelope, around.clock.now())) return around.failed(held, 'EXPIRED', expiry(envelope));
+    let data: unknown;
+    try {
+      data = decode();
+    } catch (thrown) {
+      const error = asError(thrown);
+      return around.deadLetter(held, codeOf(error, 'INVALID_DATA'), error);
     }
+    held.attempts += 1;
+    const ended = this.#attempt(held, data);
+    return ended instanceof Promise ? ended.then((late) => this.#after(held, decode, late)) : this.#after(held, decode, ended);
+  }
+
+  #after(held: Held, decode: () => unknown, ended: Gathering | Failure): Handled {
+    const { around } = this;
+    if (!('error' in ended)) return ended;
+    if (around.closing && ended.error instanceof Abandoned) return undefined;
+    if (around.cancellations.has(held)) {
+      this.#instance = undefined; // its state is what the handler left
+      return around.cancel(held);
+    }
+    around.verdicts.attemptFailed(held, ended.error);
+    const gathering = this.#afterFailure(held, ended);
+    return gathering === 'retry' ? this.#again(held, decode) : gathering;
+  }
+
+  async #again(held: Held, decode: () => unknown): Promise<Gathering | undefined> {
+    const { around } = this;
+    // What a pipelined key staged before this message is committed first: the retry runs on committed state.
+    if (around.behavior.pipelined && !(await around.flushed())) return undefined;
+    return around.closing ? undefined : this.#try(held, decode);
   }
 
   /** The one decision after a failed attempt, with its two halves: the actor and the message (docs/DESIGN.md, section 6). */
@@ -211,7 +238,7 @@ export class Activation {
     const code = codeOf(error, 'HANDLER_FAILED');
     const directive = choose(error, ownChoice(failure, this.#onFault), directives);
     this.#instance = undefined; // A3
-    if (error instanceof TerminalError) around.host.breaker.succeeded(); // an answer
+    if (error instanceof TerminalError) around.host.breaker.succeeded(held.envelope.type); // an answer
     if (directive === 'resume') {
       if (instance !== undefined && !failure.running) this.#instance = this.#renewed(instance);
       return around.failed(held, code, error.message);
@@ -222,7 +249,7 @@ export class Activation {
       return around.failed(held, code, error.message);
     }
     this.#failure = error;
-    around.host.breaker.failed(this.key);
+    around.host.breaker.failed(this.key, held.envelope.type);
     const { envelope } = held;
     const expired = hasExpired(envelope, around.clock.now());
     if (directive === 'escalate') {
@@ -255,7 +282,7 @@ export class Activation {
   }
 
   /** One attempt; it never throws. */
-  async #attempt(held: Held, data: unknown): Promise<Gathering | Failure> {
+  #attempt(held: Held, data: unknown): Gathering | Failure | Promise<Gathering | Failure> {
     const { around } = this;
     const { envelope } = held;
     const { clock, settings } = around;
@@ -264,36 +291,44 @@ export class Activation {
     const deadline = envelope.expires === undefined ? timeout : Math.min(timeout, envelope.expires);
     const attempt = new Attempt(envelope, held.attempts, timeOf(held.entry), deadline, around.behavior, around.composer);
     around.running.add(attempt);
-    let instance: Instance | undefined;
+    let instance = this.#instance;
     let running = false;
-    try {
-      instance = this.#instance;
-      let returned: unknown;
-      if (instance !== undefined) returned = instance.handle(envelope, data, attempt);
-      else {
-        instance = this.#revive();
-        returned = this.#begin(instance, attempt, data);
-      }
-      if (isThenable(returned)) {
-        running = true;
-        returned = await this.#withDeadline(returned, attempt, deadline - began, () => (running = false));
-      }
-      attempt.end();
-      if (around.closing && attempt.aborted) throw new Abandoned('ABANDONED', 'the partition was given up');
-      around.host.breaker.succeeded();
-      const resultJson = envelope.kind === 'command' ? (around.behavior.commands.get(envelope.type)?.encodeResult(returned) ?? '') : '';
-      const stored = this.#encodeState(instance, attempt);
-      this.#instance = instance;
-      this.#failure = undefined;
-      this.#stored = stored;
-      if (attempt.forgotten) this.#instance = undefined;
-      return around.completed(held, attempt, resultJson, stored);
-    } catch (thrown) {
+    const failed = (thrown: unknown): Failure => {
+      this.#ended(attempt);
       return { error: asError(thrown), attempt, instance, running };
-    } finally {
-      attempt.end();
-      around.running.delete(attempt);
+    };
+    try {
+      const revived = instance === undefined;
+      const actor = instance ?? this.#revive();
+      instance = actor;
+      const returned = revived ? this.#begin(actor, attempt, data) : actor.handle(envelope, data, attempt);
+      if (!isThenable(returned)) return this.#finish(held, attempt, actor, returned);
+      running = true;
+      const settled = withDeadline(clock, attempt, returned, deadline - began, () => (running = false));
+      return settled.then((value) => this.#finish(held, attempt, actor, value)).catch(failed);
+    } catch (thrown) {
+      return failed(thrown);
     }
+  }
+
+  #finish(held: Held, attempt: Attempt, instance: Instance, returned: unknown): Gathering {
+    const { around } = this;
+    const { envelope } = held;
+    this.#ended(attempt);
+    const givenUp = around.closing ? attempt.aborted : around.cancellations.has(held);
+    if (givenUp) throw new Abandoned('ABANDONED', 'the partition was given up, or the message cancelled');
+    around.host.breaker.succeeded(envelope.type);
+    const resultJson = envelope.kind === 'command' ? (around.behavior.commands.get(envelope.type)?.encodeResult(returned) ?? '') : '';
+    const stored = this.#encodeState(instance, attempt);
+    this.#instance = attempt.forgotten ? undefined : instance;
+    this.#failure = undefined;
+    this.#stored = stored;
+    return around.completed(held, attempt, resultJson, stored);
+  }
+
+  #ended(attempt: Attempt): void {
+    attempt.end();
+    this.around.running.delete(attempt);
   }
 
   #revive(): Instance {
@@ -341,32 +376,5 @@ export class Activation {
     const json = checkSize(toJson(instance.state, place), place, 'STATE_TOO_LARGE', settings.state.maxBytes);
     if (json === '') throw new SchemaError('INVALID_STATE', place, [{ path: '', message: 'the state is undefined' }]);
     return { version: (this.#stored?.version ?? 0) + 1, json };
-  }
-
-  #withDeadline(returned: PromiseLike<unknown>, attempt: Attempt, limit: number, settled: () => void): Promise<unknown> {
-    const { clock } = this.around;
-    return new Promise((resolve, reject) => {
-      let timer: Timer | undefined;
-      const give = (reason: Error): void => {
-        timer?.cancel();
-        attempt.abort(reason);
-        reject(reason);
-      };
-      timer = clock.after(Math.max(0, attempt.deadline - clock.now()), () => give(new AttemptTimeout(limit)));
-      attempt.onAbandon = () => give(new Abandoned('ABANDONED', 'the partition was lost, or the node is stopping'));
-      // What a handler does after its time is up is its own affair; a late rejection is taken here too.
-      returned.then(
-        (value) => {
-          timer?.cancel();
-          settled();
-          resolve(value);
-        },
-        (thrown: unknown) => {
-          timer?.cancel();
-          settled();
-          reject(asError(thrown));
-        },
-      );
-    });
   }
 }

@@ -6,6 +6,8 @@ import type { Inbox } from './inbox.js';
 /** A partition's activations: who is in memory, and since when it has had nothing to do. */
 export class Activations {
   readonly #byKey = new Map<string, Activation>();
+  /** those that have something to do */
+  busy = 0;
 
   constructor(
     private readonly around: Surroundings,
@@ -34,6 +36,7 @@ export class Activations {
       this.#byKey.set(key, activation);
     }
     held.stage = 'routed';
+    if (activation.outstanding === 0) this.busy += 1;
     activation.outstanding += 1;
     activation.queued.push(held);
     activation.inbox?.send(held);
@@ -44,6 +47,7 @@ export class Activations {
     const activation = this.#byKey.get(envelope.subject);
     if (activation === undefined) return;
     activation.outstanding -= 1;
+    if (activation.outstanding === 0) this.busy -= 1;
     activation.lastUsed = this.around.clock.monotonic();
     if (activation.stopped && activation.outstanding === 0) this.#remove(envelope.subject, activation, 'onStop');
   }
@@ -75,6 +79,7 @@ export class Activations {
 
   #remove(key: string, activation: Activation, hook: Hook): void {
     this.#byKey.delete(key);
+    if (activation.outstanding > 0) this.busy -= 1;
     activation.leave(hook);
     activation.inbox?.stop();
   }

@@ -4,12 +4,15 @@ import type { BreakerSettings } from './supervision-settings.js';
 /**
  * Keeps a broken dependency from turning an actor type's backlog into dead letters. Source of the pattern: Circuit Breaker (Nygard).
  *
- * B1: it opens when so many different keys have failed in a row, without a success in between. One poisonous key opens nothing.
+ * B1: it opens when so many different keys have failed in a row, without a success in between. One poisonous key opens nothing. Only a
+ *     success at a message of a type that failed counts: what else the actor does need not touch what is broken.
  * B2: while it is open handlers wait, without an attempt, and one at a time is let through as a probe, `probeEvery` after the last one failed.
- * B3: any success closes it, and lets all that waited go on in their order.
+ * B3: such a success closes it, and lets all that waited go on in their order.
  */
 export class Breaker {
+  /** keys, and types of messages, that failed in a row */
   readonly #failed = new Set<string>();
+  readonly #types = new Set<string>();
   #open = false;
   #probing = false;
   /** the pause after the last probe is over */
@@ -43,8 +46,10 @@ export class Breaker {
   }
 
   /** A handler did its work, or was told by its dependency that it never will. */
-  succeeded(): void {
-    if (this.#failed.size > 0) this.#failed.clear();
+  succeeded(type: string): void {
+    if (!this.#types.has(type)) return;
+    this.#failed.clear();
+    this.#types.clear();
     if (!this.#open) return;
     this.#open = false;
     this.#timer?.cancel();
@@ -52,9 +57,10 @@ export class Breaker {
     this.onChange(false);
   }
 
-  failed(key: string): void {
+  failed(key: string, type: string): void {
     const { failures } = this.settings;
     if (failures === 0) return;
+    this.#types.add(type);
     if (!this.#open) {
       this.#failed.add(key); // B1
       if (this.#failed.size < failures) return;

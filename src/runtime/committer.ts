@@ -7,7 +7,8 @@ import type { Held } from './held.js';
  * One partition's way to write: everything goes through one queue of batches, one of them under way at a time (group commit).
  *
  * G1: writes reach Redis in the order in which they were handed over.
- * G2: a commit is never sent twice. An answer that is not `committed` ends this committer: whoever owns the partition next reads from the log.
+ * G2: a commit that may have been applied is never sent again. An answer that is not `committed` ends this committer: whoever owns the
+ *     partition next reads from the log. Only what was refused for a condition, and so not applied, may be sent with a condition of now.
  */
 
 /** Effects gathered for one commit. */
@@ -15,6 +16,8 @@ export interface Gathering {
   readonly batch: CommitBatch;
   /** messages whose inbox entries this very commit removes */
   readonly removed: Held[];
+  /** messages that get their outcome, other than being cancelled */
+  readonly settled: Held[];
   /** resolves to whether it was committed */
   readonly done: Promise<boolean>;
   /** runs once it is committed */
@@ -24,6 +27,7 @@ export interface Gathering {
 class Commit implements Gathering {
   readonly batch: CommitBatch;
   readonly removed: Held[] = [];
+  readonly settled: Held[] = [];
   messages = 0;
   readonly done: Promise<boolean>;
   #resolve: (committed: boolean) => void = () => undefined;
@@ -56,10 +60,14 @@ export interface CommitterOptions {
   readonly nonce: string;
   /** adds the removal of what the batch settled; runs when it is about to be sent */
   readonly complete: (commit: Gathering) => void;
+  /** a condition did not hold: whether the same commit may be made again */
+  readonly again: (commit: Gathering) => Promise<boolean>;
   /** the commit was refused, or nobody knows */
   readonly onLost: (reason: string, error?: Error) => void;
   /** nothing is left to commit, for now */
   readonly onRest: () => void;
+  /** nothing else is in hand that could share the commit */
+  readonly alone: () => boolean;
 }
 
 export class Committer {
@@ -105,14 +113,17 @@ export class Committer {
     for (const waiting of queue) waiting.finish(false);
   }
 
-  // In the next turn, so that all handlers that finish in this one share a commit.
+  // In the next turn, so that all handlers that finish in this one share a commit; as soon as this one's effects are gathered when there is
+  // no other.
   #schedule(): void {
     if (this.#scheduled || this.#underWay !== undefined || this.#ended) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    const send = (): void => {
       this.#scheduled = false;
       void this.#send();
-    });
+    };
+    if (this.options.alone()) queueMicrotask(send);
+    else setImmediate(send);
   }
 
   async #send(): Promise<void> {
@@ -122,7 +133,9 @@ export class Committer {
       this.#underWay = next;
       this.options.complete(next);
       try {
-        const reply = await commit(this.options.link, this.options.nonce, next.batch);
+        const { link, nonce, again } = this.options;
+        let reply = await commit(link, nonce, next.batch);
+        while (reply === 'changed' && !this.#ended && (await again(next))) reply = await commit(link, nonce, next.batch);
         if (this.#ended) return;
         if (reply !== 'committed') return this.options.onLost(reply);
       } catch (error) {

@@ -194,12 +194,16 @@ export class Host {
     this.#branch = this.parent.branch(this.type);
   }
 
-  signal(kind: 'message-failed', held: Held, more: { code: string; message: string }): void;
+  signal(kind: 'message-failed', held: Pick<Held, 'envelope'>, more: { code: string; message: string }): void;
   signal(kind: 'attempt-failed', held: Held, more: { attempt: number; code: string; message: string }): void;
   signal(kind: 'retry-delayed', held: Held, more: { attempt: number; until: Date }): void;
   signal(kind: 'parked', held: Held, more: { attempt: number }): void;
   signal(kind: 'running-alone', held: Held, more: { kills: number }): void;
-  signal(kind: 'message-failed' | 'attempt-failed' | 'retry-delayed' | 'parked' | 'running-alone', { envelope }: Held, more: object): void {
+  signal(
+    kind: 'message-failed' | 'attempt-failed' | 'retry-delayed' | 'parked' | 'running-alone',
+    { envelope }: Pick<Held, 'envelope'>,
+    more: object,
+  ): void {
     const { subject, id, type, correlationId } = envelope;
     this.deps.signals.emit({ kind, actor: this.type, key: subject, messageId: id, type, correlationId, ...more } as Parameters<
       Signals['emit']

@@ -5,7 +5,7 @@ import { dispatch, type Ref, spawn, start, stop } from 'nact';
  *
  * I1: `receive` never throws and never rejects: nact's default answer to a fault stops the actor and abandons its mailbox.
  * I2: nothing is sent to a stopped inbox by those who keep count (activations are stopped only when nothing is outstanding,
- *     or together with all that was): nact drops such messages silently.
+ *     or together with all that was): nact drops such messages silently, or gives them to whoever was spawned since under the same name.
  */
 
 type AnyRef = Ref<never>;
@@ -26,6 +26,7 @@ export interface Inbox<Message> {
 /** A node of the tree below which there are others. */
 export class Branch {
   readonly #children = new Map<string, Branch>();
+  #stopped = false;
 
   private constructor(
     readonly name: string,
@@ -51,10 +52,26 @@ export class Branch {
   /** An activation's inbox: one message at a time, the next once the promise of the last is settled. */
   inbox<Message>(name: string, receive: (message: Message) => Promise<void> | void): Inbox<Message> {
     const ref = spawn(this.ref, (_state: undefined, message: Message) => receive(message) as undefined, nactName(name), KEEP);
-    return { send: (message) => dispatch(ref, message), stop: () => stop(ref) };
+    let stopped = false;
+    return {
+      send: (message) => {
+        if (!stopped && !this.#stopped) dispatch(ref, message); // I2
+      },
+      stop: () => {
+        stopped = true;
+        stop(ref);
+      },
+    };
   }
 
+  /** With all below it. */
   stop(): void {
+    this.#end();
     stop(this.ref);
+  }
+
+  #end(): void {
+    this.#stopped = true;
+    for (const child of this.#children.values()) child.#end();
   }
 }

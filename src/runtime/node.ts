@@ -13,6 +13,7 @@ import { Ids } from '../message/ids.js';
 import { type Random, token } from '../message/random.js';
 import { Asks } from './asks.js';
 import type { Behavior } from './behavior.js';
+import { Cancels } from './cancels.js';
 import { DeadLetters } from './dead-letters.js';
 import { Gate } from './gate.js';
 import type { Deps } from './host.js';
@@ -76,6 +77,7 @@ export class Node {
     const node = token(random);
     const signals = new Signals(() => clock.now());
     const links: Link[] = [];
+    let root: Branch | undefined;
     const link = (purpose: string, greet?: (redis: Parameters<typeof loadScripts>[0]) => Promise<void>): Link => {
       const made = new Link({ store, name: `errand:${name}:${purpose}`, clock, random, ...(greet === undefined ? {} : { greet }) });
       links.push(made);
@@ -92,11 +94,13 @@ export class Node {
       fit = true;
       const shards = await recordShards(control, name, options.shards, options.defaultShards);
       const parts = assemble(options, node, signals, control, new Keys(name, shards), link);
+      ({ root } = parts);
       const started = new Node(options, { ...parts, links });
       await started.#begin();
       return started;
     } catch (error) {
       for (const made of links) made.close();
+      root?.stop(); // nact keeps what is not stopped
       await store.close();
       throw error;
     }
@@ -137,6 +141,10 @@ export class Node {
   get deadLetters(): DeadLetters {
     this.#assertRunning();
     return this.parts.deadLetters;
+  }
+  get cancels(): Cancels {
+    this.#assertRunning();
+    return this.parts.cancels;
   }
   get supervision(): Supervision {
     return this.parts.supervision;
@@ -269,6 +277,7 @@ interface Parts {
   readonly failure: Promise<ErrandError>;
   readonly retention: Retention;
   readonly deadLetters: DeadLetters;
+  readonly cancels: Cancels;
   readonly root: Branch;
   readonly links: readonly Link[];
 }
@@ -317,7 +326,23 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
   const sender = new Sender(name, keys, composer, appender, asks, observatory, (type) => unhosted.check(type));
   const retention = new Retention(deps, supervision);
   const deadLetters = new DeadLetters(keys, control, new Redrives(keys, control, appender, clock, ids, signals));
-  return { deps, append, read, appender, sender, observatory, registration, ownership, supervision, failure, retention, deadLetters, root };
+  const cancels = new Cancels(keys, control, appender, clock, ids);
+  return {
+    deps,
+    append,
+    read,
+    appender,
+    sender,
+    observatory,
+    registration,
+    ownership,
+    supervision,
+    failure,
+    retention,
+    deadLetters,
+    cancels,
+    root,
+  };
 }
 
 const AGAIN_MS = 10_000;

@@ -1,8 +1,8 @@
-import { Observable } from 'rxjs';
+import { Observable } from 'rxjs/internal/Observable';
 import { isAway, type Link } from '../log/connection.js';
 import { type Entry, FIRST, timeOf } from '../log/entry.js';
 import type { Keys } from '../log/keys.js';
-import { encodePosition, type From, type Position, startingIds } from '../log/position.js';
+import { type From, type Position, positionsOf, startingIds } from '../log/position.js';
 import { Reader, type Source } from '../log/reader.js';
 import { newestIds } from '../log/system-record.js';
 import { type Clock, sleep } from '../message/clock.js';
@@ -33,6 +33,8 @@ export type ObservedEvent = ObservedMeta & { readonly type: string; readonly dat
 /** How long an observer that begins waits for a Redis that is away. */
 const PATIENCE_MS = 60_000;
 const PAUSE_MS = 100;
+/** A read for each single result would cost as much as the result; see Reader. */
+const TURNS = 8;
 
 /**
  * What users watch: results and facts, as rxjs Observables, read from the log on a connection of their own.
@@ -58,7 +60,7 @@ export class Observatory {
     let reader: Reader;
     const own = readerLink((redis) => reader.greeting(redis));
     this.readLink = own;
-    reader = new Reader(own, control, clock, (error) => onFault('observers', error));
+    reader = new Reader(own, control, clock, (error) => onFault('observers', error), TURNS);
     this.#reader = reader;
   }
 
@@ -129,9 +131,10 @@ export class Observatory {
           ids.push(...begin);
           streams.forEach((name, shard) => {
             const deliver = (entries: readonly Entry[]): void => {
+              const position = positionsOf(ids, shard);
               for (const entry of entries) {
                 ids[shard] = entry.id;
-                if (!over) this.#see(entry, ids, see, observer);
+                if (!over) this.#see(entry, position, see, observer);
               }
             };
             const source = { stream: name, position: () => ids[shard] ?? FIRST, wanted: () => READ_ENTRIES, deliver };
@@ -151,7 +154,7 @@ export class Observatory {
 
   #see<T>(
     entry: Entry,
-    ids: readonly string[],
+    position: (id: string) => Position,
     see: (envelope: Envelope, meta: ObservedMeta) => T | undefined,
     observer: { next(value: T): void },
   ): void {
@@ -160,7 +163,7 @@ export class Observatory {
       const envelope = fromFields(entry.fields);
       if ('fault' in envelope) throw new ErrandError('NO_ENVELOPE', envelope.fault);
       const { id, correlationId, subject } = envelope;
-      seen = see(envelope, { messageId: id, correlationId, key: subject, at: new Date(timeOf(entry.id)), position: encodePosition(ids) });
+      seen = see(envelope, { messageId: id, correlationId, key: subject, at: new Date(timeOf(entry.id)), position: position(entry.id) });
     } catch (thrown) {
       return this.onFault(`entry ${entry.id}, seen by an observer`, asError(thrown));
     }

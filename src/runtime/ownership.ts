@@ -118,7 +118,7 @@ export class Ownership {
     for (const source of partition.sources) reader.remove(source);
     partition.stopWork();
     const limit = clock.after(HAND_OVER_MS, () => partition.drop(reason));
-    await partition.finished();
+    await partition.inHand.finished();
     limit.cancel();
     if (host.partitions.get(shard) !== partition) return; // lost meanwhile
     partition.drop(reason);
@@ -362,7 +362,7 @@ export class Ownership {
       for (const partition of owned) partition.drop(new ErrandError('STOPPED', 'the node is stopping'));
     };
     const deadline = clock.after(grace, giveUp);
-    await Promise.all(owned.map((partition) => partition.finished()));
+    await Promise.all(owned.map((partition) => partition.inHand.finished()));
     this.#stopped = true;
     deadline.cancel();
     giveUp();

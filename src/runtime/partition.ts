@@ -10,9 +10,11 @@ import { codeOf, ErrandError, RedisError } from '../message/errors.js';
 import type { Activation, Surroundings } from './activation.js';
 import { Activations } from './activations.js';
 import type { Attempt } from './attempt.js';
+import { Cancellations } from './cancellations.js';
 import { Committer, type Gathering } from './committer.js';
 import { type Held, NOBODY } from './held.js';
 import type { Host } from './host.js';
+import { InHand } from './in-hand.js';
 import { InboxWindow } from './inbox-window.js';
 import { Intake } from './intake.js';
 import { Requests } from './requests.js';
@@ -36,6 +38,8 @@ export class Partition implements Surroundings, Source {
   readonly #intakes: readonly Intake[];
   readonly activations: Activations;
   readonly verdicts: Verdicts;
+  readonly inHand: InHand;
+  readonly cancellations: Cancellations;
   readonly #window: InboxWindow;
   readonly #states: StateLoader;
   readonly #lists: AsideLists;
@@ -45,9 +49,6 @@ export class Partition implements Surroundings, Source {
   readonly #timetable: Timetable;
   #position = FIRST;
   #held = 0;
-  /** messages that activations are working at */
-  #working = 0;
-  #onRest: (() => void) | undefined;
   #dropped = false;
   #stopping = false;
 
@@ -67,17 +68,22 @@ export class Partition implements Surroundings, Source {
     const id = { type: host.type, shard };
     this.stream = keys.inbox(host.type, shard);
     this.#window = new InboxWindow(this.stream);
+    this.cancellations = new Cancellations(keys, id, link, acquired.fields);
     const committer = new Committer({
       link,
       partitionKey: keys.partition(host.type, shard),
       nonce: acquired.nonce,
       complete: (commit) => this.#window.remove(commit),
+      again: (commit) => this.cancellations.again(commit),
       onLost: (reason, error) => this.onLost(this, reason, error),
       onRest: () => host.deps.pulse.beat(),
+      // A key's next message waits for the commit anyhow, unless it is pipelined.
+      alone: () => this.#held === 1 || (this.activations.busy === 1 && !host.behavior.pipelined),
     });
     this.committer = committer;
     const unread = (what: string) => (error: Error) => this.onLost(this, `${what} unread`, error);
     this.verdicts = new Verdicts(host, shard);
+    this.inHand = new InHand(committer);
     this.activations = new Activations(this, (key, receive) => host.spawn(key, receive));
     this.#states = new StateLoader(link, unread('states'));
     this.#timetable = new Timetable(new Schedule(keys, id), committer, link, clock, unread('schedule'));
@@ -137,7 +143,7 @@ export class Partition implements Surroundings, Source {
     const { link, clock } = this.host.deps;
     const takeOver = this.acquired.unclean ? { lists: this.#lists, prefetch: this.settings.prefetch, now: clock.now() } : undefined;
     await this.#suspects.load(link, takeOver);
-    await Promise.all([this.#waiting.load(), this.#timetable.load()]);
+    await Promise.all([this.#waiting.load(), this.#timetable.load(), this.cancellations.load()]);
   }
 
   // ---- the inbox -------------------------------------------------------------------------------------------------------------------
@@ -162,6 +168,7 @@ export class Partition implements Surroundings, Source {
     const held: Held = { entry: id, envelope, fields, attempts: 0, history: [], drain: undefined, stage: 'read', removed: false };
     this.#hold(held);
     const { deps } = this.host;
+    if (envelope.kind === 'request') return this.#requests.take(held);
     const shard = deps.composer.shardOf(envelope.subject);
     if (shard !== this.shard) {
       const text = `the key '${envelope.subject}' belongs to shard ${shard} of ${this.shards}, the entry stands in shard ${this.shard}`;
@@ -169,9 +176,8 @@ export class Partition implements Surroundings, Source {
     } else if (envelope.due !== undefined && envelope.due > this.clock.now()) {
       const gathering = this.committer.gather();
       this.#timetable.postpone(held, gathering, envelope.due);
-      this.settle(held, gathering);
-    } else if (envelope.kind === 'request') this.#requests.take(held);
-    else this.#route(held);
+      this.#takeOut(held, gathering);
+    } else this.#route(held);
   }
 
   #hold(held: Held): void {
@@ -191,8 +197,15 @@ export class Partition implements Surroundings, Source {
 
   // ---- settling --------------------------------------------------------------------------------------------------------------------
 
-  /** The message is dealt with in `gathering`; once that is committed it leaves memory. */
+  /** The message gets its outcome in `gathering`; once that is committed it leaves memory. */
   settle(held: Held, gathering: Gathering): Gathering {
+    gathering.settled.push(held);
+    this.cancellations.expect(gathering.batch);
+    return this.#takeOut(held, gathering);
+  }
+
+  /** It stands no longer where it stood. */
+  #takeOut(held: Held, gathering: Gathering): Gathering {
     if (held.drain === undefined) gathering.removed.push(held);
     else this.#waiting.pop(held, gathering.batch);
     this.#suspects.settled(gathering, held.entry);
@@ -235,6 +248,15 @@ export class Partition implements Surroundings, Source {
     return this.settle(held, gathering);
   }
 
+  cancel(held: Held): Gathering {
+    const gathering = this.committer.gather();
+    this.cancellations.clear(gathering, held);
+    const { id } = held.envelope;
+    this.verdicts.answer(held, gathering, { status: 'failed', code: 'CANCELLED', message: `${id} was cancelled` });
+    this.host.signal('message-failed', held, { code: 'CANCELLED', message: `${id} was cancelled` });
+    return this.#takeOut(held, gathering);
+  }
+
   deadLetter(held: Held, code: string, error: Error): Gathering {
     const gathering = this.committer.gather();
     this.verdicts.condemn(gathering, held, code, error);
@@ -275,7 +297,7 @@ export class Partition implements Surroundings, Source {
   #follow(held: Held): void {
     const gathering = this.committer.gather();
     this.#waiting.follow(held, gathering);
-    this.settle(held, gathering);
+    this.#takeOut(held, gathering);
   }
 
   /** All that is queued in memory behind a key that waits from now on. What came from its list still stands there. */
@@ -354,29 +376,9 @@ export class Partition implements Surroundings, Source {
     this.#timetable.stop();
   }
 
-  begin(): void {
-    this.#working += 1;
-  }
-
-  end(): void {
-    this.#working -= 1;
-    if (this.#working === 0) this.#onRest?.();
-  }
-
   /** Tells running handlers to stop, and waits for them no longer. What has finished is still committed. */
   abandon(reason: Error): void {
     for (const attempt of this.running) attempt.abandon(reason);
-  }
-
-  /** Resolves once what is in hand is finished and committed, or given up. */
-  async finished(): Promise<void> {
-    while (!this.#dropped && (this.#working > 0 || !this.committer.idle)) {
-      if (this.#working > 0) {
-        await new Promise<void>((resolve) => {
-          this.#onRest = resolve;
-        });
-      } else await this.committer.flushed();
-    }
   }
 
   /** Invariant P1: throws away all memory, and tells running handlers so. */
@@ -387,7 +389,7 @@ export class Partition implements Surroundings, Source {
     this.#timetable.stop();
     this.committer.end();
     this.abandon(reason);
-    this.#onRest?.();
+    this.inHand.giveUp();
     this.activations.clear();
     this.#states.fail(new RedisError('REDIS_CONNECTION_LOST', 'the partition was given up'));
     this.#window.clear();

@@ -110,12 +110,7 @@ export class Redrives {
       correlationId: id,
       data: entry,
     });
-    await this.appender.append(shard, {
-      messageId: id,
-      stream: this.keys.inbox(actor, shard),
-      bounded: false,
-      fields,
-      outcome: undefined,
-    });
+    const request = { messageId: id, stream: this.keys.inbox(actor, shard), bounded: false, fields, outcome: undefined };
+    await this.appender.append(shard, request);
   }
 }

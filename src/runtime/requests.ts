@@ -1,8 +1,10 @@
 import type { AsideLists } from '../log/aside.js';
-import { readLetter, removeLetter } from '../log/dead-letter.js';
+import { parkedLetter, readLetter, removeLetter } from '../log/dead-letter.js';
 import type { PartitionId } from '../log/lease.js';
-import { fromFields } from '../message/envelope.js';
+import { fieldOf, fromFields } from '../message/envelope.js';
 import { asError, ErrandError } from '../message/errors.js';
+import type { Attempt } from './attempt.js';
+import type { Cancellations } from './cancellations.js';
 import type { Committer, Gathering } from './committer.js';
 import type { Held } from './held.js';
 import type { Host } from './host.js';
@@ -10,7 +12,7 @@ import type { Verdicts } from './verdicts.js';
 import type { WaitingKeys } from './waiting-keys.js';
 
 /**
- * What others ask a partition's owner to do with a parked message. They ask through the inbox (docs/adr/0008): so it is durable, the owner
+ * What others ask a partition's owner to do: with a parked message, or to look at what was cancelled. They ask through the inbox (docs/adr/0008): so it is durable, the owner
  * sees it without being called, and it is the owner alone who writes its aside lists.
  *
  * Q1: requests are served one at a time, each in one commit that also removes the request.
@@ -19,7 +21,7 @@ import type { WaitingKeys } from './waiting-keys.js';
  */
 
 /** What may be asked for; it is the request's `type`. */
-export type Verb = 'redrive' | 'discard';
+export type Verb = 'redrive' | 'discard' | 'cancel';
 
 /** The owner, as far as it is needed here. */
 interface Owner {
@@ -27,6 +29,8 @@ interface Owner {
   readonly shard: number;
   readonly committer: Committer;
   readonly verdicts: Verdicts;
+  readonly cancellations: Cancellations;
+  readonly running: Iterable<Attempt>;
   settle(held: Held, gathering: Gathering): Gathering;
   deadLetter(held: Held, code: string, error: Error): Gathering;
   /** a message that was set aside is settled */
@@ -54,15 +58,16 @@ export class Requests {
     const { keys, link } = host.deps;
     const id: PartitionId = { type: host.type, shard };
     const { type: verb, subject: key, data: letterId } = held.envelope;
+    if (verb === 'cancel') return this.#cancel(held);
     if (verb !== 'redrive' && verb !== 'discard') {
       return void owner.deadLetter(held, 'UNKNOWN_MESSAGE', new ErrandError('UNKNOWN_MESSAGE', `an owner cannot be asked to '${verb}'`));
     }
     if (!(await committer.flushed())) return;
     const [letter, [head]] = await Promise.all([readLetter(link, keys, id, letterId), lists.window(link, key, 1)]);
     const gathering = committer.gather();
+    if (letter?.parked) removeLetter(gathering.batch, keys, id, letterId); // also one whose message has gone otherwise
     // Q2
-    if (letter !== undefined && head !== undefined && head.entry === letter.entry && waiting.parked(key)) {
-      removeLetter(gathering.batch, keys, id, letterId);
+    if (letter?.parked && head !== undefined && head.entry === letter.entry && waiting.parked(key)) {
       const envelope = fromFields(head.fields);
       const messageId = 'fault' in envelope ? undefined : envelope.id;
       if (verb === 'redrive') waiting.unpark(gathering, key, head);
@@ -74,6 +79,33 @@ export class Requests {
       }
       const kind = verb === 'redrive' ? 'redriven' : 'discarded';
       gathering.after(() => host.deps.signals.emit({ kind, actor: id.type, letter: `${id.type}/${shard}/${letterId}`, messageId }));
+    }
+    owner.settle(held, gathering);
+  }
+
+  /** What runs, or comes into memory, is seen there; what rests in its key's list is taken out of it. */
+  async #cancel(held: Held): Promise<void> {
+    const { owner, lists, waiting } = this;
+    const { committer, cancellations, verdicts, host } = owner;
+    const { subject: key, data: messageId } = held.envelope;
+    await cancellations.refresh(owner.running);
+    if (!(await committer.flushed())) return;
+    const { keys, link } = host.deps;
+    const id: PartitionId = { type: host.type, shard: owner.shard };
+    const asides = waiting.rests(key) ? await lists.window(link, key, waiting.lengthOf(key)) : [];
+    const at = asides.findIndex(({ fields }) => fieldOf(fields, 'id') === messageId);
+    const letter = at === 0 && waiting.parked(key) ? await parkedLetter(link, keys, id, asides[0]?.entry ?? '') : undefined;
+    const gathering = committer.gather();
+    const aside = waiting.rests(key) ? asides[at] : undefined; // it may go on since
+    const envelope = aside === undefined ? undefined : fromFields(aside.fields);
+    if (aside !== undefined && envelope !== undefined && !('fault' in envelope) && cancellations.has({ envelope })) {
+      if (letter !== undefined) removeLetter(gathering.batch, keys, id, letter);
+      waiting.takeOut(gathering, key, aside, at === 0);
+      owner.cleared(aside.entry, gathering);
+      cancellations.clear(gathering, { envelope });
+      const message = `${messageId} was cancelled`;
+      verdicts.answer({ envelope }, gathering, { status: 'failed', code: 'CANCELLED', message });
+      host.signal('message-failed', { envelope }, { code: 'CANCELLED', message });
     }
     owner.settle(held, gathering);
   }

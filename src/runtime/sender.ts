@@ -51,10 +51,17 @@ export class Sender {
     private readonly onCommand: (type: string) => void,
   ) {}
 
-  async send(definition: MessageDefinition, input: unknown, options: SendOptions): Promise<SentReceipt> {
+  /** Throws what is wrong with the message; rejects with what is wrong with its append. */
+  send(definition: MessageDefinition, input: unknown, options: SendOptions): Promise<SentReceipt> {
     const { outgoing, print } = this.#compose(definition, input, options, options.track === true, undefined);
-    const { duplicate } = await this.#append(definition, outgoing, print);
-    return { messageId: outgoing.messageId, correlationId: outgoing.correlationId, type: definition.name, key: outgoing.key, duplicate };
+    const { messageId, correlationId, key } = outgoing;
+    return this.#append(definition, outgoing, print, ({ duplicate }) => ({
+      messageId,
+      correlationId,
+      type: definition.name,
+      key,
+      duplicate,
+    }));
   }
 
   async ask(definition: MessageDefinition, input: unknown, options: SendOptions & WaitOptions): Promise<unknown> {
@@ -64,7 +71,7 @@ export class Sender {
     const { outgoing, print } = this.#compose(definition, input, options, true, this.asks.node);
     const { shard, messageId, correlationId } = outgoing;
     const { outcome, cancel } = this.asks.wait(shard, messageId, correlationId, { timeout, signal: options.signal, attached: false });
-    this.#append(definition, outgoing, print).then(
+    this.#append(definition, outgoing, print, (appended) => appended).then(
       ({ duplicate }) => duplicate && this.asks.look(messageId),
       (thrown: unknown) => cancel(asError(thrown)),
     );
@@ -109,15 +116,18 @@ export class Sender {
     return { outgoing: this.composer.compose(definition, encoded, headers, options), print };
   }
 
-  async #append(definition: MessageDefinition, outgoing: Outgoing, print: string | undefined): Promise<Appended> {
-    const { positioned } = this.observatory;
-    if (positioned !== undefined) await positioned;
+  /** @param answer makes what is resolved to: a promise less for each message */
+  #append<T>(definition: MessageDefinition, outgoing: Outgoing, print: string | undefined, answer: (appended: Appended) => T): Promise<T> {
     const { shard, messageId, stream, fields } = outgoing;
     const command = definition.kind === 'command';
-    if (command) this.onCommand(definition.to ?? '');
     const keep = command ? 0 : OUTCOME_KEPT_MS;
     const outcome = print === undefined ? undefined : { key: this.keys.outcome(shard, messageId), print, keep };
-    return this.appender.append(shard, { messageId, stream, bounded: command, fields, outcome });
+    const append = (): Promise<T> => {
+      if (command) this.onCommand(definition.to ?? '');
+      return this.appender.append(shard, { messageId, stream, bounded: command, fields, outcome }, answer);
+    };
+    const { positioned } = this.observatory;
+    return positioned === undefined ? append() : positioned.then(append);
   }
 }
 

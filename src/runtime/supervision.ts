@@ -6,7 +6,7 @@ import type { Branch } from './inbox.js';
 import type { Ownership } from './ownership.js';
 import type { SupervisorSettings } from './supervision-settings.js';
 import { type Decision, decide, NO_STATISTICS, type Statistics } from './supervision-strategy.js';
-import { Supervisor, type SupervisorView, shownName } from './supervisor.js';
+import { Supervisor, type SupervisorView, shownName, unknown } from './supervisor.js';
 
 /**
  * The supervision tree at work: what the strategy decides is done to the actor types of this node, and thereby to their messages.
@@ -131,10 +131,7 @@ export class Supervision {
     const moved: Host[] = [];
     for (const { actor } of own.flatMap(({ children }) => children)) {
       const behavior = this.#behaviors.get(actor);
-      if (behavior === undefined) {
-        const known = [...this.#behaviors.keys()].join(', ');
-        throw new DefinitionError('UNKNOWN_ACTOR', `there is no actor '${actor}'; known are ${known === '' ? 'none' : known}`);
-      }
+      if (behavior === undefined) throw new DefinitionError('UNKNOWN_ACTOR', unknown('actor', actor, [...this.#behaviors.keys()]));
       const host = this.hosts.find(({ type }) => type === actor);
       const declared = host !== undefined && this.#top.supervisors.some(({ hosts }) => hosts.includes(host));
       if (declared && host.state !== 'stopped') {
@@ -159,6 +156,9 @@ export class Supervision {
     const branch = this.#find(name);
     await this.#retire(branch.hosts);
     this.#top.remove(branch);
+    const names = new Set(branch.all.map(({ settings }) => settings.name));
+    const windows = new Map([...this.#statistics.windows].filter(([one]) => !names.has(one)));
+    this.#statistics = { ...this.#statistics, windows }; // whoever comes back under one of these names begins anew
   }
 
   async #retire(hosts: readonly Host[]): Promise<void> {
@@ -177,8 +177,8 @@ export class Supervision {
     const below = this.#top.supervisors.flatMap(({ all }) => all);
     const found = below.find(({ settings }) => settings.name === name);
     if (found !== undefined) return found;
-    const known = below.map(({ settings }) => settings.name).join(', ');
-    throw new DefinitionError('UNKNOWN_SUPERVISOR', `there is no supervisor '${name}'; known are ${known === '' ? 'none' : known}`);
+    const known = below.map(({ settings }) => settings.name);
+    throw new DefinitionError('UNKNOWN_SUPERVISOR', unknown('supervisor', name, known));
   }
 
   /** No restart comes after this. */

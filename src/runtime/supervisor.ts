@@ -1,4 +1,5 @@
 import { DefinitionError } from '../message/errors.js';
+import { nearest } from '../message/nearest.js';
 import type { Behavior } from './behavior.js';
 import { type Deps, Host, type LastFailure } from './host.js';
 import type { Branch } from './inbox.js';
@@ -45,6 +46,13 @@ const ROOT_NAME = '/';
 /** The supervisor's name as it is shown. */
 export function shownName(name: string): string {
   return name === ROOT_NAME ? ROOT : name;
+}
+
+/** What to say of a name that nobody knows. */
+export function unknown(what: string, name: string, known: readonly string[]): string {
+  const suggestion = nearest(name, known);
+  const hint = suggestion === undefined ? '' : `; did you mean '${suggestion}'?`;
+  return `there is no ${what} '${name}'; known are ${known.length === 0 ? 'none' : known.join(', ')}${hint}`;
 }
 
 type Own = Omit<SupervisorSettings, 'children' | 'supervisors'>;
@@ -99,11 +107,7 @@ export class Supervisor {
         left.delete(child.actor);
         below.#host(behavior, child);
       } else if (strict) {
-        const known = [...left.keys()].join(', ');
-        throw new DefinitionError(
-          'UNKNOWN_ACTOR',
-          `supervisor '${settings.name}': there is no actor '${child.actor}'; known are ${known === '' ? 'none' : known}`,
-        );
+        throw new DefinitionError('UNKNOWN_ACTOR', `supervisor '${settings.name}': ${unknown('actor', child.actor, [...left.keys()])}`);
       }
     }
     for (const inner of settings.supervisors) below.add(inner, left, strict);

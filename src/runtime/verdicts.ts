@@ -15,7 +15,7 @@ export class Verdicts {
   ) {}
 
   /** Only commands have results. */
-  answer({ envelope }: Held, gathering: Gathering, ending: Ending): void {
+  answer({ envelope }: Pick<Held, 'envelope'>, gathering: Gathering, ending: Ending): void {
     if (envelope.kind !== 'command') return;
     const { keys, asks, clock } = this.host.deps;
     const outcome = answer(gathering.batch, keys, this.host.type, this.shard, envelope, ending, clock.now());

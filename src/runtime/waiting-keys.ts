@@ -145,6 +145,26 @@ export class WaitingKeys {
     this.#keys.delete(key);
   }
 
+  /** Of a key that waits and is not being drained, one message is taken out of its list. */
+  takeOut(gathering: Gathering, key: string, aside: Aside, first: boolean): void {
+    if (first) return this.dismiss(gathering, key);
+    const waiting = this.#keys.get(key);
+    invariant(waiting !== undefined, 'only a waiting key has a list');
+    this.options.lists.remove(gathering.batch, key, aside);
+    waiting.length -= 1;
+  }
+
+  /** Whether the key's messages stand in its list alone. */
+  rests(key: string): boolean {
+    const waiting = this.#keys.get(key);
+    return waiting !== undefined && waiting.drain === undefined;
+  }
+
+  /** How many messages stand in the key's list. */
+  lengthOf(key: string): number {
+    return this.#keys.get(key)?.length ?? 0;
+  }
+
   #goesOn(gathering: Gathering, key: string): void {
     const waiting = this.#keys.get(key);
     invariant(waiting !== undefined, 'only a waiting key goes on');

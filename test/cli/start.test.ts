@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -49,6 +49,7 @@ class Errand {
 
 async function client(t: ExecutionContext, url: string): Promise<Redis> {
   const redis = new Redis(url, { lazyConnect: true, protocol: 2, replyMapping: 'legacy' });
+  redis.on('error', () => undefined); // the other end may stop first
   await redis.connect();
   t.teardown(() => redis.disconnect());
   return redis;
@@ -162,6 +163,12 @@ const ends = test.macro(async (t: ExecutionContext, args: readonly string[], cod
 });
 
 test('--help tells the exit codes', ends, ['start', '--help'], 0, /Exit codes:[\s\S]*4 {2}Redis/);
+test('schema prints the JSON Schema that the package ships', async (t) => {
+  const errand = new Errand(t, 'schema');
+  t.is(await errand.ended, 0, errand.err);
+  t.deepEqual(JSON.parse(errand.out), JSON.parse(readFileSync('config.schema.json', 'utf8')));
+});
+
 test('--version', ends, ['--version'], 0, /^\d+\.\d+\.\d+$/m);
 test('no config', ends, ['start'], 2, /missing required argument 'config'/);
 test('an unknown option', ends, ['start', SHOP, '--shard', '1'], 2, /--shards/);

@@ -17,7 +17,7 @@ import {
   type Supervisor,
   TerminalError,
 } from '../../src/index.js';
-import { Append, listActor } from '../support/shop.js';
+import { Append, countActor, listActor } from '../support/shop.js';
 import { type Options, onBoth, type Store } from '../support/stores.js';
 
 void test;
@@ -327,7 +327,6 @@ onBoth(
   () => ({
     actors: [worker({ escalate: 1 }), listActor()],
     supervisors: tree({}, { restart: 'temporary' }),
-    lease: '3s' as const,
   }),
   async (t, store) => {
     const { system, start, pass } = store;
@@ -336,13 +335,59 @@ onBoth(
     await say(system, 'escalate', 'two');
     await stopped;
     t.like(system.supervisors.supervisors[0]?.children[0], { state: 'stopped', partitions: [] });
-    const next = await start({ actors: [Next], supervisors: tree(), lease: '3s' });
+    const next = await start({ actors: [Next], supervisors: tree() });
     const idle = next.idle();
     await pass('2s');
     await idle;
     t.deepEqual(Next.life.seen, ['activate', 'escalate 2', 'two 1']);
     t.deepEqual(await system.ask(Append, { key: 'x', word: 'others go on' }), { length: 1 });
     t.deepEqual(system.supervisors.supervisors[0]?.children[0]?.partitions, []);
+  },
+);
+
+/** Every fifth word escalates at its first attempt. */
+const stumbling = () =>
+  listActor((word, ctx) => {
+    if (Number(word.slice(1)) % 5 === 0 && ctx.attempt === 1) throw new Coded('ESCALATE', `${word} stumbles`);
+  });
+
+const stumblers = (intensity: number): Supervisor[] => [
+  {
+    name: 's',
+    strategy: 'one-for-all',
+    intensity,
+    period: '1h',
+    backoff: { min: '2ms', max: '5ms' },
+    children: [{ actor: 'list', directives: { escalate: ['ESCALATE'] } }, { actor: 'count' }],
+  },
+];
+
+onBoth(
+  'whatever escalates, and though one node stops by itself, nothing is lost, done twice or out of order',
+  () => ({ actors: [stumbling(), countActor('start')], supervisors: stumblers(3), shards: 4 }),
+  async (t, store) => {
+    const { system, start, pass } = store;
+    const stopped = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'stopped')));
+    const client = await start({ actors: [], shards: 4 });
+    const words = Array.from({ length: 60 }, (_, i) => `w${i}`);
+    const keys = ['a', 'b', 'c', 'd', 'e'];
+    const results = firstValueFrom(client.results(Append).pipe(take(words.length * keys.length), toArray()));
+    for (const word of words.slice(0, 20)) await Promise.all(keys.map((key) => client.tell(Append, { key, word })));
+    await pass('1s');
+    t.like(await stopped, { reason: { code: 'ESCALATED' } });
+    const next = await start({ actors: [stumbling(), countActor('start')], supervisors: stumblers(1_000), shards: 4 });
+    for (const word of words.slice(20)) await Promise.all(keys.map((key) => client.tell(Append, { key, word })));
+    const idle = next.idle({ timeout: '60s' });
+    await pass('30s');
+    await idle;
+    await pass('1s');
+    for (const key of keys) t.deepEqual(await next.state(stumbling(), key), { words });
+    const ends = await results;
+    t.is(new Set(ends.map(({ messageId }) => messageId)).size, words.length * keys.length, 'one result each');
+    t.true(ends.every(({ status }) => status === 'completed'));
+    const counted = await next.state(countActor(), 'all');
+    t.is(counted?.words.length, words.length * keys.length, 'each fact once');
+    t.deepEqual((await next.deadLetters.list()).items, []);
   },
 );
 
@@ -374,7 +419,7 @@ onBoth(
   () => ({ actors: [worker({}), listActor()], supervisors: tree() }),
   async (t, { system }) => {
     const { supervisors } = system;
-    await t.throwsAsync(supervisors.stop('t'), { code: 'UNKNOWN_SUPERVISOR', message: /known are s$/ });
+    await t.throwsAsync(supervisors.stop('t'), { code: 'UNKNOWN_SUPERVISOR', message: /known are s/ });
     await t.throwsAsync(supervisors.spawn({ name: 's' }), { code: 'DUPLICATE_SUPERVISOR' });
     await t.throwsAsync(supervisors.spawn({ name: 'x', children: [{ actor: 'worker' }] }), { code: 'DUPLICATE_ACTOR' });
     await t.throwsAsync(supervisors.spawn({ name: 'x', children: [{ actor: 'walker' }] }), {

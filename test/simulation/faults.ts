@@ -3,6 +3,9 @@ import type { Simulation } from './simulation.js';
 import type { Wire } from './wire.js';
 import { LEASE_MS, NAME, PARTITION_TYPES, SHARDS } from './world.js';
 
+/** How often Redis is killed in a run that is about that, beside all else. */
+const TORN_CRASHES = 2;
+
 /** What goes wrong in one run, and when. */
 export class Faults {
   /** what happened, in order */
@@ -18,8 +21,14 @@ export class Faults {
     const kinds = Object.entries(this.#kinds);
     // Few kinds at a time: what happens often together finds what needs the two.
     const favoured = Array.from({ length: chance.between(1, 5) }, () => chance.oneOf(kinds));
-    if (this.simulation.torn) favoured.push(...kinds.filter(([name]) => name.startsWith('Redis is killed')));
     const count = chance.oneOf([0, 2, 4, 8, 16]);
+    if (this.simulation.torn)
+      for (let i = 0; i < TORN_CRASHES; i += 1) clock.after(chance.below(span), () => this.#healed || this.#crash());
+    // One that is refused while another is under way: that takes many.
+    if (chance.yes(0.2)) {
+      this.names.push('a tenth of all commits is refused');
+      this.simulation.store.refusedCommits = 0.1;
+    }
     for (let i = 0; i < count; i += 1) {
       clock.after(chance.below(span), () => {
         if (this.#healed) return;
@@ -43,6 +52,7 @@ export class Faults {
     store.command('CONFIG', 'SET', 'maxmemory', '0');
     store.command('CLIENT', 'UNPAUSE');
     store.refuses = { until: 0, share: 1 };
+    store.unansweredCommits = store.refusedCommits = 0;
     // Its owner sees it with the next fact.
     if (this.#rewound) this.simulation.tellers.publishEverywhere();
     if (!nodes.some((node) => node.hosts && !node.dead && !node.draining)) this.simulation.add(true);
@@ -84,6 +94,9 @@ export class Faults {
     },
     'connections break before a reply': () => {
       for (const wire of this.#wires()) wire.cutAtNext('down');
+    },
+    'commits are not answered': () => {
+      this.simulation.store.unansweredCommits += this.simulation.chance.between(1, 4);
     },
     'connections die silently': () => {
       const direction = this.simulation.chance.oneOf(['up', 'down', 'both'] as const);
@@ -182,7 +195,9 @@ export class Faults {
   #crash(): void {
     const { store, chance, torn, witness } = this.simulation;
     if (store.engine.down) return;
-    store.engine.crash(torn ? chance.oneOf([0, 1, 3, 10, 30]) : 0);
+    this.names.push('Redis is killed');
+    this.simulation.history.note('fault', 'Redis is killed');
+    store.engine.crash(torn ? chance.oneOf([1, 3, 10, 30, 60]) : 0);
     this.#for(this.#while(), () => {
       if (torn) witness.replay(() => store.engine.restart());
       else store.engine.restart();

@@ -10,10 +10,17 @@ const SHOWN = 2_000;
 export class History {
   readonly #digest = createHash('sha256');
   readonly #lines: string[] = [];
+  #closed = false;
 
   constructor(private readonly elapsed: () => number) {}
 
+  /** Takes nothing more. */
+  close(): void {
+    this.#closed = true;
+  }
+
   note(who: string, what: string): void {
+    if (this.#closed) return;
     const line = `${this.elapsed()} ${who} ${what}`;
     this.#digest.update(line);
     this.#lines.push(line.length > SHOWN ? `${line.slice(0, SHOWN)}…` : line);

@@ -49,6 +49,12 @@ export class NodeClock implements Clock {
     for (let first = this.#late.shift(); first !== undefined; first = this.#late.shift()) first.run();
   }
 
+  /** After the run: what is left may come to its end. */
+  revive(): void {
+    this.#dead = false;
+    this.thaw();
+  }
+
   kill(): void {
     this.#dead = true;
     this.#late = [];

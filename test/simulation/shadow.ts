@@ -1,11 +1,11 @@
 import { compareIds, FIRST } from '../../src/log/entry.js';
 import type { Reply } from '../../src/memory-redis/reply.js';
-import { fromFields } from '../../src/message/envelope.js';
+import { fromFields, type MessageKind } from '../../src/message/envelope.js';
 
 /** A message where it stands: in an inbox, in its key's aside list, or among what is scheduled. */
 export interface Message {
   readonly id: string;
-  readonly kind: 'command' | 'event' | 'reply';
+  readonly kind: MessageKind;
   readonly type: string;
   /** the actor type and shard it is for */
   readonly actor: string;

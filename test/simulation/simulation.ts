@@ -24,6 +24,8 @@ import { LEASE_MS, PARTITION_TYPES, SHARDS, SUBSCRIBERS } from './world.js';
 const SEND_TIMEOUT_MS = 1_200;
 /** Virtual time within which a healed system has settled everything. */
 const HEALED_MS = 15_000;
+/** Virtual time that nodes without a Redis need to end. */
+const CLEARED_MS = 500;
 /** Between looks at whether it has. */
 const LOOK_MS = 50;
 
@@ -42,6 +44,7 @@ export interface Outcome {
 const LATENCIES: readonly Latency[] = [
   { none: 1, most: 1, peak: 0 },
   { none: 0.9, most: 3, peak: 0 },
+  { none: 0.3, most: 10, peak: 0 },
   { none: 0.8, most: 8, peak: 100 },
   { none: 0.8, most: 20, peak: 1.5 * LEASE_MS },
 ];
@@ -73,7 +76,7 @@ export class Simulation {
     this.chance = new Chance(seed);
     const { chance, clock } = this;
     this.history = new History(() => clock.monotonic());
-    this.torn = chance.yes(0.2);
+    this.torn = chance.yes(0.25);
     this.store = new SimulatedStore(clock, chance, this.history, chance.oneOf(LATENCIES), this.torn);
     this.#peeker = new InternalClient(this.store.engine);
     for (const { sha, name } of SCRIPTS) this.store.nameScript(sha, name);
@@ -149,8 +152,7 @@ export class Simulation {
     }
     const healed = clock.monotonic() - faulted;
     violation ??= atTheEnd(this, tellers.intents);
-    for (const node of this.nodes) if (!node.dead) node.kill();
-    return {
+    const outcome = {
       seed: this.seed,
       hash: history.hash,
       violation,
@@ -160,6 +162,19 @@ export class Simulation {
       healed,
       faults: faults.names,
     };
+    await this.#clear();
+    return outcome;
+  }
+
+  /** Nothing of a run may stay in memory, and there are thousands. */
+  async #clear(): Promise<void> {
+    const { clock, store, nodes, history } = this;
+    history.close();
+    store.observer = undefined;
+    store.engine.crash(0);
+    for (const node of nodes) node.bury();
+    await clock.advance(CLEARED_MS);
+    store.engine.close();
   }
 
   /** The script engine is WebAssembly, which is compiled on other threads: before anything that must come in one order. */

@@ -36,6 +36,10 @@ export class SimulatedStore implements WireWorld {
   observer: Observer | undefined;
   /** until when (monotonic ms) writes are refused, and how many of them: all (its disk is full), or some (it is busy now and then) */
   refuses = { until: 0, share: 1 };
+  /** so many of the next commits are applied, and the connection breaks before their answer */
+  unansweredCommits = 0;
+  /** this share of all commits is refused, and those in between are not */
+  refusedCommits = 0;
   /** nodes that cannot be reached, and cannot reach anybody */
   readonly unreachable = new Set<NearEnd>();
   /** nodes whose network is slow for now: by how much, ms */
@@ -74,8 +78,8 @@ export class SimulatedStore implements WireWorld {
     engine.execute = (client: Client, spec: CommandSpec | undefined, args: Args): Reply => {
       const words = args.texts(0);
       const label = this.#labels.get(client.id) ?? 'hand';
-      const { until, share } = this.refuses;
-      if (spec?.mayWrite === true && client !== this.#hand && until > this.clock.monotonic() && this.chance.yes(share)) {
+      const { share } = this.refuses;
+      if (spec?.mayWrite === true && client !== this.#hand && this.#refuses(words)) {
         const refusal = new CommandError(
           share === 1 ? 'MISCONF Errors writing to the AOF file: No space left on device' : 'BUSY Redis is busy running a script.',
         );
@@ -85,10 +89,19 @@ export class SimulatedStore implements WireWorld {
       this.observer?.requested(words);
       const reply = execute(client, spec, args);
       this.observer?.answered(words, reply);
+      if (reply === 'committed' && this.unansweredCommits > 0) {
+        this.unansweredCommits -= 1;
+        for (const wire of this.wires) if (wire.session === client) wire.cut();
+      }
       // INFO tells of this process: its number, its memory.
       this.history.note(label, `${this.#shown(words)} → ${words[0] === 'INFO' ? '(information)' : shown(reply)}`);
       return reply;
     };
+  }
+
+  #refuses(words: readonly string[]): boolean {
+    if (this.refusedCommits > 0 && this.#scripts.get(words[1] ?? '') === 'commit' && this.chance.yes(this.refusedCommits)) return true;
+    return this.refuses.until > this.clock.monotonic() && this.chance.yes(this.refuses.share);
   }
 
   #shown(words: readonly string[]): string {

@@ -34,13 +34,10 @@ const Heard = event('heard', { key: (d) => d.key, data: z.object({ key: z.string
 export interface World {
   /** the system's name, and so the beginning of its keys */
   readonly name: string;
-  /** starts a node; each gets another `seed` */
-  readonly start: (actors: readonly ActorClass[], options: object, seed: number) => Promise<ActorSystem>;
+  readonly start: (actors: readonly ActorClass[], options: object) => Promise<ActorSystem>;
   readonly redis: (command: string, ...args: (string | number)[]) => Promise<unknown>;
   /** Lets time pass. */
   readonly pass: (ms: number) => Promise<void>;
-  /** From now on, this share of all answers is lost after the deed, and the connection with it. */
-  readonly lose?: (share: number) => void;
   /** Passes time inside a handler. */
   readonly sleep: (ms: number) => Promise<void>;
 }
@@ -133,11 +130,8 @@ export async function chaos(t: ExecutionContext, world: World, seed: number, pla
   const child = (name: string): object => ({ actor: name, ...settings, recoverability });
   const options = { shards: SHARDS, lease: plan.lease, supervisors: [{ name: 's', children: ['list', 'echo', 'ear'].map(child) }] };
   const actors = actorsOf(seed, world, below(3) === 0);
-  let started = 0;
-  const node = (hosted: readonly ActorClass[] = actors): Promise<ActorSystem> => {
-    started += 1;
-    return world.start(hosted, hosted.length === 0 ? { shards: SHARDS } : options, seed * 1_000 + started);
-  };
+  const node = (hosted: readonly ActorClass[] = actors): Promise<ActorSystem> =>
+    world.start(hosted, hosted.length === 0 ? { shards: SHARDS } : options);
 
   const nodes: ActorSystem[] = [await node()];
   const client = await node([]);
@@ -196,14 +190,6 @@ export async function chaos(t: ExecutionContext, world: World, seed: number, pla
           'until',
           Number(seconds) * 1_000 + below(1_500),
         );
-      },
-    ],
-    [
-      'lose answers',
-      async () => {
-        world.lose?.(0.05);
-        await world.pass(below(400));
-        world.lose?.(0);
       },
     ],
     ['flush the scripts', () => world.redis('SCRIPT', 'FLUSH')],

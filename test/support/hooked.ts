@@ -7,8 +7,6 @@ export interface Hooks {
   before?: (command: string, connection: string) => Promise<void> | undefined;
   /** runs after a command was answered, before its sender learns so */
   after?: (command: string, connection: string) => Promise<void> | undefined;
-  /** the command is done, but its answer and the connection are lost */
-  loses?: (command: string, connection: string) => boolean;
   /** runs after a pipeline was answered, before its sender learns so */
   afterPipeline?: () => Promise<void> | undefined;
   /** new connections of this name are refused */
@@ -27,10 +25,6 @@ export function hooked(redis: MemoryRedis, hooks: Hooks): MemoryRedis {
       const waited = hooks.before?.(command, purpose);
       if (waited !== undefined) await waited;
       const reply = await call(command, ...args);
-      if (hooks.loses?.(command, purpose) === true) {
-        made.disconnect();
-        throw new Error('lost by the test');
-      }
       const late = hooks.after?.(command, purpose);
       if (late !== undefined) await late;
       return reply;

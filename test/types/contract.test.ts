@@ -20,6 +20,7 @@ import type {
   InputOf,
   Position,
   Receipt,
+  Redriven,
   ResultMessage,
   ResultOf,
   ReturnOf,
@@ -165,6 +166,17 @@ async function system(): Promise<void> {
   same<typeof started.supervisors, SupervisorTree>();
   const page = await started.deadLetters.list({ actor: 'warehouse', limit: 5 });
   same<typeof page, DeadLetterPage>();
+  const redriven = await started.deadLetters.redrive({ actor: 'warehouse', key: '1' });
+  same<typeof redriven, readonly Redriven[]>();
+  same<ReturnType<typeof started.deadLetters.discard>, Promise<number>>();
+  const cancelled = await started.cancel(receipt.messageId);
+  same<typeof cancelled, 'cancelled' | 'too-late'>();
+  await started.supervisors.spawn({ name: 'more', children: [{ actor: 'warehouse', directives: { escalate: ['X'] } }] }, { under: 'root' });
+  await started.supervisors.stop('more');
+  // @ts-expect-error -- there is no such directive
+  await started.supervisors.spawn({ name: 'more', children: [{ actor: 'warehouse', directives: { restart: ['X'] } }] });
+  // @ts-expect-error -- a filter that is misspelt would choose all
+  await started.deadLetters.redrive({ acter: 'warehouse' });
   await started.idle({ timeout: '1s' });
   await started.stop({ grace: '10s' });
 

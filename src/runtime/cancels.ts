@@ -1,0 +1,77 @@
+import type { Appender } from '../log/appender.js';
+import { mark, placeOf, unmark, wasCancelled } from '../log/cancelled.js';
+import type { Link } from '../log/connection.js';
+import type { Keys } from '../log/keys.js';
+import { readOutcomes } from '../log/outcome.js';
+import { recordedActorTypes } from '../log/system-record.js';
+import type { Clock } from '../message/clock.js';
+import { toFields } from '../message/envelope.js';
+import { InvalidValueError } from '../message/errors.js';
+import { type Ids, shardOfId } from '../message/ids.js';
+import { checkId } from '../message/names.js';
+
+/** What came of the wish: the command ends as `failed`, `CANCELLED`; or it had its outcome already, or nobody knows it. */
+export type Cancellation = 'cancelled' | 'too-late';
+
+/** Cancels commands, from any node or a client without actors. */
+export class Cancels {
+  constructor(
+    private readonly keys: Keys,
+    private readonly link: Link,
+    private readonly appender: Appender,
+    private readonly clock: Clock,
+    private readonly ids: Ids,
+  ) {}
+
+  /**
+   * An id does not tell its actor type, so that the mark is made for each; then the message is looked for. Where it is found after the mark was
+   * made it can only end as cancelled; the other marks go.
+   */
+  async cancel(messageId: string): Promise<Cancellation> {
+    const { keys, link, clock } = this;
+    const shard = shardOfId(checkId(messageId, 'messageId'));
+    if (shard === undefined || shard >= keys.shards)
+      throw new InvalidValueError('INVALID_ID', 'messageId', messageId, 'the id of a message that this system sent');
+    const types = await recordedActorTypes(link, keys);
+    const message = { id: messageId, at: clock.now(), request: this.#request(shard, messageId, 'cancel').fields };
+    if ((await mark(link, keys, shard, types, message)) === 'too-late') {
+      const [record] = await readOutcomes(link, keys, [{ shard, messageId }]);
+      const { outcome } = record?.kind === 'terminal' ? record : { outcome: undefined };
+      return outcome?.status === 'failed' && outcome.code === 'CANCELLED' ? 'cancelled' : 'too-late'; // asked again
+    }
+    const found = await this.#find(shard, types, messageId);
+    const elsewhere = types.filter((type) => type !== found?.type);
+    await unmark(link, keys, shard, elsewhere, messageId);
+    return found === undefined ? 'too-late' : 'cancelled';
+  }
+
+  /** The actor type among whose unsettled messages it is, or was until its owner acted on the mark. */
+  async #find(shard: number, types: readonly string[], messageId: string): Promise<{ type: string } | undefined> {
+    const { keys, link } = this;
+    for (const type of types) {
+      const id = { type, shard };
+      const place = await placeOf(link, keys, id, messageId);
+      // Its key may wait for long: the owner, which does not know where each message stands, is told where to look.
+      if (place?.kind === 'aside') {
+        const { id: requestId, fields } = this.#request(shard, messageId, place.key);
+        await this.appender.append(shard, {
+          messageId: requestId,
+          stream: keys.inbox(type, shard),
+          bounded: false,
+          fields,
+          outcome: undefined,
+        });
+      }
+      if (place !== undefined || (await wasCancelled(link, keys, id, messageId))) return { type };
+    }
+    return undefined;
+  }
+
+  /** @param key where to look; any text when nobody knows */
+  #request(shard: number, messageId: string, key: string): { id: string; fields: string[] } {
+    const id = this.ids.next(shard);
+    const { name } = this.keys;
+    const headers = { id, type: 'cancel', kind: 'request', source: name, subject: key } as const;
+    return { id, fields: toFields({ ...headers, time: this.clock.now(), correlationId: messageId, data: messageId }) };
+  }
+}
