@@ -48,8 +48,15 @@ function same(a: RawReply, b: RawReply, unordered: boolean): boolean {
   }
   if (a.length !== b.length) return false;
   const sorted = unordered || a[0] === '~';
-  const arrange = (items: readonly RawReply[]): readonly RawReply[] =>
-    sorted && items.every((item) => typeof item === 'string') ? [...items].sort() : items;
+  const arrange = (items: readonly RawReply[]): readonly RawReply[] => {
+    if (!sorted) return items;
+    if (items.every((item) => typeof item === 'string')) return [...items].sort();
+    // RESP3 gives members and their scores as pairs.
+    const isPair = (item: RawReply): boolean =>
+      typeof item !== 'string' && item.length === 3 && item.every((word) => typeof word === 'string');
+    const [mark, ...rest] = items;
+    return rest.every(isPair) ? [mark as RawReply, ...rest.toSorted((x, y) => (String(x) < String(y) ? -1 : 1))] : items;
+  };
   const [first, second] = [arrange(a), arrange(b)];
   return first.every((item, index) => same(item, second[index] as RawReply, unordered));
 }
