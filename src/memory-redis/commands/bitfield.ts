@@ -101,6 +101,12 @@ function fitted(value: bigint, { signed, bits }: Field, overflow: Overflow): big
   return signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
 }
 
+/** What SET makes of a number, as C has it: a negative one is very large for an unsigned field, and so is one near the lowest for a narrow signed one. */
+function asSet(value: bigint, { signed, bits }: Field): bigint {
+  const large = signed ? bits < 64 && value < (1n << BigInt(bits - 1)) - (1n << 63n) : value < 0n;
+  return large ? value + (1n << 64n) : value;
+}
+
 function get(client: Client, key: string, operations: readonly Operation[]): Reply {
   const text = client.db.string(key) ?? '';
   const byteAt = (at: number): number => (at < text.length ? text.charCodeAt(at) : 0);
@@ -119,8 +125,7 @@ function change(client: Client, key: string, operations: readonly Operation[]): 
   const replies = operations.map(({ name, field, value, overflow }): Reply => {
     const before = numberOf(readBits(byteAt, field), field);
     if (name === 'GET') return narrow(before);
-    // A negative number for an unsigned field is a very large one, as C has it.
-    const wanted = name === 'INCRBY' ? before + value : field.signed ? value : BigInt.asUintN(64, value);
+    const wanted = name === 'INCRBY' ? before + value : asSet(value, field);
     const after = fitted(wanted, field, overflow);
     if (after === undefined) return null;
     writeBits(bytes, field, after);
