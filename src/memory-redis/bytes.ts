@@ -69,3 +69,17 @@ export function writeUint32(bytes: Buffer, value: number, at: number): void {
   bytes[at + 2] = (value >>> 16) & 255;
   bytes[at + 3] = value >>> 24;
 }
+
+const PIECE_BYTES = 64 * 1024;
+const PIECE = Buffer.alloc(PIECE_BYTES);
+
+/**
+ * Shows the bytes `from` up to, and without, `to` of a text one piece after another, until `visit` returns true. Looking at each character
+ * of a text of hundreds of megabytes takes many times longer. The piece is overwritten by the next one.
+ */
+export function inPieces(text: string, from: number, to: number, visit: (piece: Buffer, size: number, at: number) => boolean | void): void {
+  for (let at = from; at < to; at += PIECE_BYTES) {
+    const size = writeLatin1(PIECE, text.slice(at, Math.min(at + PIECE_BYTES, to)), 0);
+    if (visit(PIECE, size, at) === true) return;
+  }
+}

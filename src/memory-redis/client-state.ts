@@ -43,11 +43,17 @@ export abstract class Client implements Watcher {
   mayBlock = true;
   readonly isScript: boolean = false;
   readonly address: string = '127.0.0.1:0';
+  /** Which of our own addresses it speaks to. */
+  readonly localAddress: string = '127.0.0.1:0';
   lastCommand = '';
+  /** When it came, and when it last asked for something. */
+  readonly connectedAt: number;
+  lastAt: number;
 
   constructor(readonly engine: Engine) {
     this.id = engine.nextClientId();
     this.db = engine.database(0);
+    this.connectedAt = this.lastAt = engine.clock.now();
   }
 
   /** What it holds beside the data: words queued after MULTI, names watched and listened to. */
@@ -74,6 +80,11 @@ export abstract class Client implements Watcher {
     keys.add(key);
     this.db.watch(key, this);
     this.charge(key.length + HELD_OVERHEAD_BYTES);
+  }
+
+  /** A watched key whose time has come since is gone, though nobody has asked for it. */
+  lookAtWatched(): void {
+    for (const [db, keys] of this.watched) for (const key of keys) db.get(key);
   }
 
   unwatchAll(): void {

@@ -15,6 +15,17 @@ function streams(args: Args): number[] {
   return Array.from({ length: Math.max(0, count) }, (_, index) => at + 1 + index);
 }
 
+/** The key that is sorted, and the last one that is named after STORE. */
+function sorted(args: Args): number[] {
+  let stored: number | undefined;
+  for (let at = 2; at < args.count; at += 1) {
+    if (args.is(at, 'LIMIT')) at += 2;
+    else if (args.is(at, 'GET') || args.is(at, 'BY')) at += 1;
+    else if (args.is(at, 'STORE') && at + 1 < args.count) stored = ++at;
+  }
+  return stored === undefined ? [1] : [1, stored];
+}
+
 const first = (args: Args): number[] => counted(args, 1);
 const second = (args: Args): number[] => counted(args, 2);
 const stored = (args: Args): number[] => [1, ...counted(args, 2)];
@@ -22,6 +33,7 @@ const stored = (args: Args): number[] => [1, ...counted(args, 2)];
 /** Where the keys of commands are that have none at fixed places. */
 const MOVABLE: Readonly<Record<string, (args: Args) => number[]>> = {
   ...{ eval: second, eval_ro: second, evalsha: second, evalsha_ro: second },
+  ...{ sort: sorted },
   ...{ xread: streams, xreadgroup: streams },
   ...{ lmpop: first, zmpop: first, blmpop: second, bzmpop: second },
   ...{ zunion: first, zinter: first, zdiff: first, zintercard: first, sintercard: first },

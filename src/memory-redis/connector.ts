@@ -16,6 +16,7 @@ export class MemoryConnection extends Duplex implements Transport, SocketLike {
   readonly #engine: Engine;
   #stalled = false;
   readonly address: string;
+  readonly localAddress = 'memory:0';
   readonly remoteAddress = 'memory';
 
   constructor(engine: Engine) {

@@ -19,7 +19,7 @@ import type { LogStore } from './log-store.js';
 import { Persistence } from './persistence.js';
 import { PubSub } from './pubsub.js';
 import { asReply, CommandError, OUT_OF_MEMORY, QUEUED, type Reply } from './reply.js';
-import { check } from './request-check.js';
+import { check, effects } from './request-check.js';
 import type { ParserLimits } from './resp-parser.js';
 import type { ReplyWriter } from './resp-writer.js';
 import { Scripts } from './scripts.js';
@@ -43,6 +43,8 @@ export interface EngineOptions {
 export class Engine {
   readonly shared: Shared = { now: 0, usedBytes: 0, dirty: 0, expired: 0, ready: new Map() };
   readonly sessions = new Map<number, Session>();
+  /** Connections with a request that CLIENT PAUSE holds back, in the order in which they came. */
+  readonly heldBack = new Set<Session>();
   readonly table: CommandTable = allCommands();
   readonly settings = new Settings();
   /** What connections may hold, as the settings say. */
@@ -163,6 +165,7 @@ export class Engine {
   forget(session: Session): void {
     this.sessions.delete(session.id);
     this.connectionMemory.forget(session);
+    this.heldBack.delete(session);
     this.#turns.forget(session);
     this.pubsub.forget(session);
   }
@@ -217,14 +220,17 @@ export class Engine {
 
   unpauseClients(): void {
     this.#paused = undefined;
+    for (const session of this.heldBack) session.resume();
   }
 
-  /** How long a command has to wait because of CLIENT PAUSE, in milliseconds. */
-  pauseLeft(spec: CommandSpec | undefined): number {
+  /** How long a request has to wait because of CLIENT PAUSE, in milliseconds. */
+  pauseLeft(client: Client, spec: CommandSpec | undefined, args: Args): number {
     if (this.#paused === undefined) return 0;
     const left = this.#paused.until - this.now;
     if (left <= 0) this.#paused = undefined;
-    return this.#paused?.all || spec?.mayWrite ? Math.max(0, left) : 0;
+    if (this.#paused === undefined) return 0;
+    const waits = this.#paused.all || (spec !== undefined && effects(this, client, spec, args).mayWrite);
+    return waits ? left : 0;
   }
 
   // Requests
@@ -248,6 +254,7 @@ export class Engine {
       return this.#rejected(client, found, asReply(error));
     }
     client.lastCommand = spec.name;
+    client.lastAt = this.now;
     const { transaction } = client;
     if (transaction !== undefined && !spec.immediate) {
       const kept = args.keep();

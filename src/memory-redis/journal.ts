@@ -165,6 +165,6 @@ function encodeArgs(args: Args): Buffer {
   return encodeWords(args.texts(0));
 }
 
-export function encodeWords(words: readonly string[]): Buffer {
+function encodeWords(words: readonly string[]): Buffer {
   return Buffer.from(`*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`, 'latin1');
 }

@@ -107,6 +107,7 @@ export const NOT_AN_INTEGER = new CommandError('ERR value is not an integer or o
 export const NOT_A_FLOAT = new CommandError('ERR value is not a valid float');
 export const NO_SUCH_KEY = new CommandError('ERR no such key');
 export const OUT_OF_RANGE = new CommandError('ERR index out of range');
+export const STRING_TOO_LONG = new CommandError('ERR string exceeds maximum allowed size (proto-max-bulk-len)');
 export const OUT_OF_MEMORY = new CommandError("OOM command not allowed when used memory > 'maxmemory'.");
 
 export function wrongArity(name: string): CommandError {

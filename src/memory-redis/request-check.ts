@@ -17,13 +17,34 @@ const ALLOWED_WHILE_SUBSCRIBED = new Set([
   'reset',
 ]);
 
+/** Done even when a transaction may hold no more. */
+const ENDS_TRANSACTION = new Set(['exec', 'discard', 'quit', 'reset']);
+
+/** What a request may do to the data. */
+interface Effects {
+  readonly mayWrite: boolean;
+  readonly denyOom: boolean;
+}
+
+/** Of a script its first line decides, when it has one; of EXEC, what was queued. */
+export function effects(engine: Engine, client: Client, spec: CommandSpec, args: Args): Effects {
+  if (spec.name === 'exec') {
+    const queued = (client.transaction?.queue ?? []).map((request) => effects(engine, client, request.spec, request.args));
+    return { mayWrite: queued.some(({ mayWrite }) => mayWrite), denyOom: queued.some(({ denyOom }) => denyOom) };
+  }
+  const flags = spec.name.startsWith('eval') ? engine.scripts.flagsOf(spec, args) : undefined;
+  return flags === undefined ? spec : { mayWrite: !flags.noWrites, denyOom: !flags.noWrites && !flags.allowOom };
+}
+
 /** The command that a request names, when it may run now; throws what Redis says otherwise, in its order. */
 export function check(engine: Engine, client: Client, found: CommandSpec | undefined, args: Args): CommandSpec {
   if (engine.failure !== undefined) throw engine.failure;
   const spec = resolve(found, args);
   if (engine.writeFailure !== undefined && spec.mayWrite) throw engine.writeFailure;
-  if (spec.denyOom && engine.outOfMemory()) throw OUT_OF_MEMORY;
-  if (spec.name === 'exec' && client.transaction?.queue.some((queued) => queued.spec.denyOom) && engine.outOfMemory()) throw OUT_OF_MEMORY;
+  if (engine.outOfMemory()) {
+    const queues = client.transaction !== undefined && !ENDS_TRANSACTION.has(spec.name);
+    if (queues || effects(engine, client, spec, args).denyOom) throw OUT_OF_MEMORY;
+  }
   if (client.protocol === 2 && client.subscriptions > 0 && !ALLOWED_WHILE_SUBSCRIBED.has(spec.name)) {
     throw new CommandError(
       `ERR Can't execute '${spec.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,

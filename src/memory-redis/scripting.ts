@@ -125,6 +125,7 @@ export class LuaRuntime {
   static async #create(): Promise<LuaRuntime> {
     const { load } = await import('lua-redis-wasm');
     const module = await load({
+      modulePath: new URL('./lua-module.js', import.meta.url).href,
       profile: 'redis-7.0',
       limits: { maxFuel: FUEL },
       redisProps: {

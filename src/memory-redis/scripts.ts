@@ -7,10 +7,11 @@ import { arityFits, type CommandSpec } from './command-table.js';
 import type { Engine } from './engine.js';
 import { InternalClient } from './internal-client.js';
 import { CommandError, OUT_OF_MEMORY, type Reply } from './reply.js';
+import { splitLine } from './resp-parser.js';
 import { FUEL, FUEL_MESSAGE, LuaRuntime, ScriptFailure, type ScriptHost } from './scripting.js';
 
 /** What the first line of a script says about it. */
-interface ScriptFlags {
+export interface ScriptFlags {
   readonly noWrites: boolean;
   readonly allowOom: boolean;
   /** No `#!` line: Redis' older rules hold, each command is judged by itself. */
@@ -134,6 +135,18 @@ export class Scripts {
     return this.#run(client, script, args, counted, readOnly);
   }
 
+  /** What the script that a request names says about itself; undefined when it says nothing, or is not known. */
+  flagsOf(spec: CommandSpec, args: Args): ScriptFlags | undefined {
+    try {
+      const byDigest = spec.name.startsWith('evalsha');
+      const flags = byDigest ? this.#known.get(args.text(1).toLowerCase())?.flags : readHeader(args.text(1)).flags;
+      return flags?.plain === true ? undefined : flags;
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      return undefined; // running it will say why
+    }
+  }
+
   #run(client: Client, script: Script, args: Args, keys: number, readOnly: boolean): Reply {
     const { flags } = script;
     const outOfMemory = this.engine.outOfMemory();
@@ -168,18 +181,13 @@ function readHeader(source: string): { source: string; flags: ScriptFlags } {
   if (!source.startsWith('#!')) return { source, flags: { noWrites: false, allowOom: false, plain: true } };
   const end = source.indexOf('\n');
   if (end < 0) throw new CommandError('ERR Invalid script shebang');
-  const [engine = '', ...options] = source
-    .slice(0, end)
-    .split(' ')
-    .filter((word) => word !== '');
-  if (engine.toLowerCase() !== '#!lua') throw new CommandError(`ERR Unexpected engine in script shebang: ${engine}`);
+  const [engine, ...options] = splitLine(source.slice(0, end)) ?? [];
+  if (engine === undefined) throw new CommandError('ERR Invalid engine in script shebang');
+  if (engine !== '#!lua') throw new CommandError(`ERR Unexpected engine in script shebang: ${engine}`);
   const flags = new Set<string>();
   for (const option of options) {
     if (!option.startsWith('flags=')) throw new CommandError(`ERR Unknown lua shebang option: ${option}`);
-    for (const flag of option
-      .slice(6)
-      .split(',')
-      .filter((word) => word !== '')) {
+    for (const flag of option === 'flags=' ? [] : option.slice(6).split(',')) {
       if (!KNOWN_FLAGS.has(flag)) throw new CommandError(`ERR Unexpected flag in script shebang: ${flag}`);
       flags.add(flag);
     }
@@ -221,12 +229,15 @@ interface ScriptRules {
 /** A script as a client: it talks to the same commands, with its own database and protocol, and under the script's flags. */
 class ScriptClient extends InternalClient implements ScriptHost {
   override readonly isScript = true;
+  /** It has written: nothing keeps it from ending what it has begun. */
+  #written = false;
   #rules: ScriptRules = { readOnly: false, checkMemory: false, declared: undefined };
 
   begin(client: Client, rules: ScriptRules): void {
     this.db = client.db;
     this.protocol = 2;
     this.#rules = rules;
+    this.#written = false;
   }
 
   call(args: Args): Reply {
@@ -236,14 +247,17 @@ class ScriptClient extends InternalClient implements ScriptHost {
     if (spec?.subcommands !== undefined && args.count > 1) spec = spec.subcommands.get(args.upper(1));
     if (spec === undefined) return UNKNOWN;
     if (!arityFits(spec, args.count)) return WRONG_ARITY;
-    return this.#refusal(spec, args) ?? engine.run(this, spec, args);
+    const refusal = this.#refusal(spec, args);
+    if (refusal !== undefined) return refusal;
+    if (spec.write) this.#written = true;
+    return engine.run(this, spec, args);
   }
 
   #refusal(spec: CommandSpec, args: Args): CommandError | undefined {
     const { readOnly, checkMemory, declared } = this.#rules;
     if (spec.flags.has('noscript')) return NOT_ALLOWED;
-    if (spec.write && readOnly) return READ_ONLY;
-    if (spec.denyOom && checkMemory) return OUT_OF_MEMORY;
+    if (spec.mayWrite && readOnly) return READ_ONLY;
+    if (spec.denyOom && checkMemory && !this.#written) return OUT_OF_MEMORY;
     const hidden = declared && keyPositions(spec, args).find((at) => !declared.has(args.text(at)));
     if (hidden === undefined) return undefined;
     return new CommandError(`ERR Script attempted to access a key that is not among its KEYS: '${printed(args.text(hidden))}'`);

@@ -64,6 +64,7 @@ function attach(engine: Engine, socket: Socket): void {
   }
   const session = new Session(engine, {
     address: `${socket.remoteAddress}:${socket.remotePort}`,
+    localAddress: `${socket.localAddress}:${socket.localPort}`,
     send(chunks) {
       if (socket.destroyed) return;
       socket.cork();

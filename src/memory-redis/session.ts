@@ -1,3 +1,4 @@
+import type { Timer } from '../message/clock.js';
 import type { Args } from './args.js';
 import { Client } from './client-state.js';
 import type { CommandSpec } from './command-table.js';
@@ -11,6 +12,7 @@ import { TooMuchOutput } from './resp-writer.js';
 export interface Transport {
   /** Who is at the other end, for CLIENT LIST. */
   readonly address: string;
+  readonly localAddress: string;
   /** Bytes sent that the other end has not taken yet. When it has taken them, the transport schedules the session. */
   readonly backlog: number;
   send(chunks: readonly Buffer[]): void;
@@ -40,10 +42,13 @@ export class Session extends Client {
   #input: (Buffer | string)[] = [];
   #inputBytes = 0;
   #waiting = false;
+  /** What CLIENT PAUSE holds back. */
+  #heldBack: { readonly args: Args; readonly timer: Timer } | undefined;
   #muted = false;
   #closing = false;
   #closed = false;
   override readonly address: string;
+  override readonly localAddress: string;
 
   constructor(
     engine: Engine,
@@ -51,6 +56,7 @@ export class Session extends Client {
   ) {
     super(engine);
     this.address = transport.address;
+    this.localAddress = transport.localAddress;
     this.#parser = new RequestParser(engine.limits);
     engine.sessions.set(this.id, this);
   }
@@ -91,6 +97,11 @@ export class Session extends Client {
 
   /** Works on what has come in. Only the engine calls this. */
   process(): void {
+    if (this.#heldBack !== undefined && !this.#waiting && !this.closed) {
+      const { args } = this.#heldBack;
+      this.#heldBack = undefined;
+      this.#perform(args);
+    }
     while (this.blocked === undefined && !this.#waiting && !this.#muted && !this.closed) {
       if (this.transport.backlog > MOST_BACKLOG_BYTES) return;
       const args = this.#next();
@@ -129,12 +140,17 @@ export class Session extends Client {
     const { engine } = this;
     engine.tick();
     const spec = engine.table.find(args);
+    if (spec === undefined && (args.is(0, 'POST') || args.is(0, 'HOST:'))) {
+      // A web page that has its browser speak to this port: nothing of what it says is done.
+      this.destroy();
+      return;
+    }
     if (spec !== undefined && engine.needsScripts(this, spec)) {
       this.#waitForScripts(spec, args.keep());
       return;
     }
-    const pause = engine.pauseLeft(spec);
-    if (pause > 0) this.#later(pause, args.keep());
+    const pause = engine.pauseLeft(this, spec, args);
+    if (pause > 0) this.#holdBack(pause, args.keep());
     else this.#answer(engine.execute(this, spec, args));
   }
 
@@ -151,6 +167,20 @@ export class Session extends Client {
     }
     this.#muted = true;
     if (fault === 'close-before' || fault === 'close-after') this.destroy();
+  }
+
+  #holdBack(ms: number, args: Args): void {
+    this.#waiting = true;
+    this.#heldBack = { args, timer: this.engine.clock.after(ms, () => this.resume()) };
+    this.engine.heldBack.add(this);
+  }
+
+  /** The request that CLIENT PAUSE held back is done in the next turn. */
+  resume(): void {
+    this.#heldBack?.timer.cancel();
+    this.#waiting = false;
+    this.engine.heldBack.delete(this);
+    this.engine.schedule(this);
   }
 
   #later(ms: number, args: Args): void {
@@ -247,6 +277,7 @@ export class Session extends Client {
     this.#closed = true;
     this.#input = [];
     this.#output.length = this.#outputBytes = 0;
+    this.#heldBack?.timer.cancel();
     this.blocked?.cancel();
     this.unwatchAll();
     this.transaction = undefined;

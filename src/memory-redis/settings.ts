@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { getHeapStatistics } from 'node:v8';
 import { globMatches } from './glob.js';
 import { parseInteger } from './numbers.js';
@@ -66,6 +67,23 @@ const NUMBERS: Readonly<Record<string, readonly [least: bigint, most: bigint]>> 
   'slowlog-max-len': [0n, MOST_LONG],
   'latency-monitor-threshold': [0n, MOST_LONG],
 };
+/** Settings that are one of a few words. */
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  'maxmemory-policy': [
+    'volatile-lru',
+    'volatile-lfu',
+    'volatile-random',
+    'volatile-ttl',
+    'allkeys-lru',
+    'allkeys-lfu',
+    'allkeys-random',
+    'noeviction',
+  ],
+  appendfsync: ['everysec', 'always', 'no'],
+  loglevel: ['debug', 'verbose', 'notice', 'warning'],
+};
+const SWITCHES = new Set(['appendonly', 'aof-use-rdb-preamble', 'lazyfree-lazy-user-del', 'lazyfree-lazy-expire']);
+const LEAST_BULK_BYTES = 1024 * 1024;
 const IMMUTABLE = new Set(['databases', 'cluster-enabled']);
 
 export class Settings {
@@ -78,6 +96,10 @@ export class Settings {
   queryBufferLimit = Number(DEFAULTS['client-query-buffer-limit']);
   /** Bytes that all connections together may hold, replies that they have not taken among them. 0 in the setting stands for no limit. */
   connectionsLimit = Number(DEFAULTS['maxmemory-clients']);
+  /** Longest string value: as long as a bulk string may be, or a string of JavaScript, which is 24 bytes short of 512 MiB. */
+  get stringBytes(): number {
+    return Math.min(this.bulkBytes, constants.MAX_STRING_LENGTH);
+  }
   maxClients = Number(DEFAULTS['maxclients']);
 
   constructor() {
@@ -95,17 +117,28 @@ export class Settings {
 
   /** Why the setting cannot be this value; undefined when it can. */
   refusal(name: string, value: string): string | undefined {
-    if (IMMUTABLE.has(name)) return `ERR CONFIG SET failed (possibly related to argument '${name}') - can't set immutable config`;
-    if (MEMORY_SETTINGS.has(name) && memory(value) === undefined) {
-      return `ERR CONFIG SET failed (possibly related to argument '${name}') - argument must be a memory value`;
-    }
-    const range = NUMBERS[name];
-    const reason = range && outside(value, range);
+    const reason = this.#fault(name, value);
     return reason && `ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
   }
 
+  #fault(name: string, value: string): string | undefined {
+    if (IMMUTABLE.has(name)) return "can't set immutable config";
+    if (MEMORY_SETTINGS.has(name)) {
+      const bytes = memory(value);
+      if (bytes === undefined) return 'argument must be a memory value';
+      return name === 'proto-max-bulk-len' && bytes < LEAST_BULK_BYTES ? between(BigInt(LEAST_BULK_BYTES), MOST_LONG) : undefined;
+    }
+    if (SWITCHES.has(name)) return ['yes', 'no'].includes(value.toLowerCase()) ? undefined : "argument must be 'yes' or 'no'";
+    const choices = CHOICES[name];
+    if (choices !== undefined)
+      return choices.includes(value.toLowerCase()) ? undefined : `argument(s) must be one of the following: ${choices.join(', ')}`;
+    const range = NUMBERS[name];
+    return range && outside(value, range);
+  }
+
   set(name: string, value: string): void {
-    this.#values.set(name, MEMORY_SETTINGS.has(name) ? String(memory(value)) : value);
+    const word = SWITCHES.has(name) || CHOICES[name] !== undefined;
+    this.#values.set(name, MEMORY_SETTINGS.has(name) ? String(memory(value)) : word ? value.toLowerCase() : value);
     if (name === 'maxmemory') this.maxMemory = memory(value) ?? 0;
     if (name === 'proto-max-bulk-len') this.bulkBytes = memory(value) ?? 0;
     if (name === 'client-query-buffer-limit') this.queryBufferLimit = memory(value) ?? 0;
@@ -117,7 +150,11 @@ export class Settings {
 function outside(value: string, [least, most]: readonly [bigint, bigint]): string | undefined {
   const number = parseInteger(value);
   if (number === undefined) return "argument couldn't be parsed into an integer";
-  return number < least || number > most ? `argument must be between ${least} and ${most} inclusive` : undefined;
+  return number < least || number > most ? between(least, most) : undefined;
+}
+
+function between(least: bigint, most: bigint): string {
+  return `argument must be between ${least} and ${most} inclusive`;
 }
 
 function memory(value: string): number | undefined {

@@ -46,7 +46,7 @@ export function nextId({ ms, seq }: StreamId): StreamId | undefined {
 }
 
 /** The id right before this one, or undefined before the lowest. */
-export function previousId({ ms, seq }: StreamId): StreamId | undefined {
+function previousId({ ms, seq }: StreamId): StreamId | undefined {
   const before = previousUnsigned(seq);
   if (before !== undefined) return { ms, seq: before };
   const previousMs = previousUnsigned(ms);

@@ -34,7 +34,7 @@ test.after.always(async () => (await server)?.stop());
 function onBoth(title: string, body: (t: ExecutionContext, bench: Bench) => Promise<void>): void {
   test(`${title} (in-process)`, async (t) => {
     const clock = new VirtualClock();
-    const memory = createMemoryRedis({ clock });
+    const memory = createMemoryRedis({ clock, declaredKeysOnly: true });
     const link = new Link({ store: openStore(memory, clock), name: 'test', clock, random, greet: loadScripts });
     await link.open();
     await body(t, { link, clock, advance: (ms) => clock.advance(ms) });

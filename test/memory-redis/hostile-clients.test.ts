@@ -120,6 +120,18 @@ test('names watched and waited for are counted, and many of them cost no more th
   await redis.close();
 });
 
+test('a web page that has a browser speak to the port gets nothing done', async (t) => {
+  const redis = createMemoryRedis();
+  const another = await open(redis);
+  for (const request of ['POST / HTTP/1.1\r\nSET a 1\r\n', 'GET / HTTP/1.1\r\nHost: here\r\n\r\nSET a 1\r\n']) {
+    const socket = await another();
+    socket.write(request);
+    await t.notThrowsAsync(cutOff(socket));
+  }
+  t.is(await redis.client().get('a'), null);
+  await redis.close();
+});
+
 test('a pattern that would match for ever is given up', async (t) => {
   const redis = createMemoryRedis();
   const [client, subscriber] = [redis.client(), redis.client()];

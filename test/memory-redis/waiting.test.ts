@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import test from 'ava';
 import { createMemoryRedis } from '../../src/memory-redis/index.js';
 import { encode, RawConnection, type RawReply } from '../support/raw-redis.js';
@@ -62,10 +61,14 @@ async function play(port: number, [before, waiting, then]: Scenario): Promise<re
   const say = (connection: RawConnection, lines: readonly string[], mark: string): Promise<RawReply[]> =>
     connection.exchange(Buffer.concat([...lines.map((line) => encode(words(line))), encode(['ECHO', mark])]), mark);
   await say(actor, ['FLUSHALL', ...before], 'before');
-  const replies = [say(first, waiting, 'first')];
-  await pause(50);
-  replies.push(say(second, waiting, 'second'));
-  await pause(50);
+  const replies: Promise<RawReply[]>[] = [];
+  for (const [index, connection] of [first, second].entries()) {
+    const state = { answered: false };
+    replies.push(say(connection, waiting, `waiting ${index}`).finally(() => (state.answered = true)));
+    // It waits before the next one comes; where its wait is a short one, it may be over already.
+    for (let blocked = 0; blocked <= index && !state.answered; )
+      blocked = String(await say(actor, ['CLIENT LIST'], 'list')).split('flags=b').length - 1;
+  }
   const all = [await say(actor, then, 'then'), ...(await Promise.all(replies))];
   for (const connection of connections) connection.close();
   return all;

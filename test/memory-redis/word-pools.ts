@@ -40,6 +40,10 @@ export const POOLS: Readonly<Record<string, readonly string[]>> = {
   int: INTEGERS,
   index: [...INTEGERS.slice(0, 9), '10', '-10', 'abc'],
   bitoffset: ['0', '7', '8', '100', '4294967296', '-1', 'abc'],
+  ones: ['\xff', '\xff\xff\xff', '\x00\x00\x01', '\xfe\xff'],
+  bits: ['u1', 'i1', 'u8', 'i5', 'i64', 'u63', 'u64', 'i65', 'u0', 'U8', 'x', 'i', 'u-1'],
+  fieldoffset: ['0', '1', '7', '#0', '#1', '#3', '100', '-1', '#-1', 'abc', '#', '4294967296', '#9223372036854775807'],
+  common: ['ohmytext', 'mynewtext', 'abcabba', 'aaaa', 'aabaab'],
   offset: ['0', '1', '5', '20', '-1', 'abc', '536870912'],
   time: [
     '0',

@@ -56,7 +56,7 @@ export class SimulatedStore implements WireWorld {
     private readonly latency: Latency,
     log: boolean,
   ) {
-    this.engine = new Engine(clock, log ? new MemoryLogStore() : undefined);
+    this.engine = new Engine(clock, log ? new MemoryLogStore() : undefined, { declaredKeysOnly: true });
     this.#hand = new InternalClient(this.engine);
     this.#watch();
   }

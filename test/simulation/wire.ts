@@ -52,6 +52,7 @@ export class Wire extends Duplex implements SocketLike {
     super({ decodeStrings: false, allowHalfOpen: false });
     const far: Transport = {
       address: `${near.name}:${(world.engine.connectionsSeen += 1)}`,
+      localAddress: 'wire:0',
       backlog: 0,
       send: (chunks) => this.#down(Buffer.concat(chunks)),
       end: () => this.#closedByRedis(),

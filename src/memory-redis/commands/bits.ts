@@ -1,16 +1,23 @@
 import type { Args } from '../args.js';
-import { writeLatin1 } from '../bytes.js';
+import { inPieces } from '../bytes.js';
 import type { Client } from '../client-state.js';
 import { type CommandSpec, command, ONE_KEY } from '../command-table.js';
-import { CommandError, type Reply, SYNTAX_ERROR } from '../reply.js';
+import { CommandError, type Reply, STRING_TOO_LONG, SYNTAX_ERROR } from '../reply.js';
 
-const BAD_OFFSET = new CommandError('ERR bit offset is not an integer or out of range');
+export const BAD_OFFSET = new CommandError('ERR bit offset is not an integer or out of range');
 const BAD_BIT = new CommandError('ERR bit is not an integer or out of range');
-const LARGEST_OFFSET = 2 ** 32;
+/** Offsets are below this. */
+export const mostBits = (client: Client): number => client.engine.settings.bulkBytes * 8;
 
-function readOffset(args: Args): number {
+/** Throws when a string of so many bytes is too much, for this Redis or for JavaScript. */
+export function checkLength(client: Client, bytes: number): void {
+  client.engine.checkRoom(bytes);
+  if (bytes > client.engine.settings.stringBytes) throw STRING_TOO_LONG;
+}
+
+function readOffset(client: Client, args: Args): number {
   const offset = args.int(2, BAD_OFFSET);
-  if (offset < 0 || offset >= LARGEST_OFFSET) throw BAD_OFFSET;
+  if (offset < 0 || offset >= mostBits(client)) throw BAD_OFFSET;
   return offset;
 }
 
@@ -20,12 +27,12 @@ function bitAt(text: string, offset: number): number {
 }
 
 function setbit(client: Client, args: Args): Reply {
-  const offset = readOffset(args);
+  const offset = readOffset(client, args);
   const bit = args.int(3, BAD_BIT);
   if (bit !== 0 && bit !== 1) throw BAD_BIT;
   const key = args.text(1);
   const at = Math.floor(offset / 8);
-  client.engine.checkRoom(at);
+  checkLength(client, at + 1);
   const text = (client.db.string(key) ?? '').padEnd(at + 1, '\0');
   const mask = 1 << (7 - (offset % 8));
   const byte = bit === 1 ? text.charCodeAt(at) | mask : text.charCodeAt(at) & ~mask;
@@ -34,7 +41,7 @@ function setbit(client: Client, args: Args): Reply {
 }
 
 function getbit(client: Client, args: Args): Reply {
-  const offset = readOffset(args);
+  const offset = readOffset(client, args);
   return bitAt(client.db.string(args.text(1)) ?? '', offset);
 }
 
@@ -57,20 +64,15 @@ function bitcount(client: Client, args: Args): Reply {
 /** How many ones each byte has. */
 const ONES = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
 
-const PIECE_BYTES = 64 * 1024;
-const PIECE = Buffer.alloc(PIECE_BYTES);
-
 /** The ones among bits `from` to `to`, both included. */
 function countBits(text: string, from: number, to: number): number {
   let count = 0;
   let at = from;
   for (; at % 8 !== 0 && at <= to; at += 1) count += bitAt(text, at);
   const lastByte = Math.floor((to + 1) / 8);
-  // Looking at each character of a string of hundreds of megabytes takes many times longer than taking it out in pieces.
-  for (let byte = Math.floor(at / 8); byte < lastByte; byte += PIECE_BYTES) {
-    const end = writeLatin1(PIECE, text.slice(byte, Math.min(byte + PIECE_BYTES, lastByte)), 0);
-    for (let index = 0; index < end; index += 1) count += ONES[PIECE[index] as number] as number;
-  }
+  inPieces(text, Math.floor(at / 8), lastByte, (piece, size) => {
+    for (let index = 0; index < size; index += 1) count += ONES[piece[index] as number] as number;
+  });
   for (at = Math.max(at, lastByte * 8); at <= to; at += 1) count += bitAt(text, at);
   return count;
 }

@@ -10,7 +10,7 @@ import { type End, move, readEnd, store, take } from './lists.js';
 import { popScored } from './sorted-sets.js';
 
 /** Seconds, with fractions, as milliseconds. */
-export function readTimeout(args: Args, index: number): number {
+function readTimeout(args: Args, index: number): number {
   const text = args.text(index);
   // C reads it as a long double: what a double cannot hold is still a number, and turned into milliseconds it comes out negative.
   const seconds =

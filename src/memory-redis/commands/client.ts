@@ -8,9 +8,11 @@ import { checkName } from './connection.js';
 
 /** One client as a line of CLIENT LIST. */
 function describe(client: Client): string {
+  const { now } = client.engine;
+  const seconds = (since: number): number => Math.max(0, Math.floor((now - since) / 1000));
   const flags = `${client.blocked === undefined ? '' : 'b'}${client.subscriptions > 0 ? 'P' : ''}${client.transaction === undefined ? '' : 'x'}`;
   return (
-    `id=${client.id} addr=${client.address} laddr=127.0.0.1:0 fd=${client.id} name=${client.name} age=0 idle=0 flags=${flags === '' ? 'N' : flags} ` +
+    `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=${client.id} name=${client.name} age=${seconds(client.connectedAt)} idle=${seconds(client.lastAt)} flags=${flags === '' ? 'N' : flags} ` +
     `db=${client.db.index} sub=${client.channels.size} psub=${client.patterns.size} ssub=0 multi=${client.transaction?.queue.length ?? -1} ` +
     'qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=1024 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r ' +
     `cmd=${client.lastCommand === '' ? 'NULL' : client.lastCommand} user=default redir=-1 resp=${client.protocol}`
@@ -56,10 +58,12 @@ function kill(client: Client, args: Args): Reply {
       if (id < 1) throw new CommandError('ERR client-id should be greater than 0');
       tests.push((session) => session.id === id);
     } else if (args.is(at, 'ADDR')) tests.push((session) => session.address === value);
-    else if (args.is(at, 'LADDR')) tests.push(() => value === '127.0.0.1:0');
+    else if (args.is(at, 'LADDR')) tests.push((session) => session.localAddress === value);
     else if (args.is(at, 'TYPE')) tests.push(ofType(value));
-    else if (args.is(at, 'USER')) tests.push(() => value === 'default');
-    else if (args.is(at, 'SKIPME')) {
+    else if (args.is(at, 'USER')) {
+      // There is one user, and everybody is it.
+      if (value !== 'default') throw new CommandError(`ERR No such user '${printed(value)}'`);
+    } else if (args.is(at, 'SKIPME')) {
       if (value.toLowerCase() !== 'yes' && value.toLowerCase() !== 'no') throw SYNTAX_ERROR;
       skipMe = value.toLowerCase() === 'yes';
     } else throw SYNTAX_ERROR;
@@ -101,6 +105,12 @@ function pause(client: Client, args: Args): Reply {
   return OK;
 }
 
+/** Nobody is ever sent away to make room for others but who holds most. */
+function noEvict(_: Client, args: Args): Reply {
+  if (!args.is(2, 'ON') && !args.is(2, 'OFF')) throw SYNTAX_ERROR;
+  return OK;
+}
+
 const never = (): Reply => SYNTAX_ERROR;
 
 export const clientCommands: readonly CommandSpec[] = [
@@ -118,6 +128,6 @@ export const clientCommands: readonly CommandSpec[] = [
       client.engine.unpauseClients();
       return OK;
     }),
-    command('client|no-evict', 3, 'admin noscript loading stale', NO_KEYS, () => OK),
+    command('client|no-evict', 3, 'admin noscript loading stale', NO_KEYS, noEvict),
   ]),
 ];

@@ -1,5 +1,7 @@
 import { CommandTable } from '../command-table.js';
 import { administrationCommands } from './administration.js';
+import { bitOperationCommands } from './bit-operations.js';
+import { bitfieldCommands } from './bitfield.js';
 import { bitCommands } from './bits.js';
 import { blockingCommands } from './blocking.js';
 import { clientCommands } from './client.js';
@@ -7,11 +9,13 @@ import { connectionCommands } from './connection.js';
 import { floatCommands } from './floats.js';
 import { hashCommands } from './hashes.js';
 import { keyCommands } from './keys.js';
+import { lcsCommands } from './lcs.js';
 import { listCommands } from './lists.js';
 import { pubsubCommands } from './pubsub.js';
 import { scriptingCommands } from './scripting.js';
 import { serverCommands } from './server.js';
 import { setCommands } from './sets.js';
+import { sortCommands } from './sort.js';
 import { sortedSetAlgebraCommands } from './sorted-set-algebra.js';
 import { sortedSetRangeCommands } from './sorted-set-ranges.js';
 import { sortedSetCommands } from './sorted-sets.js';
@@ -30,10 +34,14 @@ const TABLE = new CommandTable([
   ...keyCommands,
   ...stringCommands,
   ...bitCommands,
+  ...bitOperationCommands,
+  ...bitfieldCommands,
+  ...lcsCommands,
   ...hashCommands,
   ...floatCommands,
   ...listCommands,
   ...blockingCommands,
+  ...sortCommands,
   ...setCommands,
   ...sortedSetCommands,
   ...sortedSetRangeCommands,

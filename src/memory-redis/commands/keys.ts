@@ -11,7 +11,7 @@ import { SortedSet } from '../sorted-set.js';
 import { type ExpiryUnit, moment } from './expiry-times.js';
 import { readScan } from './scan.js';
 
-export function typeName(value: Value | undefined): string {
+function typeName(value: Value | undefined): string {
   if (value === undefined) return 'none';
   if (typeof value === 'string') return 'string';
   if (value instanceof HashValue) return 'hash';
@@ -169,7 +169,7 @@ function randomKey(client: Client): Reply {
 }
 
 /** What Redis 7.0 would hold the value as, by its default thresholds. */
-export function encodingName(value: Value): string {
+function encodingName(value: Value): string {
   if (typeof value === 'string') return parseInteger(value) !== undefined ? 'int' : value.length <= 44 ? 'embstr' : 'raw';
   if (value instanceof HashValue) {
     const small = value.fields.size <= 512 && [...value.fields].every(([field, text]) => field.length <= 64 && text.length <= 64);

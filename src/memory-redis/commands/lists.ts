@@ -168,7 +168,8 @@ function lpos(client: Client, args: Args): Reply {
   for (let at = 3; at < args.count; at += 2) {
     if (at + 1 >= args.count) throw SYNTAX_ERROR;
     if (args.is(at, 'RANK')) {
-      rank = args.int(at + 1);
+      // The lowest number has no opposite: to Redis it means the last match, as -1 does.
+      rank = args.int64(at + 1) === -(2n ** 63n) ? -1 : args.int(at + 1);
       if (rank === 0) {
         throw new CommandError(
           "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",

@@ -2,6 +2,7 @@ import { Args } from '../args.js';
 import type { Client } from '../client-state.js';
 import { keyPositions } from '../command-keys.js';
 import { arityFits, type CommandSpec, command, NO_KEYS } from '../command-table.js';
+import { globMatches } from '../glob.js';
 import { CommandError, MapReply, OK, type Reply, SetReply, Status, SYNTAX_ERROR, Verbatim } from '../reply.js';
 import { infoText } from './info.js';
 
@@ -69,6 +70,16 @@ function commandDocs(client: Client, args: Args): Reply {
   return new MapReply(specs.flatMap((spec) => [spec.name, new MapReply(['summary', '', 'since', '1.0.0', 'group', 'generic'])]));
 }
 
+function commandList(client: Client, args: Args): Reply {
+  const names = [...client.engine.table.all()].map((spec) => spec.name);
+  if (args.count === 2) return names;
+  if (args.count !== 5 || !args.is(2, 'FILTERBY')) throw SYNTAX_ERROR;
+  if (args.is(3, 'PATTERN')) return names.filter((name) => globMatches(args.text(4).toLowerCase(), name));
+  // No command comes from a module, and none is in a category: there is one user, who may do everything.
+  if (args.is(3, 'MODULE') || args.is(3, 'ACLCAT')) return [];
+  throw SYNTAX_ERROR;
+}
+
 function getKeys(client: Client, args: Args): Reply {
   const request = Args.of(args.texts(2));
   let spec = client.engine.table.find(request);
@@ -112,6 +123,6 @@ export const serverCommands: readonly CommandSpec[] = [
     command('command|info', -2, 'loading stale', NO_KEYS, commandInfo),
     command('command|getkeys', -4, 'loading stale', NO_KEYS, getKeys),
     command('command|docs', -2, 'loading stale', NO_KEYS, commandDocs),
-    command('command|list', -2, 'loading stale', NO_KEYS, (client) => [...client.engine.table.all()].map((spec) => spec.name)),
+    command('command|list', -2, 'loading stale', NO_KEYS, commandList),
   ]),
 ];

@@ -72,9 +72,10 @@ function readOptions(args: Args, from: number, defaults: RangeOptions, allowed: 
     if (!allowed.has(word)) throw SYNTAX_ERROR;
     if (word === 'WITHSCORES') options.withScores = true;
     else if (word === 'REV') options.reverse = true;
-    else if (word === 'BYSCORE') options.by = 'score';
-    else if (word === 'BYLEX') options.by = 'lex';
-    else {
+    else if (word === 'BYSCORE' || word === 'BYLEX') {
+      if (options.by !== 'rank') throw SYNTAX_ERROR;
+      options.by = word === 'BYSCORE' ? 'score' : 'lex';
+    } else {
       if (at + 2 >= args.count) throw SYNTAX_ERROR;
       options.offset = args.int(at + 1);
       options.limit = args.int(at + 2);

@@ -211,7 +211,7 @@ function xclaim(client: Client, args: Args): Reply {
   const options = readClaimOptions(client, args, at);
   if (compareIds(options.lastId, group.lastId) > 0) group.lastId = options.lastId;
   const { now } = client.engine;
-  const consumer = group.consumer(args.text(3), now);
+  const name = args.text(3); // the consumer comes to be with the first entry that it gets
   const claimed: Reply[] = [];
   for (const id of ids) {
     let pending = group.pending.get(id);
@@ -221,11 +221,11 @@ function xclaim(client: Client, args: Args): Reply {
     }
     if (pending === undefined) {
       if (!options.force) continue;
-      group.deliver(id, consumer, now);
+      group.deliver(id, group.consumer(name, now), now);
       stream.bytes += PENDING_BYTES;
       pending = group.pending.get(id) as Pending;
     } else if (idle > 0 && now - pending.deliveredAt < idle) continue;
-    claim(group, pending, consumer.name, options, now);
+    claim(group, pending, name, options, now);
     claimed.push(options.justId ? formatId(id) : (stream.entry(id) as Reply));
   }
   client.db.changed(args.text(1), stream, false);

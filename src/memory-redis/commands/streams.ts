@@ -5,7 +5,7 @@ import { type Int64, parseUnsigned } from '../numbers.js';
 import { CommandError, NO_SUCH_KEY, NULL_ARRAY, OK, type Reply, SYNTAX_ERROR, wrongArity } from '../reply.js';
 import { Stream } from '../stream.js';
 import { compareIds, HIGHEST_ID, INVALID_ID, LOWEST_ID, nextId, parseBound, parseId, type StreamId } from '../stream-id.js';
-import { readTrim, type Trim, trim } from './stream-trim.js';
+import { type Trim, TrimOptions, trim } from './stream-trim.js';
 
 const TOO_SMALL = new CommandError('ERR The ID specified in XADD is equal or smaller than the target stream top item');
 const ZERO_ID = new CommandError('ERR The ID specified in XADD must be greater than 0-0');
@@ -41,24 +41,19 @@ function chooseId(wanted: WantedId, last: StreamId, now: number): StreamId {
 
 function xadd(client: Client, args: Args): Reply {
   let create = true;
-  let rule: Trim | undefined;
+  const options = new TrimOptions(false);
   let at = 2;
-  for (; at < args.count; at += 1) {
-    if (args.is(at, '*')) break;
+  for (; at < args.count && !args.is(at, '*'); at += 1) {
     if (args.is(at, 'NOMKSTREAM')) create = false;
-    else if ((args.is(at, 'MAXLEN') || args.is(at, 'MINID')) && at + 1 < args.count) {
-      if (rule !== undefined) throw new CommandError(`ERR syntax error, MAXLEN and MINID options at the same time are not compatible`);
-      const read = readTrim(args, at);
-      rule = read.rule;
-      at = read.last;
-    } else if (args.is(at, 'LIMIT') && rule !== undefined && at + 1 < args.count) {
-      at += 1;
-      rule = withLimit(rule, args.int(at));
-    } else break;
+    else {
+      const last = options.read(args, at);
+      if (last === undefined) break;
+      at = last;
+    }
   }
   if (at >= args.count) throw wrongArity('xadd');
   const wanted = readWantedId(args.text(at));
-  checkLimit(rule);
+  const rule = options.together();
   const words = args.count - at - 1;
   if (words < 2 || words % 2 === 1) throw wrongArity('xadd');
   if (wanted !== '*' && wanted.ms === 0 && wanted.seq === 0) throw ZERO_ID;
@@ -76,25 +71,14 @@ function xadd(client: Client, args: Args): Reply {
   return text;
 }
 
-function withLimit(rule: Trim, limit: number): Trim {
-  if (limit < 0) throw new CommandError('ERR The LIMIT argument must be >= 0.');
-  return { ...rule, limit };
-}
-
-function checkLimit(rule: Trim | undefined): void {
-  if (rule?.limit !== undefined && !rule.approximate)
-    throw new CommandError('ERR syntax error, LIMIT cannot be used without the special ~ option');
-}
-
 function xtrim(client: Client, args: Args): Reply {
-  if (!args.is(2, 'MAXLEN') && !args.is(2, 'MINID')) throw SYNTAX_ERROR;
-  const read = readTrim(args, 2);
-  let rule = read.rule;
-  for (let at = read.last + 1; at < args.count; at += 2) {
-    if (!args.is(at, 'LIMIT') || at + 1 >= args.count) throw SYNTAX_ERROR;
-    rule = withLimit(rule, args.int(at + 1));
+  const options = new TrimOptions(true);
+  for (let at = 2; at < args.count; at += 1) {
+    const last = options.read(args, at);
+    if (last === undefined) throw SYNTAX_ERROR;
+    at = last;
   }
-  checkLimit(rule);
+  const rule = options.together() as Trim;
   const key = args.text(1);
   const stream = client.db.stream(key);
   if (stream === undefined) return 0;

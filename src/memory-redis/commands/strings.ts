@@ -1,16 +1,12 @@
-import { constants } from 'node:buffer';
 import type { Args } from '../args.js';
 import { writeLatin1 } from '../bytes.js';
 import type { Client } from '../client-state.js';
 import { ALL_KEYS, type CommandSpec, command, ONE_KEY } from '../command-table.js';
 import { addIntegers, type Int64, parseInteger } from '../numbers.js';
-import { CommandError, NOT_AN_INTEGER, OK, type Reply, SYNTAX_ERROR } from '../reply.js';
+import { CommandError, NOT_AN_INTEGER, OK, type Reply, STRING_TOO_LONG, SYNTAX_ERROR } from '../reply.js';
 import { deadline, type ExpiryUnit, isExpiryUnit } from './expiry-times.js';
 
 const WOULD_OVERFLOW = new CommandError('ERR increment or decrement would overflow');
-const TOO_LONG = new CommandError('ERR string exceeds maximum allowed size (proto-max-bulk-len)');
-/** Redis' limit is 512 MiB; JavaScript's own is 24 characters less. */
-const LONGEST_STRING_BYTES = Math.min(512 * 1024 * 1024, constants.MAX_STRING_LENGTH);
 /** A string made of pieces is made one again after so many of its parts have been added. */
 const PIECES = 64;
 
@@ -101,7 +97,7 @@ function append(client: Client, args: Args): Reply {
   const { db } = client;
   const key = args.text(1);
   const old = db.string(key) ?? '';
-  if (old.length + args.length(2) > LONGEST_STRING_BYTES) throw TOO_LONG;
+  if (old.length + args.length(2) > client.engine.settings.stringBytes) throw STRING_TOO_LONG;
   const value = joined(old, args.text(2));
   db.set(key, value, true);
   return value.length;
@@ -130,7 +126,7 @@ function setrange(client: Client, args: Args): Reply {
   client.engine.checkRoom(Math.max(0, offset - (old?.length ?? 0)));
   const part = args.text(3);
   if (part === '') return old?.length ?? 0;
-  if (offset + part.length > LONGEST_STRING_BYTES) throw TOO_LONG;
+  if (offset + part.length > client.engine.settings.stringBytes) throw STRING_TOO_LONG;
   const padded = (old ?? '').padEnd(offset, '\0');
   const value = padded.slice(0, offset) + part + padded.slice(offset + part.length);
   db.set(key, value, true);

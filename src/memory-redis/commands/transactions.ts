@@ -24,6 +24,7 @@ function discard(client: Client): Reply {
 function exec(client: Client): Reply {
   const { transaction } = client;
   if (transaction === undefined) throw new CommandError('ERR EXEC without MULTI');
+  client.lookAtWatched();
   const { dirty } = client;
   endTransaction(client);
   if (transaction.broken) throw new CommandError('EXECABORT Transaction discarded because of previous errors.');
