@@ -118,7 +118,7 @@ export function readDeadLetter({ id, fields }: Entry): StoredLetter {
     node: text('node'),
     at: Number.isFinite(at) ? at : timeOf(id),
     entry: text('entry'),
-    fields: message?.every((one) => typeof one === 'string') ? (message as string[]) : ['unreadable', text('envelope')],
+    fields: message?.every((one) => typeof one === 'string') ? message : ['unreadable', text('envelope')],
     key: fieldOf(fields, 'subject'),
     messageId: fieldOf(fields, 'id'),
   };
