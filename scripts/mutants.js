@@ -184,6 +184,20 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/cancel.test.js',
   },
   {
+    name: 'a cancelled message that stays scheduled',
+    file: 'dist/src/runtime/timetable.js',
+    from: 'if (settle(fields, gathering))',
+    to: 'if (!settle(fields, gathering))',
+    caughtBy: 'dist/test/runtime/cancel.test.js',
+  },
+  {
+    name: 'a message taken out of the schedule while it becomes due',
+    file: 'dist/src/runtime/timetable.js',
+    from: 'this.#reading.then(read)',
+    to: 'read()',
+    caughtBy: 'dist/test/runtime/cancel.test.js',
+  },
+  {
     name: 'a refused commit made again with a marked message in it',
     file: 'dist/src/runtime/cancellations.js',
     from: 'settled.some((held) => this.has(held))',

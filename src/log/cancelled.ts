@@ -6,6 +6,7 @@ import type { Argument, Link } from './connection.js';
 import { entriesOf } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
+import { fieldsOf } from './schedule.js';
 import { runScript } from './scripts.js';
 
 /**
@@ -61,8 +62,11 @@ function isCommand(fields: readonly string[], id: string): boolean {
   return fieldOf(fields, 'id') === id && (fieldOf(fields, 'kind') ?? 'command') === 'command';
 }
 
-/** Where an unsettled message stands; of what is set aside, behind which key. */
-export type Place = { readonly kind: 'inbox' | 'schedule' } | { readonly kind: 'aside'; readonly key: string };
+/** Where an unsettled message stands; of what is set aside, behind which key; of what is scheduled, under which name. */
+export type Place =
+  | { readonly kind: 'inbox' }
+  | { readonly kind: 'aside'; readonly key: string }
+  | { readonly kind: 'schedule'; readonly scheduled: string };
 
 /** Looks for an unsettled message wherever it may stand: in the inbox, set aside, or scheduled. Reads all there is, in pieces. */
 export async function placeOf(link: Link, keys: Keys, { type, shard }: PartitionId, id: string): Promise<Place | undefined> {
@@ -77,9 +81,12 @@ export async function placeOf(link: Link, keys: Keys, { type, shard }: Partition
   };
   const quoted = JSON.stringify(id);
   const schedule = async (): Promise<Place | undefined> => {
-    const texts = (await link.call('HVALS', [keys.scheduled(type, shard)])) as string[];
-    const found = texts.some((text) => text.includes(quoted) && isCommand(fromJson(text, 'a scheduled message') as string[], id));
-    return found ? { kind: 'schedule' } : undefined;
+    const flat = (await link.call('HGETALL', [keys.scheduled(type, shard)])) as string[];
+    for (let i = 0; i + 1 < flat.length; i += 2) {
+      const text = flat[i + 1] as string;
+      if (text.includes(quoted) && isCommand(fieldsOf(text), id)) return { kind: 'schedule', scheduled: flat[i] as string };
+    }
+    return undefined;
   };
   const aside = async (): Promise<Place | undefined> => {
     const waiting = (await link.call('ZRANGE', [keys.waiting(type, shard), 0, -1])) as string[];
