@@ -198,6 +198,13 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/cancel.test.js',
   },
   {
+    name: 'a mark that is gone and acted on all the same',
+    file: 'dist/src/runtime/cancellations.js',
+    from: 'cancelled.some((held) => !this.has(held))',
+    to: 'false',
+    caughtBy: 'dist/test/runtime/cancel.test.js',
+  },
+  {
     name: 'a refused commit made again with a marked message in it',
     file: 'dist/src/runtime/cancellations.js',
     from: 'settled.some((held) => this.has(held))',

@@ -14,7 +14,7 @@ import { runScript } from './scripts.js';
  * message's outcome or not at all, and goes with it; whoever sees it there knows that the message can only end as cancelled.
  */
 
-/** The field of a partition's hash that counts its marks. */
+/** The field of a partition's hash that counts how often marks were made, or taken away by others than its owner. */
 export const CANCELS = 'cancels';
 
 /** Marks the message for each actor type that it may be for, and wakes their owners. */
@@ -33,13 +33,16 @@ export async function mark(
   return reply;
 }
 
-/** Takes marks away where there is nothing to cancel. */
+/** Takes marks away where there is nothing to cancel, and counts that too: no owner acts on what it remembers of them. */
 export async function unmark(link: Link, keys: Keys, shard: number, types: readonly string[], id: string): Promise<void> {
-  const replies = await link.pipeline(types.map((type) => ['HDEL', keys.cancelled(type, shard), id] as const));
-  for (const reply of replies) if (reply instanceof Error) throw reply;
+  const writes = types.flatMap((type) => [
+    ['HDEL', keys.cancelled(type, shard), id] as const,
+    ['HINCRBY', keys.partition(type, shard), CANCELS, 1] as const,
+  ]);
+  for (const reply of await link.pipeline(writes)) if (reply instanceof Error) throw reply;
 }
 
-/** What an owner knows of marks: how many were ever made, and which stand. The count first: a mark that comes in between is only seen early. */
+/** What an owner knows of marks: the count, and which stand. The count first: a change that comes in between is only seen early. */
 export async function readMarks(link: Link, keys: Keys, { type, shard }: PartitionId): Promise<{ count: string; ids: string[] }> {
   const [count, ids] = await link.pipeline([
     ['HGET', keys.partition(type, shard), CANCELS],
@@ -50,7 +53,13 @@ export async function readMarks(link: Link, keys: Keys, { type, shard }: Partiti
   return { count: typeof count === 'string' ? count : '', ids: ids as string[] };
 }
 
-/** The owner has cancelled it, in this commit. */
+/** Marks made before `time` (ms since the epoch). */
+export async function marksBefore(link: Link, keys: Keys, { type, shard }: PartitionId, time: number): Promise<string[]> {
+  const flat = (await link.call('HGETALL', [keys.cancelled(type, shard)])) as string[];
+  return flat.filter((_, i) => i % 2 === 0 && Date.parse(flat[i + 1] as string) < time);
+}
+
+/** The owner has cancelled it, or knows that it is not there, in this commit. */
 export function clearMark(batch: CommitBatch, keys: Keys, { type, shard }: PartitionId, id: string): void {
   batch.write('HDEL', keys.cancelled(type, shard), id);
 }

@@ -43,7 +43,10 @@ export class Cancels {
     const found = await this.#find(shard, types, messageId);
     const elsewhere = types.filter((type) => type !== found?.type);
     await unmark(link, keys, shard, elsewhere, messageId);
-    return found === undefined ? 'too-late' : 'cancelled';
+    if (found !== undefined) return 'cancelled';
+    // It may have been sent after it was looked for; now that no mark stands, nothing more can come of one.
+    for (const type of types) if (await wasCancelled(link, keys, { type, shard }, messageId)) return 'cancelled';
+    return 'too-late';
   }
 
   /** The actor type among whose unsettled messages it is, or was until its owner acted on the mark. */

@@ -226,6 +226,46 @@ onBoth(
   },
 );
 
+test('a mark that whoever cancelled left behind is swept once it is old; one whose message waits stays', async (t) => {
+  const given = stage();
+  const { system, clock, redis, stop } = await startTestSystem({
+    name: 'sut',
+    shards: 1,
+    actors: given.actors as [],
+    supervisors: [{ name: 's', children: [{ actor: 'list', attemptTimeout: '5h' }] }],
+  });
+  const raw = redis.client();
+  const marked = (): Promise<string[]> => raw.hkeys('{sut:0}:list:cancelled');
+  await system.tell(Append, { key: 'a', word: 'slow' });
+  const waits = await system.tell(Append, { key: 'a', word: 'two' }, { track: true });
+  t.is(await system.cancel(waits.messageId), 'cancelled');
+  // Another process marked a message of another type, and ended before it found it there.
+  await raw.hset('{sut:0}:list:cancelled', '0.elsewhere', new Date(clock.now()).toISOString());
+  await raw.hincrby('{sut:0}:list:partition', 'cancels', 1);
+  await clock.advance('30m');
+  t.deepEqual((await marked()).sort(), ['0.elsewhere', waits.messageId].sort(), 'whoever made it may still look');
+  await clock.advance('2h');
+  t.deepEqual(await marked(), [waits.messageId]);
+  given.release();
+  await t.throwsAsync(system.attach(Append, waits.messageId), { code: 'CANCELLED' });
+  await system.idle();
+  t.deepEqual(await marked(), []);
+  t.deepEqual(await words(system), ['slow']);
+  raw.disconnect();
+  await stop();
+});
+
+onBoth('a cancel that was too late says nothing about the same message told anew', stage, async (t, store) => {
+  const { system, redis } = store;
+  const { messageId } = await system.tell(Append, { key: 'a', word: 'one' }, { idempotencyKey: 'x' });
+  t.is(await ended(store, system, messageId), 'completed');
+  await redis('DEL', `{sut:0}:outcome:${messageId}`); // its time is over
+  t.is(await system.cancel(messageId), 'too-late');
+  await system.idle();
+  await system.tell(Append, { key: 'a', word: 'one' }, { idempotencyKey: 'x' });
+  t.is(await ended(store, system, messageId), 'completed');
+});
+
 /** A system whose commits wait for what a test does just before, and whose owner reads what is scheduled for as long as a test says. */
 async function beforeCommit(): Promise<{
   system: ActorSystem;
