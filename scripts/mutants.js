@@ -184,6 +184,27 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/cancel.test.js',
   },
   {
+    name: 'a cancelled message that stays scheduled',
+    file: 'dist/src/runtime/timetable.js',
+    from: 'if (settle(fields, gathering))',
+    to: 'if (!settle(fields, gathering))',
+    caughtBy: 'dist/test/runtime/cancel.test.js',
+  },
+  {
+    name: 'a message taken out of the schedule while it becomes due',
+    file: 'dist/src/runtime/timetable.js',
+    from: 'this.#reading.then(read)',
+    to: 'read()',
+    caughtBy: 'dist/test/runtime/cancel.test.js',
+  },
+  {
+    name: 'a mark that is gone and acted on all the same',
+    file: 'dist/src/runtime/cancellations.js',
+    from: 'cancelled.some((held) => !this.has(held))',
+    to: 'false',
+    caughtBy: 'dist/test/runtime/cancel.test.js',
+  },
+  {
     name: 'a refused commit made again with a marked message in it',
     file: 'dist/src/runtime/cancellations.js',
     from: 'settled.some((held) => this.has(held))',

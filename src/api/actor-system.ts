@@ -202,7 +202,7 @@ export class ActorSystem implements AsyncDisposable {
 
   /**
    * Cancels a command, wherever it was sent from. A running handler's `signal` is aborted, and what it did is not committed.
-   * @returns `'cancelled'`: it ends as `failed`, `CANCELLED`, and never completes; one that is scheduled gets that result when its time comes. `'too-late'`: it has its outcome already, or there is no such command
+   * @returns `'cancelled'`: it ends as `failed`, `CANCELLED`, and never completes, at once where its partition has an owner. `'too-late'`: it has its outcome already, or there is no such command
    * @throws InvalidValueError `INVALID_ID`; RedisError
    */
   async cancel(messageId: string): Promise<Cancellation> {

@@ -8,12 +8,13 @@ export interface SupervisorTree extends SupervisorView {
    * Hangs a branch into the tree while the system runs. Its children are actor types of this system that nobody supervises, or nobody any more.
    * Resolves once it asks for their partitions.
    * @param options `under` the supervisor above it; default none: past it the node stops
-   * @throws ConfigError as for supervisors given to `start`; DefinitionError `UNKNOWN_ACTOR`, `DUPLICATE_ACTOR`, `UNKNOWN_SUPERVISOR`, `DUPLICATE_SUPERVISOR`
+   * @throws ConfigError as for supervisors given to `start`; DefinitionError `UNKNOWN_ACTOR`, `DUPLICATE_ACTOR`, `UNKNOWN_SUPERVISOR`, `DUPLICATE_SUPERVISOR`;
+   *   ErrandError `STOPPED`
    */
   spawn(settings: Supervisor, options?: { under?: string }): Promise<void>;
   /**
    * Takes a branch down on this node: what its actors have in hand may finish (10 s at most), their partitions go to other nodes.
-   * @throws DefinitionError `UNKNOWN_SUPERVISOR`
+   * @throws DefinitionError `UNKNOWN_SUPERVISOR`; ErrandError `STOPPED`
    */
   stop(name: string): Promise<void>;
 }

@@ -6,6 +6,7 @@ import type { Argument, Link } from './connection.js';
 import { entriesOf } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
+import { fieldsOf } from './schedule.js';
 import { runScript } from './scripts.js';
 
 /**
@@ -13,7 +14,7 @@ import { runScript } from './scripts.js';
  * message's outcome or not at all, and goes with it; whoever sees it there knows that the message can only end as cancelled.
  */
 
-/** The field of a partition's hash that counts its marks. */
+/** The field of a partition's hash that counts how often marks were made, or taken away by others than its owner. */
 export const CANCELS = 'cancels';
 
 /** Marks the message for each actor type that it may be for, and wakes their owners. */
@@ -32,13 +33,16 @@ export async function mark(
   return reply;
 }
 
-/** Takes marks away where there is nothing to cancel. */
+/** Takes marks away where there is nothing to cancel, and counts that too: no owner acts on what it remembers of them. */
 export async function unmark(link: Link, keys: Keys, shard: number, types: readonly string[], id: string): Promise<void> {
-  const replies = await link.pipeline(types.map((type) => ['HDEL', keys.cancelled(type, shard), id] as const));
-  for (const reply of replies) if (reply instanceof Error) throw reply;
+  const writes = types.flatMap((type) => [
+    ['HDEL', keys.cancelled(type, shard), id] as const,
+    ['HINCRBY', keys.partition(type, shard), CANCELS, 1] as const,
+  ]);
+  for (const reply of await link.pipeline(writes)) if (reply instanceof Error) throw reply;
 }
 
-/** What an owner knows of marks: how many were ever made, and which stand. The count first: a mark that comes in between is only seen early. */
+/** What an owner knows of marks: the count, and which stand. The count first: a change that comes in between is only seen early. */
 export async function readMarks(link: Link, keys: Keys, { type, shard }: PartitionId): Promise<{ count: string; ids: string[] }> {
   const [count, ids] = await link.pipeline([
     ['HGET', keys.partition(type, shard), CANCELS],
@@ -49,7 +53,13 @@ export async function readMarks(link: Link, keys: Keys, { type, shard }: Partiti
   return { count: typeof count === 'string' ? count : '', ids: ids as string[] };
 }
 
-/** The owner has cancelled it, in this commit. */
+/** Marks made before `time` (ms since the epoch). */
+export async function marksBefore(link: Link, keys: Keys, { type, shard }: PartitionId, time: number): Promise<string[]> {
+  const flat = (await link.call('HGETALL', [keys.cancelled(type, shard)])) as string[];
+  return flat.filter((_, i) => i % 2 === 0 && Date.parse(flat[i + 1] as string) < time);
+}
+
+/** The owner has cancelled it, or knows that it is not there, in this commit. */
 export function clearMark(batch: CommitBatch, keys: Keys, { type, shard }: PartitionId, id: string): void {
   batch.write('HDEL', keys.cancelled(type, shard), id);
 }
@@ -61,8 +71,11 @@ function isCommand(fields: readonly string[], id: string): boolean {
   return fieldOf(fields, 'id') === id && (fieldOf(fields, 'kind') ?? 'command') === 'command';
 }
 
-/** Where an unsettled message stands; of what is set aside, behind which key. */
-export type Place = { readonly kind: 'inbox' | 'schedule' } | { readonly kind: 'aside'; readonly key: string };
+/** Where an unsettled message stands; of what is set aside, behind which key; of what is scheduled, under which name. */
+export type Place =
+  | { readonly kind: 'inbox' }
+  | { readonly kind: 'aside'; readonly key: string }
+  | { readonly kind: 'schedule'; readonly scheduled: string };
 
 /** Looks for an unsettled message wherever it may stand: in the inbox, set aside, or scheduled. Reads all there is, in pieces. */
 export async function placeOf(link: Link, keys: Keys, { type, shard }: PartitionId, id: string): Promise<Place | undefined> {
@@ -77,9 +90,12 @@ export async function placeOf(link: Link, keys: Keys, { type, shard }: Partition
   };
   const quoted = JSON.stringify(id);
   const schedule = async (): Promise<Place | undefined> => {
-    const texts = (await link.call('HVALS', [keys.scheduled(type, shard)])) as string[];
-    const found = texts.some((text) => text.includes(quoted) && isCommand(fromJson(text, 'a scheduled message') as string[], id));
-    return found ? { kind: 'schedule' } : undefined;
+    const flat = (await link.call('HGETALL', [keys.scheduled(type, shard)])) as string[];
+    for (let i = 0; i + 1 < flat.length; i += 2) {
+      const text = flat[i + 1] as string;
+      if (text.includes(quoted) && isCommand(fieldsOf(text), id)) return { kind: 'schedule', scheduled: flat[i] as string };
+    }
+    return undefined;
   };
   const aside = async (): Promise<Place | undefined> => {
     const waiting = (await link.call('ZRANGE', [keys.waiting(type, shard), 0, -1])) as string[];

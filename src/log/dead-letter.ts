@@ -5,7 +5,7 @@ import { DEAD_LETTERS_PER_PARTITION, INBOX_MESSAGES } from '../message/limits.js
 import type { FailedAttempt } from './aside.js';
 import type { CommitBatch } from './commit.js';
 import type { Link } from './connection.js';
-import { type Entry, entriesOf } from './entry.js';
+import { type Entry, entriesOf, timeOf } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
 import { runScript } from './scripts.js';
@@ -34,6 +34,12 @@ export interface DeadLetterRecord {
   readonly fields: readonly string[];
 }
 
+/** A letter as it is read: what it shows of its message stands beside the message itself. */
+export interface StoredLetter extends DeadLetterRecord {
+  readonly key: string | undefined;
+  readonly messageId: string | undefined;
+}
+
 export function writeDeadLetter(batch: CommitBatch, keys: Keys, { type, shard }: PartitionId, letter: DeadLetterRecord): void {
   const { fields } = letter;
   const shown: string[] = ['reason', letter.reason, 'message', letter.message, 'attempts', String(letter.attempts), 'node', letter.node];
@@ -56,12 +62,7 @@ export function removeLetter(batch: CommitBatch, keys: Keys, { type, shard }: Pa
 }
 
 /** @param letter its entry; undefined when it is gone, or the text is no entry at all */
-export async function readLetter(
-  link: Link,
-  keys: Keys,
-  { type, shard }: PartitionId,
-  letter: string,
-): Promise<DeadLetterRecord | undefined> {
+export async function readLetter(link: Link, keys: Keys, { type, shard }: PartitionId, letter: string): Promise<StoredLetter | undefined> {
   if (!/^\d+-\d+$/.test(letter)) return undefined;
   const entry = entriesOf(await link.call('XRANGE', [keys.dead(type, shard), letter, letter]))[0];
   return entry === undefined ? undefined : readDeadLetter(entry);
@@ -99,8 +100,12 @@ export async function redriveLetter(
   return reply;
 }
 
-export function readDeadLetter({ fields }: Entry): DeadLetterRecord {
+/** What was changed by hand is a letter all the same: it can be listed and put away, and it does not hide the others. */
+export function readDeadLetter({ id, fields }: Entry): StoredLetter {
   const text = (name: string): string => fieldOf(fields, name) ?? '';
+  const attempts = Number(text('attempts'));
+  const at = Date.parse(text('time'));
+  const message = arrayOf(text('envelope'));
   return {
     reason: text('reason'),
     message: text('message'),
@@ -108,11 +113,22 @@ export function readDeadLetter({ fields }: Entry): DeadLetterRecord {
     stack: fieldOf(fields, 'stack'),
     fact: fieldOf(fields, 'fact') !== undefined,
     parked: fieldOf(fields, 'parked') !== undefined,
-    attempts: Number(text('attempts')),
-    history: fromJson(text('history') || '[]', 'a dead letter') as FailedAttempt[],
+    attempts: Number.isFinite(attempts) ? attempts : 0,
+    history: (arrayOf(text('history') || '[]') ?? []) as FailedAttempt[],
     node: text('node'),
-    at: Date.parse(text('time')),
+    at: Number.isFinite(at) ? at : timeOf(id),
     entry: text('entry'),
-    fields: fromJson(text('envelope'), 'a dead letter') as string[],
+    fields: message?.every((one) => typeof one === 'string') ? message : ['unreadable', text('envelope')],
+    key: fieldOf(fields, 'subject'),
+    messageId: fieldOf(fields, 'id'),
   };
+}
+
+function arrayOf(text: string): unknown[] | undefined {
+  try {
+    const value = fromJson(text, 'a dead letter');
+    return Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }

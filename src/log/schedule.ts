@@ -15,7 +15,7 @@ export interface Scheduled {
 }
 
 /** What was changed by hand goes back as an entry that is no message, and ends as a dead letter with its text. */
-function fieldsOf(text: string | null | undefined): string[] {
+export function fieldsOf(text: string | null | undefined): string[] {
   if (typeof text !== 'string') return []; // it was deleted by hand
   try {
     const fields = fromJson(text, 'a scheduled message');
@@ -59,9 +59,19 @@ export class Schedule {
     return ids.map((id, i) => ({ id, fields: fieldsOf(texts[i]) }));
   }
 
+  /** One message, by the name it was added under. */
+  async get(link: Link, id: string): Promise<string[] | undefined> {
+    const text = (await link.call('HGET', [this.#messages, id])) as string | null;
+    return text === null ? undefined : fieldsOf(text);
+  }
+
   /** Back into the inbox. `fields` as they were, without their due time. */
   fire(batch: CommitBatch, id: string, fields: readonly string[]): void {
     if (fields.length > 0) batch.append(this.#inbox, fields);
+    this.remove(batch, id);
+  }
+
+  remove(batch: CommitBatch, id: string): void {
     batch.write('ZREM', this.#times, id);
     batch.write('HDEL', this.#messages, id);
   }

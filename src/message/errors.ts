@@ -14,8 +14,17 @@ export function describe(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (typeof value === 'function') return value.name === '' ? 'a function' : `the function ${value.name}`;
   if (typeof value === 'symbol') return String(value);
-  const name = Object.getPrototypeOf(value)?.constructor?.name;
-  return name === undefined || name === 'Object' ? 'an object' : `an instance of ${name}`;
+  return describeObject(value);
+}
+
+/** Never throws, whatever traps and getters the object has. */
+function describeObject(value: object): string {
+  try {
+    const name: unknown = Object.getPrototypeOf(value)?.constructor?.name;
+    return typeof name !== 'string' || name === 'Object' ? 'an object' : `an instance of ${name}`;
+  } catch {
+    return 'an object';
+  }
 }
 
 /** The base of all errors; `code` is `UPPER_SNAKE` and never changes its meaning. */
@@ -201,11 +210,19 @@ export function invariant(holds: unknown, what: string): asserts holds {
   if (!holds) throw new ErrandError('BROKEN_INVARIANT', `broken invariant (a bug in errand, please report it): ${what}`);
 }
 
-/** Whatever was thrown, as an Error with a text: strings, other values, and Errors whose message was made something else are wrapped. */
+/**
+ * Whatever was thrown, as an Error whose message is a text and whose code and class can be read: all else is wrapped. It never throws, and
+ * so whoever is given its answer need not fear what a handler made of its errors.
+ */
 export function asError(thrown: unknown): Error {
-  if (!(thrown instanceof Error)) return new Error(`thrown value: ${describe(thrown)}`);
-  if (typeof thrown.message === 'string') return thrown;
-  return new Error(`thrown value: ${describe(thrown)} with the message ${describe(thrown.message)}`, { cause: thrown });
+  try {
+    if (!(thrown instanceof Error)) return new Error(`thrown value: ${describe(thrown)}`);
+    const { message, constructor: _, code: __ } = thrown as Error & { code?: unknown };
+    if (typeof message === 'string') return thrown;
+    return new Error(`thrown value: ${describe(thrown)} with the message ${describe(message)}`, { cause: thrown });
+  } catch (inner) {
+    return new Error(`thrown value: ${describe(thrown)} that cannot be read`, { cause: inner });
+  }
 }
 
 /** The stable code of what was thrown; `fallback` for an error that is not errand's. */

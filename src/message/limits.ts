@@ -62,5 +62,10 @@ export const ATTEMPTS_TOLD = 20;
 export const ATTEMPT_CHARACTERS = 200; // of an attempt's error message
 export const ERROR_CHARACTERS = 1_000; // of an error's message kept in a result or dead letter
 
+/** Whoever cancels looks for the message for seconds: a mark that is older, where no message stands, has nobody to take it away. */
+export const MARK_STALE_MS = 3_600_000;
+/** Old marks that are looked into at a time: each may cost a look at everything that is unsettled. */
+export const MARKS_SWEPT = 10;
+
 /** How often what has become too old is looked for; the times kept are days. */
 export const RETENTION_SWEEP_MS = 600_000;

@@ -9,6 +9,7 @@ import { toFields } from '../message/envelope.js';
 import { InvalidValueError } from '../message/errors.js';
 import { type Ids, shardOfId } from '../message/ids.js';
 import { checkId } from '../message/names.js';
+import type { Verb } from './requests.js';
 
 /** What came of the wish: the command ends as `failed`, `CANCELLED`; or it had its outcome already, or nobody knows it. */
 export type Cancellation = 'cancelled' | 'too-late';
@@ -33,7 +34,7 @@ export class Cancels {
     if (shard === undefined || shard >= keys.shards)
       throw new InvalidValueError('INVALID_ID', 'messageId', messageId, 'the id of a message that this system sent');
     const types = await recordedActorTypes(link, keys);
-    const message = { id: messageId, at: clock.now(), request: this.#request(shard, messageId, 'cancel').fields };
+    const message = { id: messageId, at: clock.now(), request: this.#request('cancel', shard, messageId, messageId).fields };
     if ((await mark(link, keys, shard, types, message)) === 'too-late') {
       const [record] = await readOutcomes(link, keys, [{ shard, messageId }]);
       const { outcome } = record?.kind === 'terminal' ? record : { outcome: undefined };
@@ -42,7 +43,10 @@ export class Cancels {
     const found = await this.#find(shard, types, messageId);
     const elsewhere = types.filter((type) => type !== found?.type);
     await unmark(link, keys, shard, elsewhere, messageId);
-    return found === undefined ? 'too-late' : 'cancelled';
+    if (found !== undefined) return 'cancelled';
+    // It may have been sent after it was looked for; now that no mark stands, nothing more can come of one.
+    for (const type of types) if (await wasCancelled(link, keys, { type, shard }, messageId)) return 'cancelled';
+    return 'too-late';
   }
 
   /** The actor type among whose unsettled messages it is, or was until its owner acted on the mark. */
@@ -51,27 +55,26 @@ export class Cancels {
     for (const type of types) {
       const id = { type, shard };
       const place = await placeOf(link, keys, id, messageId);
-      // Its key may wait for long: the owner, which does not know where each message stands, is told where to look.
-      if (place?.kind === 'aside') {
-        const { id: requestId, fields } = this.#request(shard, messageId, place.key);
-        await this.appender.append(shard, {
-          messageId: requestId,
-          stream: keys.inbox(type, shard),
-          bounded: false,
-          fields,
-          outcome: undefined,
-        });
+      // It may rest there for long: the owner, which does not know where each message stands, is told where to look.
+      if (place !== undefined && place.kind !== 'inbox') {
+        const request =
+          place.kind === 'aside'
+            ? this.#request('cancel', shard, messageId, place.key)
+            : this.#request('withdraw', shard, messageId, place.scheduled);
+        const { id: requestId, fields } = request;
+        const stream = keys.inbox(type, shard);
+        await this.appender.append(shard, { messageId: requestId, stream, bounded: false, fields, outcome: undefined });
       }
       if (place !== undefined || (await wasCancelled(link, keys, id, messageId))) return { type };
     }
     return undefined;
   }
 
-  /** @param key where to look; any text when nobody knows */
-  #request(shard: number, messageId: string, key: string): { id: string; fields: string[] } {
+  /** @param place where to look; any text when nobody knows */
+  #request(verb: Verb, shard: number, messageId: string, place: string): { id: string; fields: string[] } {
     const id = this.ids.next(shard);
     const { name } = this.keys;
-    const headers = { id, type: 'cancel', kind: 'request', source: name, subject: key } as const;
+    const headers = { id, type: verb, kind: 'request', source: name, subject: place } as const;
     return { id, fields: toFields({ ...headers, time: this.clock.now(), correlationId: messageId, data: messageId }) };
   }
 }

@@ -18,6 +18,8 @@ export interface Gathering {
   readonly removed: Held[];
   /** messages that get their outcome, other than being cancelled */
   readonly settled: Held[];
+  /** messages that end as cancelled */
+  readonly cancelled: Pick<Held, 'envelope'>[];
   /** resolves to whether it was committed */
   readonly done: Promise<boolean>;
   /** runs once it is committed */
@@ -28,6 +30,7 @@ class Commit implements Gathering {
   readonly batch: CommitBatch;
   readonly removed: Held[] = [];
   readonly settled: Held[] = [];
+  readonly cancelled: Pick<Held, 'envelope'>[] = [];
   messages = 0;
   readonly done: Promise<boolean>;
   #resolve: (committed: boolean) => void = () => undefined;

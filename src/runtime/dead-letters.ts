@@ -1,5 +1,5 @@
 import type { Link } from '../log/connection.js';
-import { type DeadLetterRecord, readDeadLetter, readLetter } from '../log/dead-letter.js';
+import { readDeadLetter, readLetter, type StoredLetter } from '../log/dead-letter.js';
 import { compareIds, entriesOf, FIRST } from '../log/entry.js';
 import type { Keys } from '../log/keys.js';
 import { newestIds, recordedActorTypes } from '../log/system-record.js';
@@ -148,7 +148,7 @@ export class DeadLetters {
   }
 
   /** The letters that are there now, each when its turn comes: what comes back as a letter is not seen again. */
-  async *#chosen(target: string | LetterFilter): AsyncGenerator<{ place: LetterPlace; record: DeadLetterRecord }> {
+  async *#chosen(target: string | LetterFilter): AsyncGenerator<{ place: LetterPlace; record: StoredLetter }> {
     if (typeof target === 'string') {
       const place = this.#parse(target, 'id');
       const record = await readLetter(this.link, this.keys, { type: place.actor, shard: place.shard }, place.entry);
@@ -199,14 +199,14 @@ function checkFilter(filter: unknown): LetterFilter {
   return filter;
 }
 
-function show(actor: string, shard: number, entry: string, record: DeadLetterRecord): DeadLetter {
+function show(actor: string, shard: number, entry: string, record: StoredLetter): DeadLetter {
   const envelope = fromFields(record.fields);
   const message = 'fault' in envelope ? undefined : envelope;
   return {
     id: `${actor}/${shard}/${entry}`,
     actor,
-    key: message?.subject ?? fieldOf(record.fields, 'subject'),
-    messageId: message?.id ?? fieldOf(record.fields, 'id'),
+    key: message?.subject ?? record.key,
+    messageId: message?.id ?? record.messageId,
     type: message?.type ?? fieldOf(record.fields, 'type'),
     correlationId: message?.correlationId ?? fieldOf(record.fields, 'correlationid'),
     causationId: message?.causationId,

@@ -39,7 +39,7 @@ export function condemn(
       reason,
       message,
       errorClass: thrown ? classOf(error) : undefined,
-      stack: thrown && typeof error.stack === 'string' ? redactedStack(classOf(error), error.stack).slice(0, STACK_CHARACTERS) : undefined,
+      stack: thrown ? stackOf(error) : undefined,
       attempts,
       history,
       parked,
@@ -53,8 +53,16 @@ export function condemn(
   gathering.after(() => deps.signals.emit({ kind: 'dead-letter', actor: type, shard, entry, messageId, reason, message }));
 }
 
-/** What is thrown need not have a constructor, or a stack of text. */
+/** What is thrown need not have a constructor with a name, or a stack of text that can be read. */
 function classOf(error: Error): string {
-  const { constructor: made } = error as { constructor?: unknown };
-  return typeof made === 'function' ? made.name : 'Error';
+  const { constructor: made } = error as { constructor?: { name?: unknown } };
+  return typeof made?.name === 'string' ? made.name : 'Error';
+}
+
+function stackOf(error: Error): string | undefined {
+  try {
+    return typeof error.stack === 'string' ? redactedStack(classOf(error), error.stack).slice(0, STACK_CHARACTERS) : undefined;
+  } catch {
+    return undefined;
+  }
 }

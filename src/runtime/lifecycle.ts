@@ -38,6 +38,7 @@ export function ownChoice({ instance, error, attempt }: Failure, onFault: OnFaul
   if (answer === undefined) return undefined;
   const directive = DIRECTIVES.find((one) => one === answer);
   if (directive === undefined) {
+    Promise.resolve(answer).catch((thrown: unknown) => onFault('onFailure', asError(thrown))); // a promise's rejection, which nobody else hears
     const text = `onFailure answered ${describe(answer)}, expected one of ${DIRECTIVES.join(', ')}, or nothing`;
     onFault('onFailure', new ErrandError('INVALID_DIRECTIVE', text));
   }

@@ -101,7 +101,7 @@ export class Partition implements Surroundings, Source {
       },
       onFailed: unread('waiting messages'),
     });
-    this.#requests = new Requests(this, this.#lists, this.#waiting, unread('a request'));
+    this.#requests = new Requests(this, this.#lists, this.#waiting, this.#timetable, unread('a request'));
     this.#intakes = [...host.behavior.subscriptions.values()].map((subscription) => new Intake(this, subscription, acquired.fields));
   }
 

@@ -1,6 +1,6 @@
 import type { Appender } from '../log/appender.js';
 import type { Link } from '../log/connection.js';
-import { type DeadLetterRecord, discardLetter, redriveLetter } from '../log/dead-letter.js';
+import { discardLetter, redriveLetter, type StoredLetter } from '../log/dead-letter.js';
 import type { Keys } from '../log/keys.js';
 import { without } from '../log/schedule.js';
 import { shardOf } from '../log/shard.js';
@@ -10,6 +10,9 @@ import { AppendRejected } from '../message/errors.js';
 import { derivedId, type Ids } from '../message/ids.js';
 import type { Verb } from './requests.js';
 import type { Signals } from './signals.js';
+
+/** Of a parked letter that was changed by hand: its owner puts the letter away, and touches no message. */
+const UNKNOWN_KEY = '-';
 
 /** Where a dead letter stands. */
 export interface LetterPlace {
@@ -33,18 +36,18 @@ export class Redrives {
   ) {}
 
   /** A letter whose entry was no message, or never came into an inbox, has nothing to redrive. */
-  possible({ fields, fact }: DeadLetterRecord): boolean {
-    return !fact && !('fault' in fromFields(fields));
+  possible({ fields, fact, parked }: StoredLetter): boolean {
+    return parked || (!fact && !('fault' in fromFields(fields)));
   }
 
   /** Resolves to the id of the message that is tried again; undefined when there is nothing to redrive, or not any more. */
-  async redrive(place: LetterPlace, record: DeadLetterRecord): Promise<string | undefined> {
+  async redrive(place: LetterPlace, record: StoredLetter): Promise<string | undefined> {
+    if (record.parked) {
+      await this.#ask('redrive', place, record.key);
+      return record.messageId;
+    }
     const envelope = fromFields(record.fields);
     if (record.fact || 'fault' in envelope) return undefined;
-    if (record.parked) {
-      await this.#ask('redrive', place, envelope.subject);
-      return envelope.id;
-    }
     const { actor, shard, entry } = place;
     const to = shardOf(envelope.subject, this.keys.shards); // an entry of another shard goes to its own
     const id = derivedId(to, `redrive:${actor}`, envelope.subject, `${shard}/${entry}`);
@@ -61,16 +64,14 @@ export class Redrives {
   }
 
   /** Resolves to whether it was there, and will be gone. */
-  async discard(place: LetterPlace, record: DeadLetterRecord): Promise<boolean> {
+  async discard(place: LetterPlace, record: StoredLetter): Promise<boolean> {
     const { actor, shard, entry } = place;
-    const envelope = fromFields(record.fields);
-    if (record.parked && !('fault' in envelope)) {
-      await this.#ask('discard', place, envelope.subject);
+    if (record.parked) {
+      await this.#ask('discard', place, record.key);
       return true;
     }
     if (!(await discardLetter(this.link, this.keys, { type: actor, shard }, entry))) return false;
-    const messageId = 'fault' in envelope ? undefined : envelope.id;
-    this.signals.emit({ kind: 'discarded', actor, letter: `${actor}/${shard}/${entry}`, messageId });
+    this.signals.emit({ kind: 'discarded', actor, letter: `${actor}/${shard}/${entry}`, messageId: record.messageId });
     return true;
   }
 
@@ -97,7 +98,8 @@ export class Redrives {
     ];
   }
 
-  async #ask(verb: Verb, { actor, shard, entry }: LetterPlace, key: string): Promise<void> {
+  /** The letter only points to the message; the key says behind which aside list's head the owner finds it. */
+  async #ask(verb: Verb, { actor, shard, entry }: LetterPlace, key = UNKNOWN_KEY): Promise<void> {
     const id = this.ids.next(shard);
     const { name } = this.keys;
     const fields = toFields({

@@ -8,20 +8,24 @@ import type { Cancellations } from './cancellations.js';
 import type { Committer, Gathering } from './committer.js';
 import type { Held } from './held.js';
 import type { Host } from './host.js';
+import type { Timetable } from './timetable.js';
 import type { Verdicts } from './verdicts.js';
 import type { WaitingKeys } from './waiting-keys.js';
 
 /**
- * What others ask a partition's owner to do: with a parked message, or to look at what was cancelled. They ask through the inbox (docs/adr/0008): so it is durable, the owner
- * sees it without being called, and it is the owner alone who writes its aside lists.
+ * What others ask a partition's owner to do: with a parked message, or to look at what was cancelled. They ask through the inbox
+ * (docs/adr/0008): so it is durable, the owner sees it without being called, and it is the owner alone who writes its aside lists and schedule.
  *
  * Q1: requests are served one at a time, each in one commit that also removes the request.
  * Q2: a request names a letter. It is done only if the letter is still there and its message is still the parked head of its key; so asking
  *     twice does it once.
  */
 
-/** What may be asked for; it is the request's `type`. */
-export type Verb = 'redrive' | 'discard' | 'cancel';
+/**
+ * What may be asked for; it is the request's `type`. Its subject says where to look: at a key, or for `withdraw` at the name of something
+ * scheduled. Its data is a letter, or the id of what was cancelled.
+ */
+export type Verb = 'redrive' | 'discard' | 'cancel' | 'withdraw';
 
 /** The owner, as far as it is needed here. */
 interface Owner {
@@ -44,6 +48,7 @@ export class Requests {
     private readonly owner: Owner,
     private readonly lists: AsideLists,
     private readonly waiting: WaitingKeys,
+    private readonly timetable: Timetable,
     private readonly onFailed: (error: Error) => void,
   ) {}
 
@@ -59,6 +64,7 @@ export class Requests {
     const id: PartitionId = { type: host.type, shard };
     const { type: verb, subject: key, data: letterId } = held.envelope;
     if (verb === 'cancel') return this.#cancel(held);
+    if (verb === 'withdraw') return this.#withdraw(held);
     if (verb !== 'redrive' && verb !== 'discard') {
       return void owner.deadLetter(held, 'UNKNOWN_MESSAGE', new ErrandError('UNKNOWN_MESSAGE', `an owner cannot be asked to '${verb}'`));
     }
@@ -86,7 +92,7 @@ export class Requests {
   /** What runs, or comes into memory, is seen there; what rests in its key's list is taken out of it. */
   async #cancel(held: Held): Promise<void> {
     const { owner, lists, waiting } = this;
-    const { committer, cancellations, verdicts, host } = owner;
+    const { committer, cancellations, host } = owner;
     const { subject: key, data: messageId } = held.envelope;
     await cancellations.refresh(owner.running);
     if (!(await committer.flushed())) return;
@@ -97,16 +103,34 @@ export class Requests {
     const letter = at === 0 && waiting.parked(key) ? await parkedLetter(link, keys, id, asides[0]?.entry ?? '') : undefined;
     const gathering = committer.gather();
     const aside = waiting.rests(key) ? asides[at] : undefined; // it may go on since
-    const envelope = aside === undefined ? undefined : fromFields(aside.fields);
-    if (aside !== undefined && envelope !== undefined && !('fault' in envelope) && cancellations.has({ envelope })) {
+    if (aside !== undefined && this.#endsCancelled(aside.fields, messageId, gathering)) {
       if (letter !== undefined) removeLetter(gathering.batch, keys, id, letter);
       waiting.takeOut(gathering, key, aside, at === 0);
       owner.cleared(aside.entry, gathering);
-      cancellations.clear(gathering, { envelope });
-      const message = `${messageId} was cancelled`;
-      verdicts.answer({ envelope }, gathering, { status: 'failed', code: 'CANCELLED', message });
-      host.signal('message-failed', { envelope }, { code: 'CANCELLED', message });
     }
     owner.settle(held, gathering);
+  }
+
+  /** What has become due meanwhile is back in the inbox, and is seen there. */
+  async #withdraw(held: Held): Promise<void> {
+    const { owner, timetable } = this;
+    const { subject: scheduled, data: messageId } = held.envelope;
+    await owner.cancellations.refresh(owner.running);
+    await timetable.withdraw(scheduled, (fields, gathering) => {
+      owner.settle(held, gathering);
+      return fields !== undefined && this.#endsCancelled(fields, messageId, gathering);
+    });
+  }
+
+  /** The outcome of a message that rests somewhere; false: it is not that message, or nobody has marked it. */
+  #endsCancelled(fields: readonly string[], messageId: string, gathering: Gathering): boolean {
+    const { cancellations, verdicts, host } = this.owner;
+    const envelope = fromFields(fields);
+    if ('fault' in envelope || envelope.id !== messageId || !cancellations.has({ envelope })) return false;
+    cancellations.clear(gathering, { envelope });
+    const message = `${messageId} was cancelled`;
+    verdicts.answer({ envelope }, gathering, { status: 'failed', code: 'CANCELLED', message });
+    host.signal('message-failed', { envelope }, { code: 'CANCELLED', message });
+    return true;
   }
 }

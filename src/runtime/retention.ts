@@ -29,7 +29,9 @@ export class Retention {
     const { link, keys, clock, composer, signals } = this.deps;
     try {
       const { hosts } = this.supervised;
-      for (const host of hosts) for (const partition of host.partitions.values()) partition.trimOld();
+      const partitions = hosts.flatMap((host) => [...host.partitions.values()]);
+      for (const partition of partitions) partition.trimOld();
+      for (const { cancellations, committer } of partitions) await cancellations.sweep(committer, clock.now());
       const recorded = await recordedSubscriptions(link, keys);
       const own = hosts.flatMap(({ behavior }) => [...behavior.subscriptions.keys()]);
       for (const event of new Set([...composer.published, ...own])) {

@@ -15,6 +15,7 @@ import { Supervisor, type SupervisorView, shownName, unknown } from './superviso
  *     loses nothing, and the message that failed comes back with its attempt counted.
  * V2: decisions are made one at a time, at once; what they ask for takes its time. Of two restarts that overlap the later one decides when an
  *     actor type starts again.
+ * V3: changes by hand are made one at a time, each to the tree that the last one left. What is stopped by hand no restart brings back.
  */
 
 /** A branch that is stopped by hand may finish what it has in hand. */
@@ -29,6 +30,8 @@ export class Supervision {
   #statistics: Statistics = NO_STATISTICS;
   #ownership: Ownership | undefined;
   readonly #stopped = new AbortController();
+  /** V3 */
+  #changed: Promise<void> = Promise.resolve();
 
   /** @param onFailed a supervisor at the top has failed: the node has to stop */
   constructor(
@@ -93,7 +96,8 @@ export class Supervision {
   /** V1. Never rejects. */
   async #apply({ stops, starts, delay }: Decision, failed: Host, error: Error): Promise<void> {
     const { clock, signals } = this.deps;
-    const named = (types: readonly string[]): Host[] => types.flatMap((type) => this.hosts.find((host) => host.type === type) ?? []);
+    const alive = this.hosts.filter(({ state }) => state !== 'stopped'); // V3
+    const named = (types: readonly string[]): Host[] => types.flatMap((type) => alive.find((host) => host.type === type) ?? []);
     const restarted = new Map(named(starts).map((host) => [host, host.generation + 1]));
     const reason = new ErrandError('RESTARTED', `${failed.type} failed: ${codeOf(error, 'HANDLER_FAILED')}: ${error.message}`, {
       cause: error,
@@ -118,9 +122,13 @@ export class Supervision {
 
   /**
    * A branch at run time: its children are actor types that this system has and that nobody supervises, or nobody any more.
-   * @throws DefinitionError `UNKNOWN_SUPERVISOR`, `DUPLICATE_SUPERVISOR`, `UNKNOWN_ACTOR`, `DUPLICATE_ACTOR`
+   * @throws DefinitionError `UNKNOWN_SUPERVISOR`, `DUPLICATE_SUPERVISOR`, `UNKNOWN_ACTOR`, `DUPLICATE_ACTOR`; ErrandError `STOPPED`
    */
-  async spawn(settings: SupervisorSettings, under: string | undefined): Promise<void> {
+  spawn(settings: SupervisorSettings, under: string | undefined): Promise<void> {
+    return this.#change(() => this.#spawn(settings, under));
+  }
+
+  async #spawn(settings: SupervisorSettings, under: string | undefined): Promise<void> {
     const parent = under === undefined ? this.#top : this.#find(under);
     const taken = new Set(this.#top.all.map((one) => one.settings.name));
     const own = flat(settings);
@@ -141,6 +149,7 @@ export class Supervision {
       left.set(actor, behavior);
     }
     await this.#retire(moved);
+    this.#assertRunning();
     for (const host of moved) this.#top.remove(host);
     const gone = [...this.#statistics.gone].filter((actor) => !left.has(actor));
     this.#statistics = { ...this.#statistics, gone: new Set(gone) };
@@ -150,15 +159,33 @@ export class Supervision {
 
   /**
    * Takes a branch down: its actor types finish what they have in hand and give up their partitions, for other nodes to take.
-   * @throws DefinitionError `UNKNOWN_SUPERVISOR`
+   * @throws DefinitionError `UNKNOWN_SUPERVISOR`; ErrandError `STOPPED`
    */
-  async stop(name: string): Promise<void> {
+  stop(name: string): Promise<void> {
+    return this.#change(() => this.#stop(name));
+  }
+
+  async #stop(name: string): Promise<void> {
     const branch = this.#find(name);
     await this.#retire(branch.hosts);
     this.#top.remove(branch);
     const names = new Set(branch.all.map(({ settings }) => settings.name));
     const windows = new Map([...this.#statistics.windows].filter(([one]) => !names.has(one)));
     this.#statistics = { ...this.#statistics, windows }; // whoever comes back under one of these names begins anew
+  }
+
+  /** V3 */
+  #change(make: () => Promise<void>): Promise<void> {
+    const made = this.#changed.then(() => {
+      this.#assertRunning();
+      return make();
+    });
+    this.#changed = made.catch(() => undefined); // whoever asked for it hears of it
+    return made;
+  }
+
+  #assertRunning(): void {
+    if (this.#stopped.signal.aborted) throw new ErrandError('STOPPED', 'the system was stopped');
   }
 
   async #retire(hosts: readonly Host[]): Promise<void> {

@@ -9,7 +9,8 @@ import type { Held } from './held.js';
 export class Timetable {
   #next: number | undefined; // ms since the epoch
   #timer: Timer | undefined;
-  /** One reading at a time: two that read the same messages as due would both put them back into the inbox. */
+  /** One reading at a time: two that read the same message would both take it out, one of them back into the inbox. */
+  #reading: Promise<void> = Promise.resolve();
   #firing = false;
   #stopped = false;
 
@@ -37,6 +38,27 @@ export class Timetable {
     });
   }
 
+  /**
+   * Takes one message out, in the commit that it answers to.
+   * @param settle says what becomes of it; `undefined` when it is not there any more. Runs once
+   */
+  withdraw(id: string, settle: (fields: readonly string[] | undefined, gathering: Gathering) => boolean): Promise<void> {
+    return this.#read(async () => {
+      if (!(await this.committer.flushed())) return;
+      const fields = await this.schedule.get(this.link, id);
+      const gathering = this.committer.gather();
+      if (settle(fields, gathering)) this.schedule.remove(gathering.batch, id);
+      await gathering.done;
+    });
+  }
+
+  /** Rejects as `read` does; whoever is next reads all the same. */
+  #read(read: () => Promise<void>): Promise<void> {
+    const done = this.#reading.then(read);
+    this.#reading = done.catch(() => undefined);
+    return done;
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
@@ -48,24 +70,28 @@ export class Timetable {
     this.#timer = this.clock.after(Math.max(0, this.#next - this.clock.now()), () => void this.#fire());
   }
 
-  /** Back into the inbox, one piece after the other. */
   async #fire(): Promise<void> {
     this.#firing = true;
     try {
-      if (!(await this.committer.flushed())) return;
-      const due = await this.schedule.due(this.link, this.clock.now());
-      if (this.#stopped) return;
-      if (due.length > 0) {
-        const gathering = this.committer.gather();
-        for (const { id, fields } of due) this.schedule.fire(gathering.batch, id, without(fields, 'duetime'));
-        if (!(await gathering.done)) return;
-      }
-      this.#next = await this.schedule.next(this.link);
+      await this.#read(() => this.#fireDue());
     } catch (error) {
       if (!this.#stopped) this.onFailed(asError(error));
     } finally {
       this.#firing = false;
       this.#arm();
     }
+  }
+
+  /** Back into the inbox, one piece after the other. */
+  async #fireDue(): Promise<void> {
+    if (!(await this.committer.flushed())) return;
+    const due = await this.schedule.due(this.link, this.clock.now());
+    if (this.#stopped) return;
+    if (due.length > 0) {
+      const gathering = this.committer.gather();
+      for (const { id, fields } of due) this.schedule.fire(gathering.batch, id, without(fields, 'duetime'));
+      if (!(await gathering.done)) return;
+    }
+    this.#next = await this.schedule.next(this.link);
   }
 }

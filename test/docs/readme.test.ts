@@ -45,6 +45,10 @@ test('the example under virtual time runs as it is printed', async (t) => {
   t.deepEqual(await run(compiled(blocks('ts')[1] ?? '')), { status: 0, printed: 'undefined\n{ sent: 1 }' });
 });
 
+test('the example of redriving and cancelling runs as it is printed', async (t) => {
+  t.deepEqual(await run(compiled(blocks('ts')[2] ?? '')), { status: 0, printed: '12005 3 the line is dead\non its way\ncancelled' });
+});
+
 test('the TypeScript examples are right in their types', (t) => {
   const options: ts.CompilerOptions = {
     target: ts.ScriptTarget.ES2022,

@@ -343,6 +343,18 @@ test('whatever was thrown becomes an Error with a text', (t) => {
   t.is(asError(odd).cause, odd);
 });
 
+test('whatever was thrown becomes an Error that can be read, also what defends itself', (t) => {
+  const refuse = (): never => {
+    throw new Error('do not touch');
+  };
+  const guarded = ['message', 'code', 'constructor'].map((name) => Object.defineProperty(new Error('x'), name, { get: refuse }));
+  for (const value of [...guarded, new Proxy({}, { getPrototypeOf: refuse }), new Proxy(new Error('x'), { get: refuse })]) {
+    const made = asError(value);
+    t.regex(made.message, /^thrown value: an (object|instance of Error) that cannot be read$/);
+  }
+  t.is(describe(new Proxy({}, { getPrototypeOf: refuse })), 'an object');
+});
+
 test('a value is described in one short line, without its content', (t) => {
   const known: readonly [unknown, string][] = [
     ['a', "'a'"],

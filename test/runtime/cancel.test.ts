@@ -132,19 +132,51 @@ onBoth(
   },
 );
 
-onBoth('what waits for a retry is cancelled at once, what is scheduled when its time comes', stage, async (t, store) => {
+onBoth('what waits for a retry, and what is scheduled, is cancelled at once, long before its time', stage, async (t, store) => {
   const { system } = store;
   const delayed = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'retry-delayed')));
-  const later = await system.tell(Append, { key: 'b', word: 'later' }, { delay: '4s', track: true });
+  const later = await system.tell(Append, { key: 'b', word: 'later' }, { delay: '1h', track: true });
+  const soon = await system.tell(Append, { key: 'b', word: 'soon' }, { delay: '2s', track: true });
   const bad = await system.tell(Append, { key: 'a', word: 'bad' }, { track: true });
   await system.tell(Append, { key: 'a', word: 'behind' });
   await delayed;
-  t.is(await system.cancel(later.messageId), 'cancelled');
+  const other = await client(store);
+  t.is(await other.cancel(later.messageId), 'cancelled');
   t.is(await system.cancel(bad.messageId), 'cancelled');
-  t.is(await ended(store, system, later.messageId), 'CANCELLED');
+  t.is(await ended(store, other, later.messageId), 'CANCELLED');
   t.is(await ended(store, system, bad.messageId), 'CANCELLED');
+  t.is(await marks(store), 0);
+  t.is(await system.cancel(later.messageId), 'cancelled', 'whoever asks again learns the same');
+  t.is(await ended(store, system, soon.messageId), 'completed', 'what is scheduled beside it does not notice');
+  t.deepEqual([await words(system, 'a'), await words(system, 'b')], [['behind'], ['soon']]);
+  await store.pass('2h');
   await system.idle();
-  t.deepEqual([await words(system, 'a'), await words(system, 'b')], [['behind'], []]);
+  t.deepEqual(await words(system, 'b'), ['soon']);
+  t.is(await store.redis('HLEN', '{sut:0}:list:scheduled'), 0);
+});
+
+onBoth('what is cancelled in the turn in which it becomes due ends once', stage, async (t, store) => {
+  const { system } = store;
+  const results = firstValueFrom(system.results(Append).pipe(take(31), toArray()));
+  const told = await Promise.all(
+    Array.from({ length: 30 }, (_, i) => system.tell(Append, { key: `k${i}`, word: 'due' }, { delay: 300 + (i % 3), track: true })),
+  );
+  const other = await client(store);
+  const asked = Promise.all(told.map(({ messageId }, i) => (i % 2 === 0 ? other : system).cancel(messageId)));
+  await store.pass('300ms');
+  const answers = await asked;
+  await store.pass('5s');
+  await system.idle();
+  await system.tell(Append, { key: 'z', word: 'last' });
+  const ends = new Map<string, string>();
+  for (const one of await results) {
+    t.false(ends.has(one.messageId), 'one result a message');
+    ends.set(one.messageId, one.status === 'failed' ? one.error.code : 'too-late');
+  }
+  t.deepEqual(
+    told.map(({ messageId }) => ends.get(messageId)?.toLowerCase()),
+    answers,
+  );
   t.is(await marks(store), 0);
 });
 
@@ -194,16 +226,63 @@ onBoth(
   },
 );
 
-/** A system whose commits wait for what a test does just before. */
+test('a mark that whoever cancelled left behind is swept once it is old; one whose message waits stays', async (t) => {
+  const given = stage();
+  const { system, clock, redis, stop } = await startTestSystem({
+    name: 'sut',
+    shards: 1,
+    actors: given.actors as [],
+    supervisors: [{ name: 's', children: [{ actor: 'list', attemptTimeout: '5h' }] }],
+  });
+  const raw = redis.client();
+  const marked = (): Promise<string[]> => raw.hkeys('{sut:0}:list:cancelled');
+  await system.tell(Append, { key: 'a', word: 'slow' });
+  const waits = await system.tell(Append, { key: 'a', word: 'two' }, { track: true });
+  t.is(await system.cancel(waits.messageId), 'cancelled');
+  // Another process marked a message of another type, and ended before it found it there.
+  await raw.hset('{sut:0}:list:cancelled', '0.elsewhere', new Date(clock.now()).toISOString());
+  await raw.hincrby('{sut:0}:list:partition', 'cancels', 1);
+  await clock.advance('30m');
+  t.deepEqual((await marked()).sort(), ['0.elsewhere', waits.messageId].sort(), 'whoever made it may still look');
+  await clock.advance('2h');
+  t.deepEqual(await marked(), [waits.messageId]);
+  given.release();
+  await t.throwsAsync(system.attach(Append, waits.messageId), { code: 'CANCELLED' });
+  await system.idle();
+  t.deepEqual(await marked(), []);
+  t.deepEqual(await words(system), ['slow']);
+  raw.disconnect();
+  await stop();
+});
+
+onBoth('a cancel that was too late says nothing about the same message told anew', stage, async (t, store) => {
+  const { system, redis } = store;
+  const { messageId } = await system.tell(Append, { key: 'a', word: 'one' }, { idempotencyKey: 'x' });
+  t.is(await ended(store, system, messageId), 'completed');
+  await redis('DEL', `{sut:0}:outcome:${messageId}`); // its time is over
+  t.is(await system.cancel(messageId), 'too-late');
+  await system.idle();
+  await system.tell(Append, { key: 'a', word: 'one' }, { idempotencyKey: 'x' });
+  t.is(await ended(store, system, messageId), 'completed');
+});
+
+/** A system whose commits wait for what a test does just before, and whose owner reads what is scheduled for as long as a test says. */
 async function beforeCommit(): Promise<{
   system: ActorSystem;
   clock: VirtualClock;
   arm: (run: (client: ActorSystem) => Promise<unknown>) => void;
+  holdSchedule: () => () => void;
   close: () => Promise<void>;
 }> {
   const clock = new VirtualClock();
   const redis = createMemoryRedis({ clock });
   let armed: ((client: ActorSystem) => Promise<unknown>) | undefined;
+  let held: Promise<void> | undefined;
+  const holdSchedule = (): (() => void) => {
+    let release: () => void = () => undefined;
+    held = new Promise((resolve) => (release = resolve));
+    return release;
+  };
   const hooks: Hooks = {
     before: (command, connection) => {
       if (command !== 'EVALSHA' || connection !== 'control' || armed === undefined) return undefined;
@@ -211,6 +290,7 @@ async function beforeCommit(): Promise<{
       armed = undefined;
       return run(other).then(() => undefined);
     },
+    after: (command, connection) => (command === 'HGET' && connection === 'control' ? held : undefined),
   };
   const { system } = await startTestSystem({
     name: 'sut',
@@ -226,7 +306,7 @@ async function beforeCommit(): Promise<{
     await other.stop({ grace: 0 });
     await redis.close();
   };
-  return { system, clock, arm: (run) => (armed = run), close };
+  return { system, clock, arm: (run) => (armed = run), holdSchedule, close };
 }
 
 test('a mark made when the handler has finished and its commit is on its way still counts', async (t) => {
@@ -266,5 +346,23 @@ test('a mark for somebody else does not cost a commit that it overtook', async (
   t.deepEqual(lost, []);
   await clock.advance('2m');
   t.deepEqual(await words(system, 'b'), []);
+  await close();
+});
+
+test('a message that becomes due while its owner takes it out of the schedule ends once', async (t) => {
+  const { system, clock, holdSchedule, close } = await beforeCommit();
+  const { messageId } = await system.tell(Append, { key: 'a', word: 'later' }, { delay: '1s', track: true });
+  await clock.settle();
+  const ends: string[] = [];
+  system.results(Append).subscribe((result) => ends.push(`${result.messageId === messageId} ${result.status}`));
+  const release = holdSchedule();
+  t.is(await system.cancel(messageId), 'cancelled');
+  await clock.advance('5s');
+  t.deepEqual(ends, [], 'its owner still reads');
+  release();
+  await clock.advance('5s');
+  await system.idle();
+  t.deepEqual(ends, ['true failed']);
+  t.is(await system.state(listActor(), 'a'), undefined);
   await close();
 });

@@ -144,6 +144,36 @@ onBoth('what is no message cannot be redriven, and a misspelt filter chooses not
   t.is(await system.deadLetters.discard({ reason: 'NO_ENVELOPE' }), 1);
 });
 
+/** A letter is changed by hand: the field, or nothing, becomes a text that is no JSON. Its own id from then on. */
+async function damaged({ redis }: Store, field: string): Promise<string> {
+  const [[entry, fields]] = (await redis('XRANGE', '{sut:0}:list:dead', '-', '+')) as [[string, string[]]];
+  const at = fields.indexOf(field);
+  fields.splice(at + 1, 1, '{"not');
+  await redis('XDEL', '{sut:0}:list:dead', entry);
+  return `list/0/${(await redis('XADD', '{sut:0}:list:dead', '*', ...fields)) as string}`;
+}
+
+for (const field of ['envelope', 'history', 'time', 'attempts']) {
+  onBoth(`a letter whose ${field} was changed by hand hides no other, and can be put away`, options(), async (t, store) => {
+    const { system } = store;
+    await tell(system, 'bad');
+    await settled(store);
+    const id = await damaged(store, field);
+    await tell(system, 'bad too');
+    await settled(store);
+    const { items } = await system.deadLetters.list();
+    t.like(items, [{ id, key: 'a', reason: 'HANDLER_FAILED' }, { key: 'a' }]);
+    t.true(items.every(({ at, attempts }) => at.getTime() > 0 && Number.isInteger(attempts)));
+    if (field === 'envelope') {
+      t.deepEqual((await system.deadLetters.redrive({ reason: 'HANDLER_FAILED' })).length, 1);
+      await settled(store);
+      await t.throwsAsync(system.deadLetters.redrive(id), { code: 'NOT_REDRIVABLE' });
+    }
+    t.is(await system.deadLetters.discard(id), 1);
+    t.is(await system.deadLetters.get(id), undefined);
+  });
+}
+
 // ---- what is parked ------------------------------------------------------------------------------------------------------------------
 
 onBoth(
@@ -232,4 +262,16 @@ onBoth('a request that nobody knows is a dead letter', options(), async (t, stor
   await redis('XADD', '{sut:0}:list:commands', '*', 'id', 'r-1', 'type', 'burn', 'kind', 'request', 'subject', 'a', 'data', '1-1');
   await settled(store);
   t.like((await system.deadLetters.list()).items, [{ reason: 'UNKNOWN_MESSAGE', messageId: 'r-1' }]);
+});
+
+onBoth('a parked letter changed by hand still leads to its message', options('park'), async (t, store, given) => {
+  const { system } = store;
+  await tell(system, 'bad', 'two');
+  await settled(store);
+  const id = await damaged(store, 'envelope');
+  listOf(given).broken = false;
+  t.is((await system.deadLetters.redrive(id)).length, 1);
+  await settled(store);
+  await words(t, system, ['bad', 'two']);
+  t.deepEqual((await system.deadLetters.list()).items, []);
 });
