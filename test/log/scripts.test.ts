@@ -35,7 +35,7 @@ function onBoth(title: string, body: (t: ExecutionContext, bench: Bench) => Prom
   test(`${title} (in-process)`, async (t) => {
     const clock = new VirtualClock();
     const memory = createMemoryRedis({ clock });
-    const link = new Link({ store: openStore(memory, clock), name: 'test', clock, random, greet: loadScripts });
+    const link = new Link({ store: await openStore(memory, clock), name: 'test', clock, random, greet: loadScripts });
     await link.open();
     await body(t, { link, clock, advance: (ms) => clock.advance(ms) });
     link.close();
@@ -44,7 +44,7 @@ function onBoth(title: string, body: (t: ExecutionContext, bench: Bench) => Prom
   if (!real) return;
   test.serial(`${title} (redis-server)`, async (t) => {
     const link = new Link({
-      store: openStore((await server)?.url ?? '', systemClock),
+      store: await openStore((await server)?.url ?? '', systemClock),
       name: 'test',
       clock: systemClock,
       random,
