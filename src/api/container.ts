@@ -23,7 +23,7 @@ export async function resolverFor(
   if (resolve !== undefined) return checked(resolve, 'resolve');
   const injects = ({ inject }: ActorClass): boolean => inject !== undefined && inject.length > 0;
   const needed = container !== undefined || [...classes].some((target) => injects(target) || asksForSomething(target));
-  if (!needed) return checked((target) => new target(), 'the container');
+  if (!needed) return checked((target) => new target(), 'the container', sameAsBefore());
   const { builder } = await loadInjection();
   return checked(builder(container), 'the container');
 }
@@ -31,11 +31,27 @@ export async function resolverFor(
 /** What was made once must not be made again: two keys would share their state in memory. */
 const made = new WeakSet<object>();
 
+function wasMade(_target: ActorClass, actor: Actor<unknown>): boolean {
+  if (made.has(actor)) return true;
+  made.add(actor);
+  return false;
+}
+
+/** `new` makes another one each time unless a constructor answers what it keeps; to remember all would cost the garbage collector more than they do. */
+function sameAsBefore(): typeof wasMade {
+  const latest = new Map<ActorClass, Actor<unknown>>();
+  return (target, actor) => {
+    if (latest.get(target) === actor) return true;
+    latest.set(target, actor);
+    return false;
+  };
+}
+
 /**
  * Holds a resolver to making an actor, and a new one each time. It throws ErrandError `INJECTION_FAILED`, DefinitionError `SHARED_INSTANCE`.
  * @param source what it is called in messages
  */
-export function checked(create: Resolve, source: string): Resolve {
+export function checked(create: Resolve, source: string, isOld: typeof wasMade = wasMade): Resolve {
   return (target) => {
     let actor: unknown;
     try {
@@ -46,11 +62,10 @@ export function checked(create: Resolve, source: string): Resolve {
     if (!(actor instanceof Actor)) {
       throw new ErrandError('INJECTION_FAILED', `${target.name} cannot be made: ${source} answered ${describe(actor)}, expected an actor`);
     }
-    if (made.has(actor)) {
+    if (isOld(target, actor as Actor<unknown>)) {
       const text = `${target.name} was resolved twice to the same instance: bind actor classes in transient scope, or not at all`;
       throw new DefinitionError('SHARED_INSTANCE', text);
     }
-    made.add(actor);
     return actor as Actor<unknown>;
   };
 }
