@@ -72,6 +72,21 @@ onBoth('a batch that is sent again is applied once and answered as before', asyn
   t.is(await link.call('XLEN', [inbox]), 2);
 });
 
+onBoth('a long batch, whose arguments go packed, means the same as short ones', async (t, { link }) => {
+  const producer = [keys.producer(1, 'p'), inbox];
+  const words = Array.from({ length: 40 }, (_, i) => `ä${i}`);
+  const roomy = (sequence: number, ...some: string[]): (string | number)[] => batchOf(sequence, ...some).with(2, 100);
+  const first = await runScript(link, 'append', producer, roomy(1, ...words));
+  t.is(await runScript(link, 'append', producer, roomy(1, ...words)), first);
+  t.regex(String(await runScript(link, 'append', producer, roomy(2, 'last'))), /^\d+-\d+$/);
+  t.is(await runScript(link, 'append', producer, roomy(1, ...words)), 'stale');
+  const entries = (await link.call('XRANGE', [inbox, '-', '+'])) as [string, string[]][];
+  t.deepEqual(
+    entries.map(([, fields]) => fields),
+    [...words, 'last'].map((word) => ['word', word]),
+  );
+});
+
 onBoth('a batch older than the last one is ignored', async (t, { link }) => {
   await append(link, 2, 'b');
   t.is(await append(link, 1, 'a'), 'stale');
