@@ -100,6 +100,13 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/recovery.test.js',
   },
   {
+    name: 'an inbox handed on while a message is still in it',
+    file: 'dist/src/runtime/inbox.js',
+    from: 'worker.pending > 0 ||',
+    to: '',
+    caughtBy: 'dist/test/runtime/inbox.test.js',
+  },
+  {
     name: 'a suspicion that condemns',
     file: 'dist/src/runtime/activation.js',
     from: 'suspect.kills >= KILLS_TO_CONDEMN',

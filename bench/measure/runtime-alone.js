@@ -4,7 +4,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { behaviorOf } from '../../dist/src/api/actor-definition.js';
-import { resolver } from '../../dist/src/api/container.js';
+import { resolverFor } from '../../dist/src/api/container.js';
 import { Keys } from '../../dist/src/log/keys.js';
 import { systemClock } from '../../dist/src/message/clock.js';
 import { definitionOf } from '../../dist/src/message/definition.js';
@@ -49,7 +49,7 @@ await report(async ({ n, warmup, keys }) => {
       return result;
     }
   }
-  const stateless = { ...behaviorOf(Counting, resolver(undefined, undefined), silent) };
+  const stateless = { ...behaviorOf(Counting, await resolverFor([Counting], undefined, undefined), silent) };
   const host = new Host(deps, stateless, defaultChildSettings('counter'), Branch.root('alone'), nothing);
   const lost = (_partition, reason, error) => {
     throw error ?? new Error(reason);

@@ -7,7 +7,7 @@ import type { MemoryRedis } from '../memory-redis/index.js';
 import { type Clock, systemClock } from '../message/clock.js';
 import { type Command, definitionAt, type Event, type InputOf, type ResultOf } from '../message/definition.js';
 import { type Duration, milliseconds } from '../message/duration.js';
-import { DefinitionError, InvalidValueError } from '../message/errors.js';
+import { DefinitionError, InvalidValueError, invariant } from '../message/errors.js';
 import { MOST_SHARDS } from '../message/limits.js';
 import { checkKey, checkName } from '../message/names.js';
 import { type Random, systemRandom } from '../message/random.js';
@@ -21,7 +21,7 @@ import type { SupervisorSettings } from '../runtime/supervision-settings.js';
 import type { ActorClass, AnyActor, Checked, StateOf } from './actor.js';
 import { behaviorOf, isActorClass, typeOf } from './actor-definition.js';
 import { importModules } from './config-modules.js';
-import { Container as OwnContainer, type Resolve, resolver } from './container.js';
+import { loadInjection, type Resolve, resolverFor } from './container.js';
 import type { EventMessage, Receipt, ResultMessage } from './messages.js';
 import type { Supervisor } from './supervisor-options.js';
 import { type SupervisorTree, supervisorTree } from './supervisor-tree.js';
@@ -109,7 +109,7 @@ export class ActorSystem implements AsyncDisposable {
       config,
       actors.map((target) => typeOf(target).type),
     );
-    const container = overrides.container ?? new OwnContainer();
+    const container = overrides.container ?? new (await loadInjection()).Container();
     for (const bind of binds) bind(container);
     const { file: _, modules: __, supervisors, ...given } = config;
     const ports = { clock: systemClock, random: systemRandom };
@@ -135,7 +135,7 @@ export class ActorSystem implements AsyncDisposable {
         throw new DefinitionError('DUPLICATE_ACTOR', `${other.name} and ${target.name} are both the actor '${type}'`);
       classes.set(type, target);
     }
-    const resolve = resolver(options.container, options.resolve);
+    const resolve = await resolverFor(classes.values(), options.container, options.resolve);
     const behaviors = [...classes.values()].map((target) => behaviorOf(target, resolve, logger));
     const node = await Node.start({
       ...ports,
@@ -148,7 +148,7 @@ export class ActorSystem implements AsyncDisposable {
       sendTimeout: atLeast(options.sendTimeout ?? SEND_TIMEOUT_MS, 1, 'sendTimeout'),
       shards: options.shards === undefined ? undefined : checkShards(options.shards),
       defaultShards: behaviors.length > 0 ? SHARDS : undefined,
-      store: openStore(redis, ports.clock),
+      store: await openStore(redis, ports.clock),
     });
     return new ActorSystem(name, node, classes, logger);
   }
@@ -239,7 +239,7 @@ export class ActorSystem implements AsyncDisposable {
     const json = await this.#node.state(type, checkKey(key, 'key'));
     if (json === undefined) return undefined;
     const target = this.#classes.get(type) ?? (actor as unknown as ActorClass);
-    return behaviorOf(target, resolver(undefined, undefined), this.#logger).parseState(json) as StateOf<A>;
+    return behaviorOf(target, neverMade, this.#logger).parseState(json) as StateOf<A>;
   }
 
   /**
@@ -268,6 +268,11 @@ const configReader = (): Promise<typeof import('./config.js')> => import('./conf
 async function supervisorsOf({ supervisors }: StartOptions): Promise<readonly SupervisorSettings[]> {
   return supervisors === undefined ? [] : (await configReader()).parseSupervisors(supervisors, 'supervisors');
 }
+
+/** For a class that is only asked how to read its state. */
+const neverMade: Resolve = ({ name }) => {
+  invariant(false, `no ${name} is made to read a state`);
+};
 
 function atLeast(value: Duration, least: number, name: string): number {
   const ms = milliseconds(value, name);

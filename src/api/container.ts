@@ -1,35 +1,57 @@
 import 'reflect-metadata';
-import { Container, injectable, injectFromHierarchy, type ServiceIdentifier } from 'inversify';
+import type { Container } from 'inversify';
 import { asError, DefinitionError, describe, ErrandError } from '../message/errors.js';
-import { Actor, type ActorClass, type AnyActor } from './actor.js';
-
-export type { ServiceIdentifier };
-/** inversify's only door. */
-export { Container };
+import { Actor, type ActorClass } from './actor.js';
 
 /** Makes a new actor of a class. */
 export type Resolve = (target: ActorClass) => Actor<unknown>;
 
-/** Marks the class for constructor injection. */
-export function makeInjectable(target: AnyActor): void {
-  try {
-    injectable()(target);
-  } catch (error) {
-    // The class says @injectable() itself, as well as @actor.
-    if (!asError(error).message.includes('multiple times')) throw error;
-  }
+/** inversify takes longer to load than all of errand: it is loaded once there is something to inject. */
+export const loadInjection = (): Promise<typeof import('./injection.js')> => import('./injection.js');
+
+/** Its constructor takes something. inversify keeps what it knows of a class as metadata; a base's counts, for a subclass without a constructor of its own. */
+export function asksForSomething(target: ActorClass): boolean {
+  return target.length > 0 || Reflect.getMetadataKeys(target).length > 0;
+}
+
+/** What resolves actors: by `static inject`, or the class's decorators, from `container`; or by the user's own `resolve`. */
+export async function resolverFor(
+  classes: Iterable<ActorClass>,
+  container: Container | undefined,
+  resolve: Resolve | undefined,
+): Promise<Resolve> {
+  if (resolve !== undefined) return checked(resolve, 'resolve');
+  const injects = ({ inject }: ActorClass): boolean => inject !== undefined && inject.length > 0;
+  const needed = container !== undefined || [...classes].some((target) => injects(target) || asksForSomething(target));
+  if (!needed) return checked((target) => new target(), 'the container', sameAsBefore());
+  const { builder } = await loadInjection();
+  return checked(builder(container), 'the container');
 }
 
 /** What was made once must not be made again: two keys would share their state in memory. */
 const made = new WeakSet<object>();
 
+function wasMade(_target: ActorClass, actor: Actor<unknown>): boolean {
+  if (made.has(actor)) return true;
+  made.add(actor);
+  return false;
+}
+
+/** `new` makes another one each time unless a constructor answers what it keeps; to remember all would cost the garbage collector more than they do. */
+function sameAsBefore(): typeof wasMade {
+  const latest = new Map<ActorClass, Actor<unknown>>();
+  return (target, actor) => {
+    if (latest.get(target) === actor) return true;
+    latest.set(target, actor);
+    return false;
+  };
+}
+
 /**
- * Resolves actors: by `static inject`, or the class's decorators, from `container`; or by the user's own `resolve`.
- * The resolver throws ErrandError `INJECTION_FAILED`, DefinitionError `SHARED_INSTANCE`.
+ * Holds a resolver to making an actor, and a new one each time. It throws ErrandError `INJECTION_FAILED`, DefinitionError `SHARED_INSTANCE`.
+ * @param source what it is called in messages
  */
-export function resolver(container: Container | undefined, resolve: Resolve | undefined): Resolve {
-  const from = container ?? new Container();
-  const create = resolve ?? ((target: ActorClass) => build(from, target));
+export function checked(create: Resolve, source: string, isOld: typeof wasMade = wasMade): Resolve {
   return (target) => {
     let actor: unknown;
     try {
@@ -38,50 +60,12 @@ export function resolver(container: Container | undefined, resolve: Resolve | un
       throw new ErrandError('INJECTION_FAILED', `${target.name} cannot be made: ${asError(error).message}`, { cause: error });
     }
     if (!(actor instanceof Actor)) {
-      const source = resolve === undefined ? 'the container' : 'resolve';
       throw new ErrandError('INJECTION_FAILED', `${target.name} cannot be made: ${source} answered ${describe(actor)}, expected an actor`);
     }
-    if (made.has(actor)) {
+    if (isOld(target, actor as Actor<unknown>)) {
       const text = `${target.name} was resolved twice to the same instance: bind actor classes in transient scope, or not at all`;
       throw new DefinitionError('SHARED_INSTANCE', text);
     }
-    made.add(actor);
     return actor as Actor<unknown>;
   };
-}
-
-/**
- * Dependencies come from what the user bound, and are never bound by themselves unless the container says so (`autobind`): an abstract
- * class that nobody bound would be made as it is, and fail only when it is used.
- */
-function build(container: Container, target: ActorClass): Actor<unknown> {
-  if (target.inject !== undefined) return new target(...target.inject.map((id) => container.get(id) as never));
-  const id = target as unknown as ServiceIdentifier<Actor<unknown>>;
-  if (!container.isBound(id)) {
-    if (target.length === 0 && !asksForSomething(target)) return new target();
-    container
-      .bind(id)
-      .to(target as unknown as new () => Actor<unknown>)
-      .inTransientScope();
-  }
-  inheritInjections(target);
-  return container.get(id);
-}
-
-/** inversify keeps what it knows of a class as metadata; a base's counts, for a subclass without a constructor of its own. */
-function asksForSomething(target: ActorClass): boolean {
-  return Reflect.getMetadataKeys(target).length > 0;
-}
-
-const inherited = new WeakSet<object>();
-
-/**
- * A subclass without a constructor of its own would be built with `undefined` dependencies; this closes that trap. One whose constructor
- * takes parameters says itself what it needs. (One of its own that takes none cannot be told from none: `static inject = []` says so.)
- */
-function inheritInjections(target: ActorClass): void {
-  if (inherited.has(target)) return;
-  makeInjectable(target);
-  injectFromHierarchy({ extendConstructorArguments: target.length === 0 })(target);
-  inherited.add(target);
 }

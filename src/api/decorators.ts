@@ -2,7 +2,6 @@ import type { Command, Event } from '../message/definition.js';
 import { DefinitionError } from '../message/errors.js';
 import { checkActorType } from '../message/names.js';
 import type { Actor, AnyActor, HandlerOf, Is, ReplyOf, StateOk, SubscribeOptions, SubscriberOf } from './actor.js';
-import { makeInjectable } from './container.js';
 
 /**
  * Decorators of both dialects (TypeScript's legacy one, and the standard one). They only take notes: on the method's function, because
@@ -88,7 +87,7 @@ export function onReply<C extends Command>(command: C | (() => C)): Decorates<Re
 }
 
 /**
- * Makes the class an actor type, and injectable.
+ * Makes the class an actor type, and injectable: its constructor's parameters are resolved from the system's container.
  * @param type the actor type's name; it stands in Redis keys
  * @param options `pipelined`: the handlers only stage effects and never act outward, so the next message of a key need not wait for the
  *   commit of the last
@@ -109,6 +108,5 @@ export function actor(
         throw new DefinitionError('UNDEFINED_MESSAGE', `@${role} on ${target.name}.${name}: ${hint}`);
       }
     }
-    makeInjectable(target);
   };
 }

@@ -17,7 +17,8 @@ import { Composer } from '../runtime/outgoing.js';
 import type { ActorClass, AnyActor, Checked, StateOf } from './actor.js';
 import { behaviorOf } from './actor-definition.js';
 import { ActorSystem, type StartOptions } from './actor-system.js';
-import { resolver } from './container.js';
+import { checked } from './container.js';
+import { builder } from './injection.js';
 import type { ResultMessage } from './messages.js';
 
 export { VirtualClock };
@@ -92,7 +93,7 @@ export function given<A extends AnyActor>(
   actor: A,
   start: { key: string; state?: StateOf<A>; container?: Container; logger?: Logger },
 ): Given<A> {
-  const behavior = behaviorOf(actor as unknown as ActorClass, resolver(start.container, undefined), start.logger ?? silent);
+  const behavior = behaviorOf(actor as unknown as ActorClass, checked(builder(start.container), 'the container'), start.logger ?? silent);
   const clock = new VirtualClock();
   const composer = new Composer(clock, new Ids(clock, seededRandom(1)), new Keys('given', 1));
   const key = checkKey(start.key, 'key');

@@ -179,7 +179,7 @@ class ShardQueue {
     const { keys, args } = this.#script(batch, sequence);
     const deadline = (batch[0]?.since ?? clock.monotonic()) + sendTimeout;
     let written = false; // some attempt may have reached Redis
-    let reason = new RedisError('REDIS_NOT_CONNECTED', 'not connected to Redis');
+    let reason: RedisError | undefined; // made only when there is one: an error's stack costs more than a message
     for (let delay = RETRY_MIN_MS; ; delay = Math.min(delay * 2, RETRY_MAX_MS)) {
       if (link.up) {
         try {
@@ -193,7 +193,9 @@ class ShardQueue {
         }
       }
       const left = deadline - clock.monotonic();
-      if (left <= 0 || this.#abandoned.signal.aborted) return this.#refuse(batch, reason, written);
+      if (left <= 0 || this.#abandoned.signal.aborted) {
+        return this.#refuse(batch, reason ?? new RedisError('REDIS_NOT_CONNECTED', 'not connected to Redis'), written);
+      }
       if (link.up) await sleep(clock, Math.min(delay, left), this.#abandoned.signal);
       else await Promise.race([link.untilUp(left), aborted(this.#abandoned.signal)]);
     }

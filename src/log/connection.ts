@@ -1,5 +1,5 @@
-import { Redis, type RedisOptions } from 'ioredis';
-import { createMemoryRedis, type MemoryRedis } from '../memory-redis/index.js';
+import type { Redis, RedisOptions } from 'ioredis';
+import type { MemoryRedis } from '../memory-redis/index.js';
 import { type Clock, sleep, type Timer } from '../message/clock.js';
 import { InvalidValueError, RedisError } from '../message/errors.js';
 import { READ_BLOCK_IN_PROCESS_MS, READ_BLOCK_MS, SOCKET_TIMEOUT_MS } from '../message/limits.js';
@@ -7,7 +7,7 @@ import { fraction, type Random } from '../message/random.js';
 import { ReplyTap } from './reply-tap.js';
 
 /**
- * ioredis' only door. A `Link` is one purpose's way to Redis: at most one physical connection at a time, made anew on `Clock`'s
+ * ioredis' only door, which opens with the first store: whoever only imports messages does not wait for it. A `Link` is one purpose's way to Redis: at most one physical connection at a time, made anew on `Clock`'s
  * time when it is lost.
  *
  * C1: a command is written at most once. With ioredis' defaults a reply lost after execution makes it run twice and report success,
@@ -73,8 +73,9 @@ function withoutPassword(address: string): string {
  *   (its options are taken, it is not used itself); or a MemoryRedis to share
  * @throws InvalidValueError `INVALID_OPTION`
  */
-export function openStore(target: RedisTarget, clock: Clock): Store {
+export async function openStore(target: RedisTarget, clock: Clock): Promise<Store> {
   if (target === 'memory:') {
+    const { createMemoryRedis } = await import('../memory-redis/index.js'); // few need it beside a real one
     const memory = createMemoryRedis({ clock });
     return new Store('memory:', (options) => memory.client(options), memory, READ_BLOCK_IN_PROCESS_MS);
   }
@@ -88,8 +89,9 @@ export function openStore(target: RedisTarget, clock: Clock): Store {
         "'memory:', an address such as 'redis://host:6379', ioredis options or a client",
       );
     }
+    const { Redis: Client } = await import('ioredis');
     const make = (options: RedisOptions): Redis =>
-      new Redis(target, { ...options, socketTimeout: SOCKET_TIMEOUT_MS, replyMapping: 'legacy' });
+      new Client(target, { ...options, socketTimeout: SOCKET_TIMEOUT_MS, replyMapping: 'legacy' });
     return new Store(`${address.protocol}//${address.host}`, make, undefined);
   }
   if (target === null || typeof target !== 'object') {
@@ -101,13 +103,14 @@ export function openStore(target: RedisTarget, clock: Clock): Store {
     );
   }
   if (isMemoryRedis(target)) return new Store('memory:', (options) => target.client(options), undefined, READ_BLOCK_IN_PROCESS_MS);
-  const given = target instanceof Redis ? target.options : target;
+  const { Redis: Client } = await import('ioredis');
+  const given = target instanceof Client ? target.options : target;
   if (given.keyPrefix)
     throw new InvalidValueError('INVALID_OPTION', 'redis.keyPrefix', given.keyPrefix, 'none; the system name is the prefix');
   const place = given.path ?? `redis://${given.host ?? 'localhost'}:${given.port ?? 6379}`;
   return new Store(
     place,
-    (options) => new Redis({ ...given, ...options, socketTimeout: SOCKET_TIMEOUT_MS, replyMapping: 'legacy' }),
+    (options) => new Client({ ...given, ...options, socketTimeout: SOCKET_TIMEOUT_MS, replyMapping: 'legacy' }),
     undefined,
   );
 }

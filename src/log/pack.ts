@@ -27,14 +27,15 @@ function grow(bytes: number): void {
 
 /** The end of what it wrote; `at` when the text is not ASCII alone. */
 function writeAscii(text: string, at: number): number {
-  let end = at;
-  for (let i = 0; i < text.length; i += 1) {
+  const { length } = text;
+  const bytes = buffer; // read once: the loop would read it anew for each character
+  let seen = 0;
+  for (let i = 0; i < length; i += 1) {
     const unit = text.charCodeAt(i);
-    if (unit > 0x7f) return at;
-    buffer[end] = unit;
-    end += 1;
+    seen |= unit;
+    bytes[at + i] = unit;
   }
-  return end;
+  return seen > 0x7f ? at : at + length;
 }
 
 function writeText(text: string, at: number): number {

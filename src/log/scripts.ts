@@ -38,8 +38,10 @@ export async function loadScripts(redis: Redis): Promise<void> {
   await Promise.all(Object.values(scripts()).map(({ source }) => redis.call('SCRIPT', 'LOAD', source)));
 }
 
-/** Their arguments are many. */
+/** They take their arguments packed, too: always more than one, so that one is the pack. */
 const PACKED: ReadonlySet<ScriptName> = new Set(['append', 'commit']);
+/** So many, those of a message or two, cost less as they are. */
+const FEW_ARGUMENTS = 64;
 
 /**
  * Runs a script by name. A flushed script cache is no failure: NOSCRIPT means that nothing ran, so its source is sent instead.
@@ -50,7 +52,7 @@ export async function runScript(link: Link, name: ScriptName, keys: readonly str
   const epoch = link.epoch;
   const given: CommandArgument[] = [sha, keys.length];
   for (const key of keys) given.push(key);
-  if (PACKED.has(name)) given.push(pack(args));
+  if (PACKED.has(name) && args.length > FEW_ARGUMENTS) given.push(pack(args));
   else given.push(...args);
   try {
     return await link.call('EVALSHA', given);

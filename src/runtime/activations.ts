@@ -11,7 +11,7 @@ export class Activations {
 
   constructor(
     private readonly around: Surroundings,
-    private readonly spawn: (key: string, receive: (held: Held) => Promise<void>) => Inbox<Held>,
+    private readonly spawn: (receive: (held: Held) => Promise<void>) => Inbox<Held>,
   ) {}
 
   get size(): number {
@@ -32,7 +32,7 @@ export class Activations {
     let activation = this.#byKey.get(key);
     if (activation === undefined) {
       activation = new Activation(key, this.around);
-      activation.inbox = this.spawn(key, activation.receive);
+      activation.inbox = this.spawn(activation.receive);
       this.#byKey.set(key, activation);
     }
     held.stage = 'routed';

@@ -142,7 +142,7 @@ export class Host {
     for (const partition of this.partitions.values()) this.deps.reader.nudge(partition);
   }
 
-  spawn(key: string, receive: (held: Held) => Promise<void>): Inbox<Held> {
+  spawn(receive: (held: Held) => Promise<void>): Inbox<Held> {
     this.#armSweep();
     const { active } = this;
     if (active >= this.#crowdedAt) {
@@ -150,7 +150,7 @@ export class Host {
       // When nobody could leave, because all are at work, the next look is only after some more have come.
       this.#crowdedAt = Math.max(ACTIVATIONS_IN_MEMORY, this.active + ACTIVATIONS_IN_MEMORY / 10);
     }
-    return this.#branch.inbox(key, receive);
+    return this.#branch.inbox(receive);
   }
 
   /** Told by an activation: the message that failed is safe in the log, its attempt counted. */

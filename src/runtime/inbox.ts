@@ -1,4 +1,5 @@
 import { dispatch, type Ref, spawn, start, stop } from 'nact';
+import { ACTIVATIONS_IN_MEMORY } from '../message/limits.js';
 
 /**
  * nact's only door: local actors, their inboxes, and the tree they hang in (system → supervisor → actor type → activation).
@@ -6,6 +7,7 @@ import { dispatch, type Ref, spawn, start, stop } from 'nact';
  * I1: `receive` never throws and never rejects: nact's default answer to a fault stops the actor and abandons its mailbox.
  * I2: nothing is sent to a stopped inbox by those who keep count (activations are stopped only when nothing is outstanding,
  *     or together with all that was): nact drops such messages silently, or gives them to whoever was spawned since under the same name.
+ * I3: only a local actor that is through with all that was sent to it goes to another activation.
  */
 
 type AnyRef = Ref<never>;
@@ -20,12 +22,32 @@ const KEEP = { onCrash: <Action>(_message: unknown, _error: unknown, context: { 
 
 export interface Inbox<Message> {
   send(message: Message): void;
+  /** Nothing more will be sent to it. */
   stop(): void;
 }
+
+/** Takes one message; the next comes once the promise, if there is one, is settled. */
+type Receive<Message> = (message: Message) => Promise<void> | void;
+
+/** A local actor that takes messages for one activation, and later for another. */
+interface Worker {
+  readonly ref: AnyRef;
+  receive: Receive<never>;
+  /** messages sent to it that it is not through with */
+  pending: number;
+}
+
+const atRest = (): void => undefined;
+
+/** Of those without an activation so many are kept: as many as leave memory at a time (see Host). */
+const MOST_RESTING = ACTIVATIONS_IN_MEMORY / 2;
 
 /** A node of the tree below which there are others. */
 export class Branch {
   readonly #children = new Map<string, Branch>();
+  /** without an activation */
+  readonly #resting: Worker[] = [];
+  #spawned = 0;
   #stopped = false;
 
   private constructor(
@@ -49,19 +71,53 @@ export class Branch {
     return [...this.#children.values()];
   }
 
-  /** An activation's inbox: one message at a time, the next once the promise of the last is settled. */
-  inbox<Message>(name: string, receive: (message: Message) => Promise<void> | void): Inbox<Message> {
-    const ref = spawn(this.ref, (_state: undefined, message: Message) => receive(message) as undefined, nactName(name), KEEP);
+  /**
+   * An activation's inbox: one message at a time, the next once the promise of the last is settled. Its local actor may have been another
+   * activation's: where keys come and go, making and stopping one for each costs more than all else about an activation.
+   */
+  inbox<Message>(receive: Receive<Message>): Inbox<Message> {
+    const worker = this.#resting.pop() ?? this.#spawn();
+    worker.receive = receive;
     let stopped = false;
     return {
       send: (message) => {
-        if (!stopped && !this.#stopped) dispatch(ref, message); // I2
+        if (stopped || this.#stopped) return; // I2
+        worker.pending += 1;
+        dispatch(worker.ref, message as never);
       },
       stop: () => {
+        if (stopped) return;
         stopped = true;
-        stop(ref);
+        if (worker.pending > 0 || this.#stopped || this.#resting.length >= MOST_RESTING) return stop(worker.ref); // I3
+        worker.receive = atRest;
+        this.#resting.push(worker);
       },
     };
+  }
+
+  #spawn(): Worker {
+    this.#spawned += 1;
+    const through = (): void => {
+      worker.pending -= 1;
+    };
+    const failed = (error: unknown): never => {
+      through();
+      throw error;
+    };
+    const take = (_state: undefined, message: unknown): undefined => {
+      let taken: Promise<void> | void;
+      try {
+        taken = worker.receive(message as never);
+      } catch (error) {
+        return failed(error);
+      }
+      if (taken instanceof Promise) return taken.then(through, failed) as unknown as undefined;
+      through();
+      return undefined;
+    };
+    const ref = spawn(this.ref, take, String(this.#spawned), KEEP) as AnyRef;
+    const worker: Worker = { ref, receive: atRest, pending: 0 };
+    return worker;
   }
 
   /** With all below it. */

@@ -45,7 +45,7 @@ class Follower implements Source {
 
 /** A reader and its two connections to an in-process Redis. */
 async function readerOn(memory: MemoryRedis, clock: Clock, onFault: (error: Error) => void): Promise<{ reader: Reader; control: Link }> {
-  const store = openStore(memory, clock);
+  const store = await openStore(memory, clock);
   const link = (name: string, greet?: Reader['greeting']): Link =>
     new Link({ store, name, clock, random: seededRandom(1), ...(greet === undefined ? {} : { greet }) });
   const control = link('control');

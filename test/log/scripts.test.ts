@@ -35,7 +35,7 @@ function onBoth(title: string, body: (t: ExecutionContext, bench: Bench) => Prom
   test(`${title} (in-process)`, async (t) => {
     const clock = new VirtualClock();
     const memory = createMemoryRedis({ clock, declaredKeysOnly: true });
-    const link = new Link({ store: openStore(memory, clock), name: 'test', clock, random, greet: loadScripts });
+    const link = new Link({ store: await openStore(memory, clock), name: 'test', clock, random, greet: loadScripts });
     await link.open();
     await body(t, { link, clock, advance: (ms) => clock.advance(ms) });
     link.close();
@@ -44,7 +44,7 @@ function onBoth(title: string, body: (t: ExecutionContext, bench: Bench) => Prom
   if (!real) return;
   test.serial(`${title} (redis-server)`, async (t) => {
     const link = new Link({
-      store: openStore((await server)?.url ?? '', systemClock),
+      store: await openStore((await server)?.url ?? '', systemClock),
       name: 'test',
       clock: systemClock,
       random,
@@ -70,6 +70,21 @@ onBoth('a batch that is sent again is applied once and answered as before', asyn
   const first = await append(link, 1, 'a', 'b');
   t.is(await append(link, 1, 'a', 'b'), first);
   t.is(await link.call('XLEN', [inbox]), 2);
+});
+
+onBoth('a long batch, whose arguments go packed, means the same as short ones', async (t, { link }) => {
+  const producer = [keys.producer(1, 'p'), inbox];
+  const words = Array.from({ length: 40 }, (_, i) => `ä${i}`);
+  const roomy = (sequence: number, ...some: string[]): (string | number)[] => batchOf(sequence, ...some).with(2, 100);
+  const first = await runScript(link, 'append', producer, roomy(1, ...words));
+  t.is(await runScript(link, 'append', producer, roomy(1, ...words)), first);
+  t.regex(String(await runScript(link, 'append', producer, roomy(2, 'last'))), /^\d+-\d+$/);
+  t.is(await runScript(link, 'append', producer, roomy(1, ...words)), 'stale');
+  const entries = (await link.call('XRANGE', [inbox, '-', '+'])) as [string, string[]][];
+  t.deepEqual(
+    entries.map(([, fields]) => fields),
+    [...words, 'last'].map((word) => ['word', word]),
+  );
 });
 
 onBoth('a batch older than the last one is ignored', async (t, { link }) => {

@@ -111,7 +111,7 @@ const lists = [
 lists.push(Array.from({ length: 70_000 }, (_, i) => `v${i}`));
 
 async function comesOut(t: { deepEqual(a: unknown, b: unknown): void }, target: Parameters<typeof openStore>[0]): Promise<void> {
-  const link = new Link({ store: openStore(target, systemClock), name: 'test', clock: systemClock, random: seededRandom(1) });
+  const link = new Link({ store: await openStore(target, systemClock), name: 'test', clock: systemClock, random: seededRandom(1) });
   await link.open();
   const script = 'local v = cmsgpack.unpack(ARGV[1]) for i = 1, #v do v[i] = type(v[i]) .. v[i] end return v';
   for (const values of lists) {

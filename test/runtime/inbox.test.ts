@@ -9,7 +9,7 @@ const root = (): Branch => Branch.root(`inbox-test-${process.pid}-${(roots += 1)
 test('an inbox takes one message at a time, in order', async (t) => {
   const top = root();
   const seen: string[] = [];
-  const inbox = top.branch('type').inbox<string>('key', async (word) => {
+  const inbox = top.branch('type').inbox<string>(async (word) => {
     seen.push(`${word} begins`);
     await turns(3);
     seen.push(`${word} ends`);
@@ -24,12 +24,12 @@ test('a receiver that throws or rejects, against the rule, loses no message behi
   const top = root();
   const seen: string[] = [];
   const branch = top.branch('type');
-  const inbox = branch.inbox<string>('key', (word) => {
+  const inbox = branch.inbox<string>((word) => {
     seen.push(word);
     if (word === 'throws') throw new Error('thrown');
     return word === 'rejects' ? Promise.reject(new Error('rejected')) : undefined;
   });
-  const neighbour = branch.inbox<string>('neighbour', (word) => void seen.push(word));
+  const neighbour = branch.inbox<string>((word) => void seen.push(word));
   for (const word of ['throws', 'rejects', 'last']) inbox.send(word);
   await turns(30);
   neighbour.send('neighbour');
@@ -43,7 +43,7 @@ test('a fault in an inbox that was stopped meanwhile is no unhandled rejection',
   const unhandled: unknown[] = [];
   const listen = (reason: unknown): void => void unhandled.push(reason);
   process.on('unhandledRejection', listen);
-  const inbox = top.branch('type').inbox<string>('key', async () => {
+  const inbox = top.branch('type').inbox<string>(async () => {
     await turns(3);
     throw new Error('too late');
   });
@@ -59,12 +59,41 @@ test('a branch that was stopped can be spawned again under its name, with all be
   const top = root();
   const seen: string[] = [];
   const first = top.branch('type');
-  const old = first.inbox<string>('key', (word) => void seen.push(`old ${word}`));
+  const old = first.inbox<string>((word) => void seen.push(`old ${word}`));
   first.stop();
-  const fresh = top.branch('type').inbox<string>('key', (word) => void seen.push(`new ${word}`));
+  const fresh = top.branch('type').inbox<string>((word) => void seen.push(`new ${word}`));
   old.send('one');
   fresh.send('two');
   await turns(10);
   t.deepEqual(seen, ['new two']);
   top.stop();
+});
+
+test('an inbox that is through is taken over by the next activation; one that is not is left alone', async (t) => {
+  const branch = root().branch('type');
+  const seen: string[] = [];
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const idle = branch.inbox<string>((word) => void seen.push(`idle ${word}`));
+  const busy = branch.inbox<string>(async (word) => {
+    await held;
+    seen.push(`busy ${word}`);
+  });
+  idle.send('one');
+  busy.send('two');
+  await turns(10);
+  idle.stop();
+  busy.stop();
+  const heirs = ['a', 'b'].map((name) => branch.inbox<string>((word) => void seen.push(`${name} ${word}`)));
+  idle.send('nobody');
+  busy.send('nobody');
+  for (const heir of heirs) heir.send('three');
+  await turns(10);
+  t.deepEqual(seen, ['idle one', 'a three', 'b three'], 'nobody waits behind the message that is not through');
+  release();
+  await turns(10);
+  t.deepEqual(seen.slice(3), ['busy two']);
+  branch.stop();
 });

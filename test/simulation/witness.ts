@@ -99,7 +99,7 @@ export class Witness implements Observer {
     const text = typeof reply === 'string' ? reply : '';
     if (script === 'commit') {
       const keys = Number(words[2]);
-      if (text === 'committed') this.#committed(words[3] as string, firstOf(words[3 + keys] as string), changes);
+      if (text === 'committed') this.#committed(words[3] as string, firstOf(words.slice(3 + keys)), changes);
       else
         this.#violated(
           'a commit that was refused changes nothing',
@@ -313,8 +313,10 @@ function endOf({ kind, type, data }: Message): 'completed' | 'fails' | 'dies' | 
   return ends === 'forgets' ? 'forgets' : 'completed';
 }
 
-/** The first text of a script's packed arguments (src/log/pack.ts): a MessagePack array of texts. */
-function firstOf(packed: string): string {
+/** The first of a script's arguments. A single one is all of them packed (src/log/pack.ts): a MessagePack array of texts. */
+function firstOf(args: readonly string[]): string {
+  const [packed = ''] = args;
+  if (args.length > 1) return packed;
   const bytes = Buffer.from(packed, 'latin1');
   const array = bytes[0] as number;
   const at = array === 0xdc ? 3 : array === 0xdd ? 5 : 1;

@@ -38,7 +38,7 @@ const MEMORY_REDIS_DOOR = 'src/memory-redis/index.ts';
 const VENDOR_DOORS: Readonly<Record<string, readonly string[]>> = {
   nact: ['src/runtime/inbox.ts'],
   ioredis: ['src/log/connection.ts', 'src/memory-redis/client.ts', 'src/memory-redis/connector.ts'],
-  inversify: ['src/api/container.ts'],
+  inversify: ['src/api/injection.ts'],
   'reflect-metadata': ['src/api/container.ts'],
   zod: ['src/api/config-schema.ts'],
   yaml: ['src/api/config-text.ts'],

@@ -3,7 +3,7 @@
 --
 -- KEYS  1            the producer's last sequence and its reply
 --       2..          inboxes, event streams and outcome records, referred to by their index
--- ARGV, packed in one MessagePack array:
+-- ARGV, packed in one MessagePack array when there are many:
 --       1 sequence   of this batch; counts up by one for each new batch of this producer and shard
 --       2 ttl        of the producer's record, ms
 --       3 limit      entries an inbox may hold before it refuses
@@ -19,7 +19,7 @@
 --
 -- The same sequence again answers the stored reply and does nothing. Not flagged allow-oom: a full Redis takes no new work.
 
-local ARGV = cmsgpack.unpack(ARGV[1])
+local ARGV = #ARGV == 1 and cmsgpack.unpack(ARGV[1]) or ARGV
 local sequence = tonumber(ARGV[1])
 local last = redis.call('GET', KEYS[1])
 if last then

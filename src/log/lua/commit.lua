@@ -3,7 +3,7 @@
 --
 -- KEYS  1            the partition's hash
 --       2..          whatever is written, referred to by its index
--- ARGV, packed in one MessagePack array:
+-- ARGV, packed in one MessagePack array when there are many:
 --       1 nonce      of the owner; another one in the hash means that the partition has a new owner
 --       2 checks     how many compare-and-set conditions follow, each a field of the hash and the value it must have ('' for none)
 --       then the writes, each:
@@ -16,7 +16,7 @@
 -- Nothing is written before the nonce and every condition have been checked. The values stay opaque: no payload is parsed here.
 -- Flagged allow-oom: a full Redis must be able to drain.
 
-local ARGV = cmsgpack.unpack(ARGV[1])
+local ARGV = #ARGV == 1 and cmsgpack.unpack(ARGV[1]) or ARGV
 
 if redis.call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 'fenced' end
 
