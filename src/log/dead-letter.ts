@@ -15,8 +15,9 @@ export interface DeadLetterRecord {
   /** stable code: why it is here */
   readonly reason: string;
   readonly message: string;
-  /** class and stack of the last error, when a handler threw one */
+  /** class, own code and stack of the last error, when a handler threw one */
   readonly errorClass: string | undefined;
+  readonly errorCode: string | undefined;
   readonly stack: string | undefined;
   /** the message waits at the head of its key's aside list, and the letter only points to it */
   readonly parked: boolean;
@@ -51,6 +52,7 @@ export function writeDeadLetter(batch: CommitBatch, keys: Keys, { type, shard }:
   if (letter.parked) shown.push('parked', 'yes');
   if (letter.history.length > 0) shown.push('history', JSON.stringify(letter.history));
   if (letter.errorClass !== undefined) shown.push('errorclass', letter.errorClass);
+  if (letter.errorCode !== undefined) shown.push('errorcode', letter.errorCode);
   if (letter.stack !== undefined) shown.push('stack', letter.stack);
   shown.push('time', new Date(letter.at).toISOString(), 'entry', letter.entry, 'envelope', JSON.stringify(fields));
   batch.append(keys.dead(type, shard), shown, DEAD_LETTERS_PER_PARTITION);
@@ -110,6 +112,7 @@ export function readDeadLetter({ id, fields }: Entry): StoredLetter {
     reason: text('reason'),
     message: text('message'),
     errorClass: fieldOf(fields, 'errorclass'),
+    errorCode: fieldOf(fields, 'errorcode'),
     stack: fieldOf(fields, 'stack'),
     fact: fieldOf(fields, 'fact') !== undefined,
     parked: fieldOf(fields, 'parked') !== undefined,

@@ -225,6 +225,16 @@ export function asError(thrown: unknown): Error {
   }
 }
 
+/** The code that the error itself carries, as Node's and most libraries' do (`ECONNREFUSED`); undefined when it has none that can be read. */
+export function ownCodeOf(error: Error): string | undefined {
+  try {
+    const { code } = error as { code?: unknown };
+    return typeof code === 'string' ? code : undefined;
+  } catch {
+    return undefined; // a getter of its own that throws
+  }
+}
+
 /** The stable code of what was thrown; `fallback` for an error that is not errand's. */
 export function codeOf(error: Error, fallback: string): string {
   return error instanceof ErrandError ? error.code : fallback;

@@ -19,7 +19,13 @@ export interface DeadLetter {
   readonly causationId: string | undefined;
   /** stable code: why it is here; an error's own code, or `NO_ENVELOPE`, `WRONG_SHARD`, `UNKNOWN_MESSAGE`, `HANDLER_FAILED`, … */
   readonly reason: string;
-  readonly error: { readonly name: string | undefined; readonly message: string; readonly stack: string | undefined };
+  /** the last error: its class, the code that it carried itself (`ECONNREFUSED`), and its stack without paths of the machine */
+  readonly error: {
+    readonly name: string | undefined;
+    readonly code: string | undefined;
+    readonly message: string;
+    readonly stack: string | undefined;
+  };
   /** the message waits at the head of its key for somebody to redrive or discard it; otherwise it is over */
   readonly parked: boolean;
   readonly attempts: number;
@@ -211,7 +217,7 @@ function show(actor: string, shard: number, entry: string, record: StoredLetter)
     correlationId: message?.correlationId ?? fieldOf(record.fields, 'correlationid'),
     causationId: message?.causationId,
     reason: record.reason,
-    error: { name: record.errorClass, message: record.message, stack: record.stack },
+    error: { name: record.errorClass, code: record.errorCode, message: record.message, stack: record.stack },
     parked: record.parked,
     attempts: record.attempts,
     history: record.history.map((failed) => ({ ...failed, at: new Date(failed.at) })),

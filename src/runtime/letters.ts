@@ -1,6 +1,7 @@
 import type { FailedAttempt } from '../log/aside.js';
 import { writeDeadLetter } from '../log/dead-letter.js';
-import { ERROR_CHARACTERS, STACK_CHARACTERS } from '../message/limits.js';
+import { ownCodeOf } from '../message/errors.js';
+import { ERROR_CHARACTERS, NAME_LENGTH, STACK_CHARACTERS } from '../message/limits.js';
 import { redactedStack } from '../message/stack.js';
 import type { Gathering } from './committer.js';
 import type { Deps } from './host.js';
@@ -39,6 +40,7 @@ export function condemn(
       reason,
       message,
       errorClass: thrown ? classOf(error) : undefined,
+      errorCode: thrown ? ownCodeOf(error)?.slice(0, NAME_LENGTH) : undefined,
       stack: thrown ? stackOf(error) : undefined,
       attempts,
       history,

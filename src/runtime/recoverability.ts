@@ -1,4 +1,4 @@
-import { codeOf, TerminalError } from '../message/errors.js';
+import { codeOf, ownCodeOf, TerminalError } from '../message/errors.js';
 import type { Directive, RecoverabilitySettings } from './supervision-settings.js';
 
 /** What happens to a message that is to be tried again (NServiceBus calls this recoverability). */
@@ -30,8 +30,7 @@ export function usedUp(policy: RecoverabilitySettings, attempts: number): boolea
 
 /** The codes by which a config may know an error: errand's, or the one that Node and most libraries put on theirs. */
 function codesOf(error: Error): string[] {
-  const { code } = error as { code?: unknown };
-  return [typeof code === 'string' ? code : '', codeOf(error, 'HANDLER_FAILED')];
+  return [ownCodeOf(error) ?? '', codeOf(error, 'HANDLER_FAILED')];
 }
 
 /**

@@ -45,7 +45,7 @@ onBoth(
   () => ({
     actors: [
       listActor((word) => {
-        if (word === 'poison') throw new RangeError('out of range');
+        if (word === 'poison') throw Object.assign(new RangeError('out of range'), { code: 'E_RANGE' });
       }),
     ],
     supervisors: policy(['10ms'], 'block', 1),
@@ -69,7 +69,7 @@ onBoth(
       attempts: 3,
       data: '{"key":"a","word":"poison"}',
     });
-    t.like(items[0]?.error, { name: 'RangeError', message: 'out of range' });
+    t.like(items[0]?.error, { name: 'RangeError', code: 'E_RANGE', message: 'out of range' });
     t.regex(items[0]?.error.stack ?? '', /^RangeError\n {4}at /);
     t.notRegex(items[0]?.error.stack ?? '', /out of range|file:|\(\/|at \//, 'no message, no path of this machine');
     t.is(items[0]?.origin, system.name);
