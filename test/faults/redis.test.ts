@@ -75,6 +75,35 @@ faultTest('connections killed, Redis paused, busy for longer than the lease, its
   await world.check();
 });
 
+faultTest('a Redis that is loading its data is waited out: what is told meanwhile lands once', 60_000, async (world) => {
+  const { t } = world;
+  await world.startWorkers(1);
+  await world.startClient();
+  const hasty = await world.startClient({ sendTimeout: 300 });
+  await world.tell({ keys: 12, words: 3, during: 0 });
+  await until('all is settled', 20_000, async () => (await world.backlog()) === 0);
+  const other = world.raw.duplicate();
+  other.on('error', () => undefined);
+  t.teardown(() => other.disconnect());
+  await other.ping();
+  await other.call('CONFIG', 'SET', 'loading-process-events-interval-bytes', '1024', 'key-load-delay', '30000');
+  const loaded = other.call('DEBUG', 'RELOAD');
+  loaded.catch(() => undefined);
+  await until('it is loading', 20_000, () =>
+    world.redis('DBSIZE').then(
+      () => false,
+      (error: unknown) => /LOADING/.test(String(error)),
+    ),
+  );
+  const waiting = world.tell({ keys: 4, words: 5, during: 0 }, world.client, 'loading');
+  waiting.catch(() => undefined);
+  const refused = await t.throwsAsync(hasty.tell(Word, { key: 'none', word: 'none', work: 0 }), { instanceOf: AppendRejected });
+  t.is(refused?.code, 'REDIS_LOADING');
+  await loaded;
+  await waiting;
+  await world.check();
+});
+
 faultTest('a Redis that is read-only or busy with a script is waited out: what is told meanwhile lands once', 60_000, async (world) => {
   const { t } = world;
   await world.startWorkers(1);
