@@ -51,6 +51,20 @@ const UNIT = [
     caughtBy: 'dist/test/log/scripts.test.js',
   },
   {
+    name: 'an entry told by its difference to one of another shape',
+    file: 'dist/src/log/script-arguments.js',
+    from: 'last.length === values.length',
+    to: 'last.length <= values.length',
+    caughtBy: 'dist/test/log/scripts.test.js',
+  },
+  {
+    name: 'an entry told by its difference to that of another stream',
+    file: 'dist/src/log/lua/rows.lua',
+    from: 'local values = rows[stream]',
+    to: 'local _, values = next(rows)',
+    caughtBy: 'dist/test/log/scripts.test.js',
+  },
+  {
     name: "a waiting key's later messages let through",
     file: 'dist/src/runtime/partition.js',
     from: 'held.drain === undefined && this.#waiting.has(held.envelope.subject)',
@@ -254,8 +268,8 @@ const SIMULATED = [
     edits: [
       {
         file: 'dist/src/log/commit.js',
-        from: "const reply = await runScript(link, 'commit', keys, args);",
-        to: `const send = () => runScript(link, 'commit', keys, args);
+        from: "const reply = await runScript(link, 'commit', keys, conditions, writes);",
+        to: `const send = () => runScript(link, 'commit', keys, conditions, writes);
     const reply = await send().catch(async (error) => {
       await new Promise((resolve) => setImmediate(resolve)); // the link is told after its commands are
       if (error.code !== 'REDIS_CONNECTION_LOST' || !(await link.untilUp(60_000))) throw error;
@@ -313,9 +327,9 @@ const SIMULATED = [
     edits: [
       {
         file: 'dist/src/log/lua/append.lua',
-        from: "word = redis.call('XADD', stream, '*', unpack(ARGV, from, from + count - 1))",
-        to: `if ARGV[at + 1] == '1' then word = redis.call('XADD', stream, 'MAXLEN', 8, '*', unpack(ARGV, from, from + count - 1))
-    else word = redis.call('XADD', stream, '*', unpack(ARGV, from, from + count - 1)) end`,
+        from: "word = redis.call('XADD', stream, '*', unpack(values, from, to))",
+        to: `if bounded == 1 then word = redis.call('XADD', stream, 'MAXLEN', 8, '*', unpack(values, from, to))
+    else word = redis.call('XADD', stream, '*', unpack(values, from, to)) end`,
       },
     ],
   },

@@ -2,10 +2,11 @@
  * One at a time on an idle system, taking turns: `ask` beside PING, an awaited `tell` beside an awaited XADD, or one commit of one message
  * (state, result and settlement in the script) beside PING.
  */
-import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { ActorSystem } from '../../dist/src/index.js';
-import { pack } from '../../dist/src/log/pack.js';
+import { CommitBatch } from '../../dist/src/log/commit.js';
+import { Keys } from '../../dist/src/log/keys.js';
+import { scripts } from '../../dist/src/log/scripts.js';
 import { percentile, report } from '../support/child.js';
 import { committedTotals, counters } from '../support/counter.js';
 import { commandAt, expectedTotals, wrongTotals } from '../support/work.js';
@@ -31,15 +32,16 @@ await report(async ({ redis, n, verb }) => {
   const name = `latency-${process.pid}`;
   const { Add, Counter } = counters.counter;
   const system = await ActorSystem.start({ name, redis, shards: SHARDS, actors: verb === 'ask' ? [Counter] : [] });
-  const commit = await client.script('LOAD', readFileSync(new URL('../../dist/src/log/lua/commit.lua', import.meta.url), 'utf8'));
-  const tag = `{${name}:0}:counter`;
-  const keys = [`${tag}:partition`, `${tag}:state:k1`, `${tag}:results`, `${tag}:commands`];
-  const result = ['MAXLEN', '~', 100_000, '*', 'id', '0.1.result', 'data', '{"total":1}'];
-  const writes = [1, 'SET', 2, '1 {"total":1}', result.length, 'XADD', 3, ...result, 3, 'XTRIM', 4, 'MINID', '=', '1-1'];
-  const packed = pack(['mine', 0, ...writes]);
+  const layout = new Keys(name, SHARDS);
+  const batch = new CommitBatch(layout.partition('counter', 0));
+  batch.write('SET', layout.state('counter', 0, 'k1'), '1 {"total":1}');
+  batch.append(layout.results('counter', 0), ['id', '0.1.result', 'data', '{"total":1}'], 100_000);
+  batch.write('XTRIM', layout.inbox('counter', 0), 'MINID', '=', '1-1');
+  const { keys, conditions, writes } = batch.arguments('mine');
+  const commit = await client.script('LOAD', scripts().commit.source);
   await client.hset(keys[0], 'nonce', 'mine');
   const verbs = {
-    commit: [() => client.evalsha(commit, keys.length, ...keys, packed), () => client.ping()],
+    commit: [() => client.evalsha(commit, keys.length, ...keys, ...conditions, ...writes), () => client.ping()],
     ask: [(i) => system.ask(Add, commandAt(i, KEYS)), () => client.ping()],
     tell: [
       (i) => system.tell(Add, commandAt(i, KEYS)),
@@ -57,7 +59,7 @@ await report(async ({ redis, n, verb }) => {
     const found = await committedTotals(client, { name, shards: SHARDS, type: 'counter', keys: [...expected.keys()] });
     faults.push(...wrongTotals(expected, found));
   } else if (verb === 'commit') {
-    const length = await client.xlen(keys[2]);
+    const length = await client.xlen(layout.results('counter', 0));
     if (length !== all) faults.push(`${length} results were committed, expected ${all}`);
   } else {
     let stored = 0;

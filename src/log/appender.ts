@@ -8,9 +8,10 @@ import {
   PRODUCER_QUEUE_BYTES,
   PRODUCER_QUEUE_MESSAGES,
 } from '../message/limits.js';
-import type { Argument, Link } from './connection.js';
+import type { Link } from './connection.js';
 import { PASSING_CODES } from './connection.js';
 import type { Keys } from './keys.js';
+import { type Given, ScriptArguments } from './script-arguments.js';
 import { runScript } from './scripts.js';
 
 /**
@@ -39,9 +40,7 @@ export interface Appended {
 }
 
 interface Waiting {
-  readonly append: Append;
-  readonly bytes: number;
-  readonly since: number; // monotonic ms
+  readonly messageId: string;
   readonly resolve: (appended: Appended) => void;
   readonly reject: (error: Error) => void;
 }
@@ -115,8 +114,60 @@ interface Budget {
   bytes: number;
 }
 
+/** Messages that go to Redis together. They are laid out for the script as they come: until they are answered that is all that is kept of them. */
+class Batch {
+  readonly waiting: Waiting[] = [];
+  readonly keys: string[];
+  readonly #index = new Map<string, number>();
+  readonly #messages = new ScriptArguments();
+  bytes = 0;
+
+  constructor(
+    producerKey: string,
+    /** of its first message, monotonic ms */
+    readonly since: number,
+  ) {
+    this.keys = [producerKey];
+  }
+
+  add({ stream, bounded, outcome, fields }: Append, bytes: number, waiting: Waiting): void {
+    const messages = this.#messages;
+    const index = this.#at(stream);
+    messages.number(index);
+    messages.number(bounded ? 1 : 0);
+    if (outcome === undefined) messages.number(0);
+    else {
+      messages.number(this.#at(outcome.key));
+      messages.text(outcome.print);
+      messages.text(String(outcome.keep));
+    }
+    messages.row(index, fields);
+    this.bytes += bytes;
+    this.waiting.push(waiting);
+  }
+
+  /** Whether so much more is for the next one. */
+  full(bytes: number): boolean {
+    return this.waiting.length === BATCH_MESSAGES || this.bytes + bytes > BATCH_BYTES;
+  }
+
+  /** Nothing can be added afterwards. */
+  get messages(): Given {
+    return this.#messages.take();
+  }
+
+  #at(key: string): number {
+    let known = this.#index.get(key);
+    if (known === undefined) {
+      known = this.keys.push(key);
+      this.#index.set(key, known);
+    }
+    return known;
+  }
+}
+
 class ShardQueue {
-  #waiting: Waiting[] = [];
+  readonly #waiting: Batch[] = [];
   #sending = false;
   #drained = Promise.resolve();
   #sequence = 0;
@@ -131,9 +182,15 @@ class ShardQueue {
   add<T>(append: Append, bytes: number, answer: (appended: Appended) => T): Promise<T> {
     this.budget.messages += 1;
     this.budget.bytes += bytes;
+    let batch = this.#waiting.at(-1);
+    if (batch === undefined || batch.full(bytes)) {
+      const { keys, producer, clock } = this.options;
+      batch = new Batch(keys.producer(this.shard, producer), clock.monotonic());
+      this.#waiting.push(batch);
+    }
+    const last = batch;
     return new Promise((resolve, reject) => {
-      const appended = (made: Appended): void => resolve(answer(made));
-      this.#waiting.push({ append, bytes, since: this.options.clock.monotonic(), resolve: appended, reject });
+      last.add(append, bytes, { messageId: append.messageId, resolve: (appended) => resolve(answer(appended)), reject });
       if (this.#sending) return;
       this.#sending = true;
       // What is told in the same turn goes into the first batch.
@@ -150,79 +207,41 @@ class ShardQueue {
   }
 
   async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#take();
+    for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
       this.#sequence += 1;
       await this.#send(batch, this.#sequence);
-      for (const { bytes } of batch) {
-        this.budget.messages -= 1;
-        this.budget.bytes -= bytes;
-      }
+      this.budget.messages -= batch.waiting.length;
+      this.budget.bytes -= batch.bytes;
     }
     this.#sending = false;
   }
 
-  #take(): Waiting[] {
-    let bytes = 0;
-    let count = 0;
-    for (const waiting of this.#waiting) {
-      if (count === BATCH_MESSAGES || (count > 0 && bytes + waiting.bytes > BATCH_BYTES)) break;
-      bytes += waiting.bytes;
-      count += 1;
-    }
-    return this.#waiting.splice(0, count);
-  }
-
   /** Invariants A2, A3: never throws; every message of the batch is answered. */
-  async #send(batch: readonly Waiting[], sequence: number): Promise<void> {
-    const { link, clock, sendTimeout } = this.options;
-    const { keys, args } = this.#script(batch, sequence);
-    const deadline = (batch[0]?.since ?? clock.monotonic()) + sendTimeout;
+  async #send({ keys, messages, since, waiting }: Batch, sequence: number): Promise<void> {
+    const { link, clock, sendTimeout, inboxLimit = INBOX_MESSAGES } = this.options;
+    const head = [sequence, PRODUCER_KEPT_MS, inboxLimit];
+    const deadline = since + sendTimeout;
     let written = false; // some attempt may have reached Redis
     let reason: RedisError | undefined; // made only when there is one: an error's stack costs more than a message
     for (let delay = RETRY_MIN_MS; ; delay = Math.min(delay * 2, RETRY_MAX_MS)) {
       if (link.up) {
         try {
-          return this.#answer(batch, await runScript(link, 'append', keys, args), written);
+          return this.#answer(waiting, await runScript(link, 'append', keys, head, messages), written);
         } catch (error) {
           reason = error instanceof RedisError ? error : new RedisError('REDIS_ERROR', String(error));
           if (reason.code === 'REDIS_CONNECTION_LOST') written = true;
           // Redis gave up in the middle of the script: what it had written stays.
-          else if (reason.code === 'REDIS_ERROR') return this.#refuse(batch, reason, true);
-          else if (!PASSING_CODES.has(reason.code)) return this.#refuse(batch, reason, written);
+          else if (reason.code === 'REDIS_ERROR') return this.#refuse(waiting, reason, true);
+          else if (!PASSING_CODES.has(reason.code)) return this.#refuse(waiting, reason, written);
         }
       }
       const left = deadline - clock.monotonic();
       if (left <= 0 || this.#abandoned.signal.aborted) {
-        return this.#refuse(batch, reason ?? new RedisError('REDIS_NOT_CONNECTED', 'not connected to Redis'), written);
+        return this.#refuse(waiting, reason ?? new RedisError('REDIS_NOT_CONNECTED', 'not connected to Redis'), written);
       }
       if (link.up) await sleep(clock, Math.min(delay, left), this.#abandoned.signal);
       else await Promise.race([link.untilUp(left), aborted(this.#abandoned.signal)]);
     }
-  }
-
-  #script(batch: readonly Waiting[], sequence: number): { keys: string[]; args: Argument[] } {
-    const { keys: layout, producer, inboxLimit = INBOX_MESSAGES } = this.options;
-    const keys = [layout.producer(this.shard, producer)];
-    const args: Argument[] = [sequence, PRODUCER_KEPT_MS, inboxLimit];
-    const index = new Map<string, number>();
-    const at = (key: string): number => {
-      let known = index.get(key);
-      if (known === undefined) {
-        known = keys.push(key);
-        index.set(key, known);
-      }
-      return known;
-    };
-    for (const { append } of batch) {
-      const { outcome, fields } = append;
-      args.push(at(append.stream), append.bounded ? 1 : 0);
-      if (outcome === undefined) args.push(0, '-', 0);
-      else args.push(at(outcome.key), outcome.print, outcome.keep);
-      args.push(fields.length);
-      for (const text of fields) args.push(text);
-    }
-    return { keys, args };
   }
 
   #answer(batch: readonly Waiting[], reply: unknown, written: boolean): void {
@@ -230,7 +249,7 @@ class ShardQueue {
     if (reply === 'stale') return this.#refuse(batch, new RedisError('REDIS_ERROR', 'a later batch was applied before this one'), written);
     const words = reply.split(' ');
     invariant(words.length === batch.length, 'append answers a word a message');
-    batch.forEach(({ append: { messageId }, resolve, reject }, i) => {
+    batch.forEach(({ messageId, resolve, reject }, i) => {
       const word = words[i] as string;
       if (word === 'full') reject(new AppendRejected('INBOX_FULL', 'the inbox holds as many messages as it may; try later', messageId));
       else if (word === 'conflict') {
@@ -240,11 +259,11 @@ class ShardQueue {
   }
 
   #refuse(batch: readonly Waiting[], reason: RedisError, written: boolean): void {
-    for (const { append, reject } of batch) {
+    for (const { messageId, reject } of batch) {
       if (written) {
         const text = `whether the message was appended is unknown: ${reason.message}`;
-        reject(new AppendUnknown(text, append.messageId, { cause: reason }));
-      } else reject(new AppendRejected(reason.code, `not appended: ${reason.message}`, append.messageId, { cause: reason }));
+        reject(new AppendUnknown(text, messageId, { cause: reason }));
+      } else reject(new AppendRejected(reason.code, `not appended: ${reason.message}`, messageId, { cause: reason }));
     }
   }
 }

@@ -1,6 +1,7 @@
 import { invariant } from '../message/errors.js';
 import { SCRIPT_PIECE } from '../message/limits.js';
 import type { Argument, Link } from './connection.js';
+import { type Given, ScriptArguments } from './script-arguments.js';
 import { runScript } from './scripts.js';
 
 /** `fenced`: the partition has another owner, nothing was written. `changed`: a condition did not hold, nothing was written. */
@@ -11,7 +12,7 @@ export class CommitBatch {
   readonly #keys: string[];
   readonly #index = new Map<string, number>();
   readonly #conditions = new Map<string, string>();
-  readonly #writes: Argument[] = [];
+  readonly #writes = new ScriptArguments();
   /** roughly, of what the script is given */
   bytes = 0;
 
@@ -20,33 +21,29 @@ export class CommitBatch {
     this.#index.set(partitionKey, 1);
   }
 
-  get empty(): boolean {
-    return this.#writes.length === 0;
-  }
-
   /** `command key values…` */
   write(command: string, key: string, ...values: Argument[]): void {
-    this.#add(command, this.#at(key), values);
+    this.#write(command, this.#at(key), values);
   }
 
   /** An entry at the end of a stream. `limit`: keep about that many. */
-  append(stream: string, fields: readonly string[], limit?: number): void {
+  append(stream: string, fields: readonly string[], limit = 0): void {
     const writes = this.#writes;
-    if (limit === undefined) writes.push(fields.length + 1, 'XADD', this.#at(stream), '*');
-    else writes.push(fields.length + 4, 'XADD', this.#at(stream), 'MAXLEN', '~', limit, '*');
-    for (const text of fields) {
-      writes.push(text);
-      this.bytes += text.length;
-    }
+    const index = this.#at(stream);
+    writes.number(0);
+    writes.number(index);
+    writes.number(limit);
+    writes.row(index, fields);
+    for (const text of fields) this.bytes += text.length;
   }
 
   /** The same command for any number of values, in pieces that a script can unpack. */
   writeMany(command: string, key: string, values: readonly Argument[]): void {
-    for (let at = 0; at < values.length; at += SCRIPT_PIECE) this.#add(command, this.#at(key), values.slice(at, at + SCRIPT_PIECE));
+    for (let at = 0; at < values.length; at += SCRIPT_PIECE) this.#write(command, this.#at(key), values.slice(at, at + SCRIPT_PIECE));
   }
 
   publish(channel: string, text: string): void {
-    this.#add('PUBLISH', 0, [channel, text]);
+    this.#write('PUBLISH', 0, [channel, text]);
   }
 
   /**
@@ -67,10 +64,11 @@ export class CommitBatch {
     this.#conditions.set(field, expected);
   }
 
-  arguments(nonce: string): { keys: readonly string[]; args: readonly Argument[] } {
-    const head: Argument[] = [nonce, this.#conditions.size];
-    for (const [field, expected] of this.#conditions) head.push(field, expected);
-    return { keys: this.#keys, args: head.concat(this.#writes) };
+  /** Nothing can be written afterwards. */
+  arguments(nonce: string): { keys: readonly string[]; conditions: readonly Argument[]; writes: Given } {
+    const conditions: Argument[] = [nonce, this.#conditions.size];
+    for (const [field, expected] of this.#conditions) conditions.push(field, expected);
+    return { keys: this.#keys, conditions, writes: this.#writes.take() };
   }
 
   #at(key: string): number {
@@ -83,19 +81,23 @@ export class CommitBatch {
     return index;
   }
 
-  #add(command: string, index: number, values: readonly Argument[]): void {
-    this.#writes.push(values.length, command, index);
+  #write(command: string, index: number, values: readonly Argument[]): void {
+    const writes = this.#writes;
+    writes.text(command);
+    writes.number(index);
+    writes.number(values.length);
     for (const value of values) {
-      this.#writes.push(value);
-      this.bytes += typeof value === 'string' ? value.length : 8;
+      const text = typeof value === 'string' ? value : String(value);
+      writes.text(text);
+      this.bytes += text.length;
     }
   }
 }
 
 /** Sends the batch, once. Whoever gets an error does not know whether it was applied, and must read again from the start. */
 export async function commit(link: Link, nonce: string, batch: CommitBatch): Promise<CommitReply> {
-  const { keys, args } = batch.arguments(nonce);
-  const reply = await runScript(link, 'commit', keys, args);
+  const { keys, conditions, writes } = batch.arguments(nonce);
+  const reply = await runScript(link, 'commit', keys, conditions, writes);
   invariant(reply === 'committed' || reply === 'fenced' || reply === 'changed', `commit answered ${String(reply)}`);
   return reply;
 }

@@ -1,80 +1,89 @@
 /**
- * Texts and numbers as one MessagePack array: a script's arguments in one piece, which `cmsgpack.unpack` turns back into the table that ARGV
- * would have been. Thousands of arguments cost much more as such, in the client (a piece of protocol each) and in Redis (an object each).
- *
- * K1: what is packed comes out as the same texts: numbers are packed as their digits, as the protocol would carry them.
+ * Texts and numbers as one MessagePack array: a script's arguments in one piece, which `cmsgpack.unpack` turns into a Lua table. Thousands of
+ * arguments cost much more as such, in the client (a piece of protocol each) and in Redis (an object each).
  */
 
 /** Above this a native call writes a text faster than a loop does. */
 const SHORT = 64;
-const FIX_ARRAY = 0x90;
-const ARRAY_16 = 0xdc;
 const ARRAY_32 = 0xdd;
+const HEADER = 5;
 const FIX_TEXT = 0xa0;
 const TEXT_8 = 0xd9;
 const TEXT_32 = 0xdb;
-const FIRST_BYTES = 65_536;
-/** A buffer that one large batch made larger than this is not kept for the next. */
-const KEPT_BYTES = 1_048_576;
+const INT_32 = 0xd2;
+const ROOM_BYTES = 32_768;
+/** Room that is kept for the next pack, in pieces of ROOM_BYTES or what they grew to. */
+const KEPT_ROOMS = 64;
+const KEPT_BYTES = 262_144;
 
-let buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+const rooms: Buffer[] = [];
 
-function grow(bytes: number): void {
-  const larger = Buffer.allocUnsafeSlow(Math.max(bytes, buffer.length * 2));
-  buffer.copy(larger);
-  buffer = larger;
-}
+/** Its room is lent from a few that are used again and again, so `take` must be called. */
+export class Pack {
+  #room = rooms.pop() ?? Buffer.allocUnsafeSlow(ROOM_BYTES);
+  #at = HEADER;
+  #count = 0;
 
-/** The end of what it wrote; `at` when the text is not ASCII alone. */
-function writeAscii(text: string, at: number): number {
-  const { length } = text;
-  const bytes = buffer; // read once: the loop would read it anew for each character
-  let seen = 0;
-  for (let i = 0; i < length; i += 1) {
-    const unit = text.charCodeAt(i);
-    seen |= unit;
-    bytes[at + i] = unit;
-  }
-  return seen > 0x7f ? at : at + length;
-}
-
-function writeText(text: string, at: number): number {
-  const { length } = text;
-  if (at + length * 3 + 5 > buffer.length) grow(at + length * 3 + 5); // a UTF-16 unit is at most three bytes of UTF-8
-  if (length < SHORT) {
-    const header = length < 32 ? 1 : 2;
-    const end = writeAscii(text, at + header);
-    if (end === at + header + length) {
-      if (header === 1) buffer[at] = FIX_TEXT | length;
-      else {
-        buffer[at] = TEXT_8;
-        buffer[at + 1] = length;
+  /** A text comes out as it is. */
+  text(text: string): void {
+    const { length } = text;
+    this.#count += 1;
+    const most = length * 3 + 5; // a UTF-16 unit is at most three bytes of UTF-8
+    if (this.#at + most > this.#room.length) this.#grow(most);
+    const room = this.#room; // read once: the loop would read it anew for each character
+    const at = this.#at;
+    if (length < SHORT) {
+      const from = at + (length < 32 ? 1 : 2);
+      let seen = 0;
+      for (let i = 0; i < length; i += 1) {
+        const unit = text.charCodeAt(i);
+        seen |= unit;
+        room[from + i] = unit;
       }
-      return end;
+      if (seen < 0x80) {
+        if (length < 32) room[at] = FIX_TEXT | length;
+        else {
+          room[at] = TEXT_8;
+          room[at + 1] = length;
+        }
+        this.#at = from + length;
+        return;
+      }
+    }
+    const written = room.write(text, at + 5);
+    room[at] = TEXT_32;
+    room.writeUInt32BE(written, at + 1);
+    this.#at = at + 5 + written;
+  }
+
+  /** An integer of 32 bits comes out as a Lua number. */
+  number(value: number): void {
+    this.#count += 1;
+    if (this.#at + 5 > this.#room.length) this.#grow(5);
+    const room = this.#room;
+    if (value >= -32 && value < 128) room[this.#at++] = value;
+    else {
+      room[this.#at] = INT_32;
+      this.#at = room.writeInt32BE(value, this.#at + 1);
     }
   }
-  const written = buffer.write(text, at + 5);
-  buffer[at] = TEXT_32;
-  buffer.writeUInt32BE(written, at + 1);
-  return at + 5 + written;
+
+  /** The whole array, in a copy of its own. Nothing can be added afterwards. */
+  take(): Buffer {
+    const room = this.#room;
+    room[0] = ARRAY_32;
+    room.writeUInt32BE(this.#count, 1);
+    const packed = Buffer.from(room.subarray(0, this.#at));
+    if (rooms.length < KEPT_ROOMS && room.length <= KEPT_BYTES) rooms.push(room);
+    this.#room = NO_ROOM;
+    return packed;
+  }
+
+  #grow(bytes: number): void {
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#at + bytes, this.#room.length * 2));
+    this.#room.copy(larger, 0, 0, this.#at);
+    this.#room = larger;
+  }
 }
 
-/** One binary argument for all of `values`; a copy of its own. */
-export function pack(values: readonly (string | number)[]): Buffer {
-  const count = values.length;
-  let at: number;
-  if (count < 16) {
-    buffer[0] = FIX_ARRAY | count;
-    at = 1;
-  } else if (count < 65_536) {
-    buffer[0] = ARRAY_16;
-    at = buffer.writeUInt16BE(count, 1);
-  } else {
-    buffer[0] = ARRAY_32;
-    at = buffer.writeUInt32BE(count, 1);
-  }
-  for (const value of values) at = writeText(typeof value === 'string' ? value : String(value), at);
-  const packed = Buffer.from(buffer.subarray(0, at));
-  if (buffer.length > KEPT_BYTES) buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
-  return packed;
-}
+const NO_ROOM = Buffer.alloc(0);

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { RedisError } from '../message/errors.js';
 import type { Argument, CommandArgument, Link } from './connection.js';
-import { pack } from './pack.js';
+import type { Given } from './script-arguments.js';
 
-/** The seven scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are, and whether ARGV comes packed. */
+/** The seven scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are. */
 export type ScriptName = 'append' | 'commit' | 'acquire' | 'renew' | 'release' | 'redrive' | 'cancel';
 
 interface Script {
@@ -13,22 +13,32 @@ interface Script {
   readonly sha: string;
 }
 
-function load(name: ScriptName): Script {
-  const source = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+function read(name: ScriptName | 'rows'): string {
+  return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+}
+
+function script(source: string): Script {
   return { source, sha: createHash('sha1').update(source).digest('hex') };
+}
+
+/** With rows.lua after its first line, which holds the flags. */
+function withRows(name: ScriptName): Script {
+  const text = read(name);
+  const end = text.indexOf('\n') + 1;
+  return script(text.slice(0, end) + read('rows') + text.slice(end));
 }
 
 let loaded: Readonly<Record<ScriptName, Script>> | undefined;
 
-function scripts(): Readonly<Record<ScriptName, Script>> {
+export function scripts(): Readonly<Record<ScriptName, Script>> {
   loaded ??= {
-    append: load('append'),
-    commit: load('commit'),
-    acquire: load('acquire'),
-    renew: load('renew'),
-    release: load('release'),
-    redrive: load('redrive'),
-    cancel: load('cancel'),
+    append: withRows('append'),
+    commit: withRows('commit'),
+    acquire: script(read('acquire')),
+    renew: script(read('renew')),
+    release: script(read('release')),
+    redrive: script(read('redrive')),
+    cancel: script(read('cancel')),
   };
   return loaded;
 }
@@ -38,22 +48,27 @@ export async function loadScripts(redis: Redis): Promise<void> {
   await Promise.all(Object.values(scripts()).map(({ source }) => redis.call('SCRIPT', 'LOAD', source)));
 }
 
-/** They take their arguments packed, too: always more than one, so that one is the pack. */
-const PACKED: ReadonlySet<ScriptName> = new Set(['append', 'commit']);
-/** So many, those of a message or two, cost less as they are. */
-const FEW_ARGUMENTS = 64;
+const NONE: Given = [];
 
 /**
  * Runs a script by name. A flushed script cache is no failure: NOSCRIPT means that nothing ran, so its source is sent instead.
+ * @param more arguments that follow `args`
  * @throws RedisError as `Link.call`
  */
-export async function runScript(link: Link, name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+export async function runScript(
+  link: Link,
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly Argument[],
+  more: Given = NONE,
+): Promise<unknown> {
   const { sha, source } = scripts()[name];
   const epoch = link.epoch;
   const given: CommandArgument[] = [sha, keys.length];
   for (const key of keys) given.push(key);
-  if (PACKED.has(name) && args.length > FEW_ARGUMENTS) given.push(pack(args));
-  else given.push(...args);
+  for (const argument of args) given.push(argument);
+  if (Buffer.isBuffer(more)) given.push(more);
+  else for (const argument of more) given.push(argument);
   try {
     return await link.call('EVALSHA', given);
   } catch (error) {

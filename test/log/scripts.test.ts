@@ -1,9 +1,11 @@
 import test, { type ExecutionContext } from 'ava';
+import { array, asyncProperty, assert as check, constantFrom, integer, string, tuple } from 'fast-check';
 import { Appender } from '../../src/log/appender.js';
 import { CommitBatch, commit } from '../../src/log/commit.js';
 import { Link, openStore } from '../../src/log/connection.js';
 import { Keys } from '../../src/log/keys.js';
 import { acquire, release, renew } from '../../src/log/lease.js';
+import { ScriptArguments } from '../../src/log/script-arguments.js';
 import { loadScripts, runScript } from '../../src/log/scripts.js';
 import { createMemoryRedis } from '../../src/memory-redis/index.js';
 import { type Clock, systemClock } from '../../src/message/clock.js';
@@ -57,14 +59,16 @@ function onBoth(title: string, body: (t: ExecutionContext, bench: Bench) => Prom
   });
 }
 
-const batchOf = (sequence: number, ...words: string[]): (string | number)[] => [
-  sequence,
-  60_000,
-  3,
-  ...words.flatMap((word) => [2, 1, 0, '-', 0, 2, 'word', word]),
-];
-const append = (link: Link, sequence: number, ...words: string[]): Promise<unknown> =>
-  runScript(link, 'append', [keys.producer(1, 'p'), inbox], batchOf(sequence, ...words));
+/** A batch of messages with one field each, as the appender lays it out. */
+function send(link: Link, sequence: number, limit: number, words: readonly string[]): Promise<unknown> {
+  const messages = new ScriptArguments();
+  for (const word of words) {
+    for (const number of [2, 1, 0]) messages.number(number);
+    messages.row(2, ['word', word]);
+  }
+  return runScript(link, 'append', [keys.producer(1, 'p'), inbox], [sequence, 60_000, limit], messages.take());
+}
+const append = (link: Link, sequence: number, ...words: string[]): Promise<unknown> => send(link, sequence, 3, words);
 
 onBoth('a batch that is sent again is applied once and answered as before', async (t, { link }) => {
   const first = await append(link, 1, 'a', 'b');
@@ -73,18 +77,63 @@ onBoth('a batch that is sent again is applied once and answered as before', asyn
 });
 
 onBoth('a long batch, whose arguments go packed, means the same as short ones', async (t, { link }) => {
-  const producer = [keys.producer(1, 'p'), inbox];
   const words = Array.from({ length: 40 }, (_, i) => `ä${i}`);
-  const roomy = (sequence: number, ...some: string[]): (string | number)[] => batchOf(sequence, ...some).with(2, 100);
-  const first = await runScript(link, 'append', producer, roomy(1, ...words));
-  t.is(await runScript(link, 'append', producer, roomy(1, ...words)), first);
-  t.regex(String(await runScript(link, 'append', producer, roomy(2, 'last'))), /^\d+-\d+$/);
-  t.is(await runScript(link, 'append', producer, roomy(1, ...words)), 'stale');
-  const entries = (await link.call('XRANGE', [inbox, '-', '+'])) as [string, string[]][];
+  const first = await send(link, 1, 100, words);
+  t.is(await send(link, 1, 100, words), first);
+  t.regex(String(await send(link, 2, 100, ['last'])), /^\d+-\d+$/);
+  t.is(await send(link, 1, 100, words), 'stale');
   t.deepEqual(
-    entries.map(([, fields]) => fields),
+    await stored(link, inbox),
     [...words, 'last'].map((word) => ['word', word]),
   );
+});
+
+const other = keys.results('list', 1);
+/** Few values, so that most are those of the entry before or stand twice in one; long ones, odd ones, and entries of many fields. */
+const value = constantFrom('', 'a', 'b', '0.0198c2a0-0000-7000-8000-000000000000', 'ä€😀', 'x'.repeat(200), '0', '-1', '%');
+const fieldsOf = integer({ min: 1, max: 8 }).chain((count) =>
+  array(tuple(constantFrom('id', 'type', 'data', 'n'), value), { minLength: count, maxLength: count }),
+);
+const long = integer({ min: 17, max: 80 }).chain((count) =>
+  array(tuple(string({ minLength: 1 }), value), { minLength: count, maxLength: count }),
+);
+const entry = tuple(
+  constantFrom(inbox, inbox, other),
+  integer({ min: 0, max: 9 }).chain((draw) => (draw === 0 ? long : fieldsOf)),
+);
+const batch = array(entry, { minLength: 1, maxLength: 60 });
+
+async function stored(link: Link, stream: string): Promise<string[][]> {
+  return ((await link.call('XRANGE', [stream, '-', '+'])) as [string, string[]][]).map(([, fields]) => fields);
+}
+
+onBoth('whatever a batch of entries holds, the streams get what was given, in order', async (t, { link }) => {
+  await acquire(link, keys, partition, { nonce: 'n1', node: 'one', lease: 10_000, previous: [] });
+  let sequence = 0;
+  const arrives = asyncProperty(batch, constantFrom('append', 'commit'), async (entries, verb) => {
+    await link.call('DEL', [inbox, other]);
+    const given = entries.map(([stream, fields]) => ({ stream, fields: fields.flat() }));
+    if (verb === 'append') {
+      const messages = new ScriptArguments();
+      for (const { stream, fields } of given) {
+        for (const number of [stream === inbox ? 2 : 3, 0, 0]) messages.number(number);
+        messages.row(stream === inbox ? 2 : 3, fields);
+      }
+      sequence += 1;
+      await runScript(link, 'append', [keys.producer(1, 'p'), inbox, other], [sequence, 60_000, 1_000], messages.take());
+    } else {
+      const writes = new CommitBatch(keys.partition('list', 1));
+      given.forEach(({ stream, fields }, i) => writes.append(stream, fields, i % 2 === 0 ? 1_000 : undefined));
+      await commit(link, 'n1', writes);
+    }
+    for (const stream of [inbox, other]) {
+      t.deepEqual(
+        await stored(link, stream),
+        given.filter((one) => one.stream === stream).map(({ fields }) => fields),
+      );
+    }
+  });
+  await check(arrives, { numRuns: 60 });
 });
 
 onBoth('a batch older than the last one is ignored', async (t, { link }) => {

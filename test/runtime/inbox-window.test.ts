@@ -11,11 +11,11 @@ function held(n: number): Held {
 
 /** What the removal written to a commit leaves of a stream. */
 function apply(stream: readonly string[], batch: CommitBatch): string[] {
-  const { args } = batch.arguments('n');
+  const writes = batch.arguments('n').writes as (string | number)[]; // so few are not packed
   let left = [...stream];
-  for (let at = 2; at < args.length; at += 3 + Number(args[at])) {
-    const values = args.slice(at + 3, at + 3 + Number(args[at])).map(String);
-    if (args[at + 1] === 'XDEL') left = left.filter((entry) => !values.includes(entry));
+  for (let at = 0; at < writes.length; at += 3 + Number(writes[at + 2])) {
+    const values = writes.slice(at + 3, at + 3 + Number(writes[at + 2])).map(String);
+    if (writes[at] === 'XDEL') left = left.filter((entry) => !values.includes(entry));
     else left = left.filter((entry) => Number(entry.split('-')[0]) > Number(values.at(-1)?.split('-')[0]));
   }
   return left;

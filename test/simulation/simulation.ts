@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { StartOptions } from '../../src/index.js';
+import { scripts } from '../../src/log/scripts.js';
 import { Args } from '../../src/memory-redis/args.js';
 import { InternalClient } from '../../src/memory-redis/internal-client.js';
 import type { Reply } from '../../src/memory-redis/reply.js';
@@ -49,10 +48,9 @@ const LATENCIES: readonly Latency[] = [
   { none: 0.8, most: 20, peak: 1.5 * LEASE_MS },
 ];
 
-const SCRIPTS = ['append', 'commit', 'acquire', 'renew', 'release'].map((name) => {
-  const source = readFileSync(new URL(`../../src/log/lua/${name}.lua`, import.meta.url), 'utf8');
+const SCRIPTS = Object.entries(scripts()).map(([name, { source, sha }]) => {
   // As the store sees it: a byte string.
-  return { name, source: Buffer.from(source).toString('latin1'), sha: createHash('sha1').update(source).digest('hex') };
+  return { name, source: Buffer.from(source).toString('latin1'), sha };
 });
 
 function scriptOf(words: readonly string[]): string | undefined {

@@ -3,23 +3,21 @@
 --
 -- KEYS  1            the producer's last sequence and its reply
 --       2..          inboxes, event streams and outcome records, referred to by their index
--- ARGV, packed in one MessagePack array when there are many:
---       1 sequence   of this batch; counts up by one for each new batch of this producer and shard
+-- ARGV  1 sequence   of this batch; counts up by one for each new batch of this producer and shard
 --       2 ttl        of the producer's record, ms
 --       3 limit      entries an inbox may hold before it refuses
---       then for each message:
+--       then, as they are or packed in one MessagePack array when there are many, for each message:
 --         stream     index in KEYS
 --         bounded    1: refuse when the stream holds `limit` entries
---         outcome    index in KEYS, or 0: nothing is recorded
---         print      the data's fingerprint, or '-'
---         keep       ms to keep the record; 0: until the outcome is terminal
---         count      of the values that follow: names and values of the entry's fields
+--         outcome    index in KEYS, or 0: nothing is recorded, and the next two are left out
+--           print    the data's fingerprint, or '-'
+--           keep     ms to keep the record; 0: until the outcome is terminal
+--         row        the entry's fields, see rows.lua
 -- REPLY one text, a word a message: the entry's id | full | duplicate | conflict
 --       stale        this sequence is older than the last one: nothing was done
 --
 -- The same sequence again answers the stored reply and does nothing. Not flagged allow-oom: a full Redis takes no new work.
 
-local ARGV = #ARGV == 1 and cmsgpack.unpack(ARGV[1]) or ARGV
 local sequence = tonumber(ARGV[1])
 local last = redis.call('GET', KEYS[1])
 if last then
@@ -30,40 +28,48 @@ if last then
 end
 
 local limit = tonumber(ARGV[3])
+local packed = #ARGV == 4
+local W = packed and cmsgpack.unpack(ARGV[4]) or ARGV
+local at, n = packed and 1 or 4, #W
 local lengths = {}
 local words = {}
-local at, n = 4, #ARGV
 
 while at <= n do
-  local stream = KEYS[tonumber(ARGV[at])]
-  local outcome = tonumber(ARGV[at + 2])
-  local count = tonumber(ARGV[at + 5])
-  local from = at + 6
+  local index = W[at] + 0
+  local stream = KEYS[index]
+  local bounded = W[at + 1] + 0
+  local outcome = W[at + 2] + 0
+  local print, keep
+  at = at + 3
+  if outcome > 0 then
+    print, keep = W[at], W[at + 1]
+    at = at + 2
+  end
+  local values, from, to
+  values, from, to, at = row(W, packed, index, at)
   local word
 
   if outcome > 0 then
     local known = redis.call('GET', KEYS[outcome])
     if known then
-      local print = string.sub(known, 1, string.find(known, ' ', 1, true) - 1)
-      word = print == ARGV[at + 3] and 'duplicate' or 'conflict'
+      word = string.sub(known, 1, string.find(known, ' ', 1, true) - 1) == print and 'duplicate' or 'conflict'
     end
   end
 
-  if not word and ARGV[at + 1] == '1' then
-    local length = lengths[stream] or redis.call('XLEN', stream)
-    if length >= limit then word = 'full' else lengths[stream] = length + 1 end
+  if not word and bounded == 1 then
+    local length = lengths[index] or redis.call('XLEN', stream)
+    if length >= limit then word = 'full' else lengths[index] = length + 1 end
   end
 
   if not word then
-    word = redis.call('XADD', stream, '*', unpack(ARGV, from, from + count - 1))
+    word = redis.call('XADD', stream, '*', unpack(values, from, to))
     if outcome > 0 then
-      if ARGV[at + 4] == '0' then redis.call('SET', KEYS[outcome], ARGV[at + 3] .. ' pending')
-      else redis.call('SET', KEYS[outcome], ARGV[at + 3] .. ' pending', 'PX', ARGV[at + 4]) end
+      if keep == '0' then redis.call('SET', KEYS[outcome], print .. ' pending')
+      else redis.call('SET', KEYS[outcome], print .. ' pending', 'PX', keep) end
     end
   end
 
   words[#words + 1] = word
-  at = from + count
 end
 
 local reply = table.concat(words, ' ')

@@ -3,20 +3,22 @@
 --
 -- KEYS  1            the partition's hash
 --       2..          whatever is written, referred to by its index
--- ARGV, packed in one MessagePack array when there are many:
---       1 nonce      of the owner; another one in the hash means that the partition has a new owner
+-- ARGV  1 nonce      of the owner; another one in the hash means that the partition has a new owner
 --       2 checks     how many compare-and-set conditions follow, each a field of the hash and the value it must have ('' for none)
---       then the writes, each:
---         count      of the values that follow the index
+--       then the writes, as they are or packed in one MessagePack array when they are many, each:
 --         command    a Redis command
 --         index      in KEYS of the key it writes, or 0 for a command without one (PUBLISH)
+--         count      of the values that follow
 --         values     …
+--       or, an entry at the end of a stream:
+--         0
+--         index      in KEYS of the stream
+--         limit      keep about so many entries, or 0 for all
+--         row        the entry's fields, see rows.lua
 -- REPLY committed | fenced | changed (a condition does not hold)
 --
 -- Nothing is written before the nonce and every condition have been checked. The values stay opaque: no payload is parsed here.
 -- Flagged allow-oom: a full Redis must be able to drain.
-
-local ARGV = #ARGV == 1 and cmsgpack.unpack(ARGV[1]) or ARGV
 
 if redis.call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 'fenced' end
 
@@ -26,17 +28,26 @@ for _ = 1, tonumber(ARGV[2]) do
   at = at + 2
 end
 
-local n = #ARGV
+local packed = #ARGV == at -- as they are the writes are three at least
+local W = packed and cmsgpack.unpack(ARGV[at]) or ARGV
+if packed then at = 1 end
+local n = #W
+
 while at <= n do
-  local count = tonumber(ARGV[at])
-  local index = tonumber(ARGV[at + 2])
-  local last = at + 2 + count
-  if index == 0 then
-    redis.call(ARGV[at + 1], unpack(ARGV, at + 3, last))
+  local command = W[at]
+  local index = W[at + 1] + 0
+  local count = W[at + 2] + 0
+  if command == 0 or command == '0' then
+    local values, from, to
+    values, from, to, at = row(W, packed, index, at + 3)
+    if count == 0 then redis.call('XADD', KEYS[index], '*', unpack(values, from, to))
+    else redis.call('XADD', KEYS[index], 'MAXLEN', '~', count, '*', unpack(values, from, to)) end
   else
-    redis.call(ARGV[at + 1], KEYS[index], unpack(ARGV, at + 3, last))
+    local last = at + 2 + count
+    if index == 0 then redis.call(command, unpack(W, at + 3, last))
+    else redis.call(command, KEYS[index], unpack(W, at + 3, last)) end
+    at = last + 1
   end
-  at = last + 1
 end
 
 return 'committed'

@@ -1,0 +1,90 @@
+import type { Argument } from './connection.js';
+import { Pack } from './pack.js';
+
+/**
+ * The arguments of a script that may be many: as they are while they are few, packed in one from then on.
+ *
+ * An entry's names and values follow as a *row* (lua/rows.lua): their number and all of them; or, where they are packed and the stream got
+ * such an entry before, only what differs from that one, as most of two messages' fields are the same.
+ *
+ * K1: a text comes out as the same text, packed or not. What `number` adds is a number when packed, and digits otherwise: it is for the
+ *     script itself, never for Redis.
+ * K2: a row is a difference only to the row before it of the same stream, in the same arguments.
+ */
+
+/** So many, those of a message or two, cost less as they are. */
+const FEW = 64;
+/** Places and counts of a difference fit in one byte each. */
+const MOST_CHANGES = 31;
+const MOST_VALUES = 127;
+
+/** What a script is given in the end: arguments as they are, or all of them in one. */
+export type Given = readonly Argument[] | Buffer;
+
+export class ScriptArguments {
+  readonly #few: Argument[] = [];
+  #pack: Pack | undefined;
+  /** of each stream, by its index in KEYS */
+  readonly #rows: (readonly string[] | undefined)[] = [];
+  #taken: Given | undefined;
+
+  text(text: string): void {
+    if (this.#pack !== undefined) this.#pack.text(text);
+    else this.#add(text);
+  }
+
+  /** For the script itself: an integer of 32 bits. */
+  number(value: number): void {
+    if (this.#pack !== undefined) this.#pack.number(value);
+    else this.#add(value);
+  }
+
+  row(stream: number, values: readonly string[]): void {
+    const last = this.#rows[stream];
+    this.#rows[stream] = values;
+    const pack = this.#pack;
+    const comparable = pack !== undefined && last !== undefined && last.length === values.length && values.length <= MOST_VALUES;
+    if (comparable && difference(pack, last, values)) return;
+    this.number(values.length);
+    for (const value of values) this.text(value);
+  }
+
+  /** Nothing can be added afterwards; asked again it answers the same. */
+  take(): Given {
+    this.#taken ??= this.#pack?.take() ?? this.#few;
+    return this.#taken;
+  }
+
+  #add(argument: Argument): void {
+    this.#few.push(argument);
+    if (this.#few.length <= FEW) return;
+    const pack = new Pack();
+    this.#pack = pack;
+    for (const early of this.#few.splice(0)) {
+      if (typeof early === 'string') pack.text(early);
+      else pack.number(early);
+    }
+  }
+}
+
+/** Packs what differs: its count, negative; then each place (from 1) and its value, or the place, negative, and where in the row the value stands already. */
+function difference(pack: Pack, last: readonly string[], values: readonly string[]): boolean {
+  const { length } = values;
+  let changes = 0;
+  for (let i = 0; i < length; i += 1) if (values[i] !== last[i]) changes += 1;
+  if (changes > MOST_CHANGES) return false;
+  pack.number(-changes);
+  for (let i = 0; i < length; i += 1) {
+    const value = values[i] as string;
+    if (value === last[i]) continue;
+    const twin = i < 2 ? -1 : value === values[1] ? 1 : value === values[i - 2] ? i - 2 : -1; // the id, once more
+    if (twin < 0) {
+      pack.number(i + 1);
+      pack.text(value);
+    } else {
+      pack.number(-i - 1);
+      pack.number(twin + 1);
+    }
+  }
+  return true;
+}
