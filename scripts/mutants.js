@@ -54,7 +54,7 @@ const UNIT = [
     name: 'an entry told by its difference to one of another shape',
     file: 'dist/src/log/script-arguments.js',
     from: 'last.length === values.length',
-    to: 'last.length <= values.length',
+    to: 'last.length >= values.length',
     caughtBy: 'dist/test/log/scripts.test.js',
   },
   {

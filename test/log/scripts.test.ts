@@ -88,7 +88,7 @@ onBoth('a long batch, whose arguments go packed, means the same as short ones', 
   );
 });
 
-const other = keys.results('list', 1);
+const results = keys.results('list', 1);
 /** Few values, so that most are those of the entry before or stand twice in one; long ones, odd ones, and entries of many fields. */
 const value = constantFrom('', 'a', 'b', '0.0198c2a0-0000-7000-8000-000000000000', 'ä€😀', 'x'.repeat(200), '0', '-1', '%');
 const fieldsOf = integer({ min: 1, max: 8 }).chain((count) =>
@@ -98,10 +98,10 @@ const long = integer({ min: 17, max: 80 }).chain((count) =>
   array(tuple(string({ minLength: 1 }), value), { minLength: count, maxLength: count }),
 );
 const entry = tuple(
-  constantFrom(inbox, inbox, other),
+  constantFrom(inbox, inbox, results),
   integer({ min: 0, max: 9 }).chain((draw) => (draw === 0 ? long : fieldsOf)),
 );
-const batch = array(entry, { minLength: 1, maxLength: 60 });
+const someEntries = array(entry, { minLength: 1, maxLength: 60 });
 
 async function stored(link: Link, stream: string): Promise<string[][]> {
   return ((await link.call('XRANGE', [stream, '-', '+'])) as [string, string[]][]).map(([, fields]) => fields);
@@ -110,8 +110,8 @@ async function stored(link: Link, stream: string): Promise<string[][]> {
 onBoth('whatever a batch of entries holds, the streams get what was given, in order', async (t, { link }) => {
   await acquire(link, keys, partition, { nonce: 'n1', node: 'one', lease: 10_000, previous: [] });
   let sequence = 0;
-  const arrives = asyncProperty(batch, constantFrom('append', 'commit'), async (entries, verb) => {
-    await link.call('DEL', [inbox, other]);
+  const arrives = asyncProperty(someEntries, constantFrom('append', 'commit'), async (entries, verb) => {
+    await link.call('DEL', [inbox, results]);
     const given = entries.map(([stream, fields]) => ({ stream, fields: fields.flat() }));
     if (verb === 'append') {
       const messages = new ScriptArguments();
@@ -120,13 +120,13 @@ onBoth('whatever a batch of entries holds, the streams get what was given, in or
         messages.row(stream === inbox ? 2 : 3, fields);
       }
       sequence += 1;
-      await runScript(link, 'append', [keys.producer(1, 'p'), inbox, other], [sequence, 60_000, 1_000], messages.take());
+      await runScript(link, 'append', [keys.producer(1, 'p'), inbox, results], [sequence, 60_000, 1_000], messages.take());
     } else {
       const writes = new CommitBatch(keys.partition('list', 1));
       given.forEach(({ stream, fields }, i) => writes.append(stream, fields, i % 2 === 0 ? 1_000 : undefined));
       await commit(link, 'n1', writes);
     }
-    for (const stream of [inbox, other]) {
+    for (const stream of [inbox, results]) {
       t.deepEqual(
         await stored(link, stream),
         given.filter((one) => one.stream === stream).map(({ fields }) => fields),
