@@ -1,10 +1,11 @@
-import type { Redis, RedisOptions } from 'ioredis';
+import type { Command, Redis, RedisOptions } from 'ioredis';
 import type { MemoryRedis } from '../memory-redis/index.js';
 import { type Clock, sleep, type Timer } from '../message/clock.js';
 import { InvalidValueError, RedisError } from '../message/errors.js';
 import { READ_BLOCK_IN_PROCESS_MS, READ_BLOCK_MS, SOCKET_TIMEOUT_MS } from '../message/limits.js';
 import { fraction, type Random } from '../message/random.js';
 import { ReplyTap } from './reply-tap.js';
+import { encodeRequest } from './request.js';
 
 /**
  * ioredis' only door, which opens with the first store: whoever only imports messages does not wait for it. A `Link` is one purpose's way to Redis: at most one physical connection at a time, made anew on `Clock`'s
@@ -15,6 +16,8 @@ import { ReplyTap } from './reply-tap.js';
  * C2: `epoch` counts physical connections. What was promised on one (the ownership of a partition) ends with it.
  * C3: no ioredis error leaves this file: a ReplyError holds the command's arguments, and with them payloads.
  */
+
+const UTF8 = { replyEncoding: 'utf8' } as const;
 
 /** Where the log lives. */
 export type RedisTarget = string | RedisOptions | Redis | MemoryRedis;
@@ -29,6 +32,12 @@ export class Store {
     /** for messages: without user, password and query */
     readonly place: string,
     private readonly make: (options: RedisOptions) => Redis,
+    /** ioredis' */
+    readonly Command: new (
+      name: string,
+      args: [],
+      options: { replyEncoding: 'utf8' },
+    ) => Command,
     /** ends with the system when the system made it */
     private readonly own: MemoryRedis | undefined,
     /** how long a blocking read may take to return, ms */
@@ -77,7 +86,7 @@ export async function openStore(target: RedisTarget, clock: Clock): Promise<Stor
   if (target === 'memory:') {
     const { createMemoryRedis } = await import('../memory-redis/index.js'); // few need it beside a real one
     const memory = createMemoryRedis({ clock });
-    return new Store('memory:', (options) => memory.client(options), memory, READ_BLOCK_IN_PROCESS_MS);
+    return new Store('memory:', (options) => memory.client(options), (await import('ioredis')).Command, memory, READ_BLOCK_IN_PROCESS_MS);
   }
   if (typeof target === 'string') {
     const address = URL.canParse(target) ? new URL(target) : undefined;
@@ -89,10 +98,10 @@ export async function openStore(target: RedisTarget, clock: Clock): Promise<Stor
         "'memory:', an address such as 'redis://host:6379', ioredis options or a client",
       );
     }
-    const { Redis: Client } = await import('ioredis');
+    const { Redis: Client, Command } = await import('ioredis');
     const make = (options: RedisOptions): Redis =>
       new Client(target, { ...options, socketTimeout: SOCKET_TIMEOUT_MS, replyMapping: 'legacy' });
-    return new Store(`${address.protocol}//${address.host}`, make, undefined);
+    return new Store(`${address.protocol}//${address.host}`, make, Command, undefined);
   }
   if (target === null || typeof target !== 'object') {
     throw new InvalidValueError(
@@ -102,8 +111,10 @@ export async function openStore(target: RedisTarget, clock: Clock): Promise<Stor
       "'memory:', an address such as 'redis://host:6379', ioredis options or a client",
     );
   }
-  if (isMemoryRedis(target)) return new Store('memory:', (options) => target.client(options), undefined, READ_BLOCK_IN_PROCESS_MS);
-  const { Redis: Client } = await import('ioredis');
+  if (isMemoryRedis(target)) {
+    return new Store('memory:', (options) => target.client(options), (await import('ioredis')).Command, undefined, READ_BLOCK_IN_PROCESS_MS);
+  }
+  const { Redis: Client, Command } = await import('ioredis');
   const given = target instanceof Client ? target.options : target;
   if (given.keyPrefix)
     throw new InvalidValueError('INVALID_OPTION', 'redis.keyPrefix', given.keyPrefix, 'none; the system name is the prefix');
@@ -111,6 +122,7 @@ export async function openStore(target: RedisTarget, clock: Clock): Promise<Stor
   return new Store(
     place,
     (options) => new Client({ ...given, ...options, socketTimeout: SOCKET_TIMEOUT_MS, replyMapping: 'legacy' }),
+    Command,
     undefined,
   );
 }
@@ -239,6 +251,17 @@ export class Link {
     const redis = this.#redis;
     if (redis === undefined) return Promise.reject(new RedisError('REDIS_NOT_CONNECTED', `not connected to ${this.options.store.place}`));
     return redis.call(command, args as CommandArgument[]).catch((thrown: unknown) => {
+      throw translate(thrown, command);
+    });
+  }
+
+  /** As `call`, for many arguments: the request is written past ioredis' encoder, which is given the bytes. */
+  send(command: string, args: readonly CommandArgument[]): Promise<unknown> {
+    const redis = this.#redis;
+    if (redis === undefined) return Promise.reject(new RedisError('REDIS_NOT_CONNECTED', `not connected to ${this.options.store.place}`));
+    const request = new this.options.store.Command(command, [], UTF8);
+    request.toWritable = () => encodeRequest(command, args);
+    return (redis.sendCommand(request) as Promise<unknown>).catch((thrown: unknown) => {
       throw translate(thrown, command);
     });
   }

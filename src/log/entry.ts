@@ -4,6 +4,9 @@ export interface Entry {
   readonly fields: readonly string[];
 }
 
+const DASH = 45;
+const ZERO = 48;
+
 /** What XREAD and XRANGE answer, made sense of. */
 export function entriesOf(reply: unknown): Entry[] {
   if (!Array.isArray(reply)) return [];
@@ -17,7 +20,13 @@ export const FIRST = '0-0';
 
 /** When the entry was appended, ms since the epoch by Redis' clock. */
 export function timeOf(id: string): number {
-  return Number(id.slice(0, id.indexOf('-')));
+  let ms = 0;
+  for (let i = 0; i < id.length; i += 1) {
+    const unit = id.charCodeAt(i);
+    if (unit === DASH) break;
+    ms = ms * 10 + unit - ZERO;
+  }
+  return ms;
 }
 
 /** The smallest id greater than `id`. */

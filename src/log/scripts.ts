@@ -70,11 +70,11 @@ export async function runScript(
   if (Buffer.isBuffer(more)) given.push(more);
   else for (const argument of more) given.push(argument);
   try {
-    return await link.call('EVALSHA', given);
+    return await link.send('EVALSHA', given);
   } catch (error) {
     const flushed = error instanceof RedisError && error.code === 'REDIS_ERROR' && error.message.includes('NOSCRIPT');
     if (!flushed) throw error;
     if (link.epoch !== epoch) throw new RedisError('REDIS_CONNECTION_LOST', `the connection was lost before ${name} could run`);
-    return link.call('EVAL', [source, ...given.slice(1)]);
+    return link.send('EVAL', [source, ...given.slice(1)]);
   }
 }

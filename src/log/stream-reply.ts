@@ -72,6 +72,9 @@ class StreamReply {
       } else if (i > 2 && this.#same(this.#next, i - 2, start, length)) {
         fields[i] = fields[i - 2] as string; // a correlation that is the cause, too
         this.#at += length + 2;
+      } else if (i > 2 && this.#same(this.#next, 1, start, length)) {
+        fields[i] = fields[1] as string; // the id, once more
+        this.#at += length + 2;
       } else fields[i] = this.#text(length);
     }
     this.#next.texts = fields;

@@ -93,6 +93,19 @@ function instant(text: string | undefined): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
+let sentAs = '';
+let sent = Number.NaN;
+
+/** As `isoTime`, the other way round. */
+function timeSent(text: string | undefined): number {
+  if (text === undefined) return Number.NaN;
+  if (text !== sentAs) {
+    sent = Date.parse(text);
+    sentAs = text;
+  }
+  return sent;
+}
+
 export const TOO_MANY_FIELDS = `the entry has more than ${ENTRY_VALUES / 2} fields`;
 
 /** Reads an entry's fields; unknown ones are left alone, and what is missing gets its default. */
@@ -190,7 +203,7 @@ export function fromFields(fields: readonly string[]): Envelope | NoEnvelope {
     kind: (kind as MessageKind | undefined) ?? 'command',
     source: source ?? '',
     subject: subject as string,
-    time: instant(time) ?? Number.NaN,
+    time: timeSent(time),
     correlationId: correlationId ?? id,
     causationId,
     idempotencyKey: idempotencyKey ?? id,
