@@ -33,15 +33,13 @@ export interface Append {
   readonly outcome: { readonly key: string; readonly print: string; readonly keep: number } | undefined;
 }
 
-/** `id`: the entry's; absent when the message was there before. */
-export interface Appended {
-  readonly duplicate: boolean;
-  readonly id: string | undefined;
-}
+/** What an append resolves to; `duplicate`: the message was there before. */
+type Answer<T> = (duplicate: boolean) => T;
 
 interface Waiting {
   readonly messageId: string;
-  readonly resolve: (appended: Appended) => void;
+  readonly answer: Answer<unknown>;
+  readonly resolve: (answer: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -67,10 +65,10 @@ export class Appender {
   constructor(private readonly options: AppenderOptions) {}
 
   /**
-   * Resolves once the message is durably on its stream, to what `answer` makes of that.
+   * Resolves once the message is durably on its stream, to what `answer` makes of that; by default to whether it was there before.
    * @throws AppendRejected `INBOX_FULL`, `IDEMPOTENCY_CONFLICT`, `PRODUCER_FULL`, `STOPPED`, or Redis' reason after `sendTimeout`; AppendUnknown
    */
-  append<T = Appended>(shard: number, append: Append, answer: (appended: Appended) => T = (appended) => appended as T): Promise<T> {
+  append<T = boolean>(shard: number, append: Append, answer: Answer<T> = (duplicate) => duplicate as T): Promise<T> {
     const { messageId } = append;
     if (this.#closed) return Promise.reject(new AppendRejected('STOPPED', 'the system was stopped; nothing was appended', messageId));
     let bytes = 64;
@@ -130,7 +128,7 @@ class Batch {
     this.keys = [producerKey];
   }
 
-  add({ stream, bounded, outcome, fields }: Append, bytes: number, waiting: Waiting): void {
+  add({ stream, bounded, outcome, fields }: Append, bytes: number): void {
     const messages = this.#messages;
     const index = this.#at(stream);
     messages.number(index);
@@ -143,7 +141,6 @@ class Batch {
     }
     messages.row(index, fields);
     this.bytes += bytes;
-    this.waiting.push(waiting);
   }
 
   /** Whether so much more is for the next one. */
@@ -179,7 +176,7 @@ class ShardQueue {
     private readonly budget: Budget,
   ) {}
 
-  add<T>(append: Append, bytes: number, answer: (appended: Appended) => T): Promise<T> {
+  add<T>(append: Append, bytes: number, answer: Answer<T>): Promise<T> {
     this.budget.messages += 1;
     this.budget.bytes += bytes;
     let batch = this.#waiting.at(-1);
@@ -188,14 +185,17 @@ class ShardQueue {
       batch = new Batch(keys.producer(this.shard, producer), clock.monotonic());
       this.#waiting.push(batch);
     }
-    const last = batch;
-    return new Promise((resolve, reject) => {
-      last.add(append, bytes, { messageId: append.messageId, resolve: (appended) => resolve(answer(appended)), reject });
-      if (this.#sending) return;
+    batch.add(append, bytes);
+    const { waiting } = batch;
+    const appended = new Promise<T>((resolve, reject) => {
+      waiting.push({ messageId: append.messageId, answer, resolve: resolve as Waiting['resolve'], reject });
+    });
+    if (!this.#sending) {
       this.#sending = true;
       // What is told in the same turn goes into the first batch.
       this.#drained = Promise.resolve().then(() => this.#drain());
-    });
+    }
+    return appended;
   }
 
   drained(): Promise<void> {
@@ -249,12 +249,12 @@ class ShardQueue {
     if (reply === 'stale') return this.#refuse(batch, new RedisError('REDIS_ERROR', 'a later batch was applied before this one'), written);
     const words = reply.split(' ');
     invariant(words.length === batch.length, 'append answers a word a message');
-    batch.forEach(({ messageId, resolve, reject }, i) => {
+    batch.forEach(({ messageId, answer, resolve, reject }, i) => {
       const word = words[i] as string;
       if (word === 'full') reject(new AppendRejected('INBOX_FULL', 'the inbox holds as many messages as it may; try later', messageId));
       else if (word === 'conflict') {
         reject(new AppendRejected('IDEMPOTENCY_CONFLICT', 'the same idempotency key was used before with other data', messageId));
-      } else resolve({ duplicate: word === 'duplicate', id: word === 'duplicate' ? undefined : word });
+      } else resolve(answer(word === 'duplicate'));
     });
   }
 

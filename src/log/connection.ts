@@ -33,11 +33,7 @@ export class Store {
     readonly place: string,
     private readonly make: (options: RedisOptions) => Redis,
     /** ioredis' */
-    readonly Command: new (
-      name: string,
-      args: [],
-      options: { replyEncoding: 'utf8' },
-    ) => Command,
+    readonly Command: new (name: string, args: [], options: { replyEncoding: 'utf8' }) => Command,
     /** ends with the system when the system made it */
     private readonly own: MemoryRedis | undefined,
     /** how long a blocking read may take to return, ms */
@@ -112,7 +108,13 @@ export async function openStore(target: RedisTarget, clock: Clock): Promise<Stor
     );
   }
   if (isMemoryRedis(target)) {
-    return new Store('memory:', (options) => target.client(options), (await import('ioredis')).Command, undefined, READ_BLOCK_IN_PROCESS_MS);
+    return new Store(
+      'memory:',
+      (options) => target.client(options),
+      (await import('ioredis')).Command,
+      undefined,
+      READ_BLOCK_IN_PROCESS_MS,
+    );
   }
   const { Redis: Client, Command } = await import('ioredis');
   const given = target instanceof Client ? target.options : target;

@@ -4,6 +4,8 @@
  */
 export class Keys {
   readonly #tags: readonly string[];
+  readonly #inboxes = new Map<string, string[]>();
+  readonly #results = new Map<string, string[]>();
   readonly system: string;
   readonly nodes: string;
 
@@ -20,11 +22,21 @@ export class Keys {
     return this.#tags[shard] as string;
   }
 
+  /** Made once: every message names some of them, and one text is found again faster than an equal one. Types are few. */
+  #once(cache: Map<string, string[]>, type: string, shard: number, suffix: string): string {
+    let names = cache.get(type);
+    if (names === undefined) {
+      names = this.#tags.map((tag) => `${tag}${type}:${suffix}`);
+      cache.set(type, names);
+    }
+    return names[shard] as string;
+  }
+
   inbox(type: string, shard: number): string {
-    return `${this.#tag(shard)}${type}:commands`;
+    return this.#once(this.#inboxes, type, shard, 'commands');
   }
   results(type: string, shard: number): string {
-    return `${this.#tag(shard)}${type}:results`;
+    return this.#once(this.#results, type, shard, 'results');
   }
   event(name: string, shard: number): string {
     return `${this.#tag(shard)}event:${name}`;

@@ -3,8 +3,10 @@
  * arguments cost much more as such, in the client (a piece of protocol each) and in Redis (an object each).
  */
 
-/** Above this a native call writes a text faster than a loop does. */
-const SHORT = 64;
+/** Above this a native call writes a text faster than a loop does; up to this its length fits in the byte before it. */
+const SHORT = 31;
+/** Of a text and its length, that still fits in one byte. */
+const TEXT_8_BYTES = 255;
 const ARRAY_32 = 0xdd;
 const HEADER = 5;
 const FIX_TEXT = 0xa0;
@@ -32,23 +34,25 @@ export class Pack {
     if (this.#at + most > this.#room.length) this.#grow(most);
     const room = this.#room; // read once: the loop would read it anew for each character
     const at = this.#at;
-    if (length < SHORT) {
-      const from = at + (length < 32 ? 1 : 2);
+    if (length <= SHORT) {
       let seen = 0;
       for (let i = 0; i < length; i += 1) {
         const unit = text.charCodeAt(i);
         seen |= unit;
-        room[from + i] = unit;
+        room[at + 1 + i] = unit;
       }
       if (seen < 0x80) {
-        if (length < 32) room[at] = FIX_TEXT | length;
-        else {
-          room[at] = TEXT_8;
-          room[at + 1] = length;
-        }
-        this.#at = from + length;
+        room[at] = FIX_TEXT | length;
+        this.#at = at + 1 + length;
         return;
       }
+    }
+    if (most <= TEXT_8_BYTES) {
+      const written = room.write(text, at + 2);
+      room[at] = TEXT_8;
+      room[at + 1] = written;
+      this.#at = at + 2 + written;
+      return;
     }
     const written = room.write(text, at + 5);
     room[at] = TEXT_32;

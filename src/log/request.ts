@@ -3,7 +3,7 @@ import type { CommandArgument } from './connection.js';
 /** A request as the protocol (RESP2) writes it, in one buffer: ioredis would make a piece of text of each argument, and join them. */
 
 /** Above this a native call writes a text faster than a loop does. */
-const SHORT = 64;
+const SHORT = 32;
 const CR = 13;
 const LF = 10;
 const ZERO = 48;

@@ -76,17 +76,24 @@ export interface Encoded {
 export class MessageDefinition {
   /** what users hold */
   shown: object = {};
+  readonly #data: string;
+  readonly #key: string;
+  readonly #result: string;
 
   constructor(
     readonly kind: 'command' | 'event',
     readonly name: string,
     readonly to: string | undefined,
     readonly parts: Parts,
-  ) {}
+  ) {
+    this.#data = `data of ${name}`;
+    this.#key = `key of ${name}`;
+    this.#result = `result of ${name}`;
+  }
 
   /** @throws SchemaError `INVALID_DATA`, `NOT_JSON`, `ASYNC_SCHEMA`; InvalidValueError `INVALID_KEY`; LimitError `PAYLOAD_TOO_LARGE` */
   encode(input: unknown): Encoded {
-    const place = `data of ${this.name}`;
+    const place = this.#data;
     const json = checkSize(toJson(input, place), place);
     const output = validate(this.parts.data, input, 'INVALID_DATA', place);
     return { key: this.keyOf(output), json, output };
@@ -94,18 +101,18 @@ export class MessageDefinition {
 
   /** The schema's output for what stood on the wire. @throws SchemaError `INVALID_DATA`, `NOT_JSON`, `ASYNC_SCHEMA` */
   decode(json: string): unknown {
-    const place = `data of ${this.name}`;
+    const place = this.#data;
     return validate(this.parts.data, fromJson(json, place), 'INVALID_DATA', place);
   }
 
   keyOf(output: unknown): string {
-    return checkKey(this.parts.key(output as never), `key of ${this.name}`);
+    return checkKey(this.parts.key(output as never), this.#key);
   }
 
   /** What a handler returned, as JSON text; empty without a result schema. @throws SchemaError `INVALID_RESULT`, `NOT_JSON`; LimitError */
   encodeResult(returned: unknown): string {
     if (this.parts.result === undefined) return '';
-    const place = `result of ${this.name}`;
+    const place = this.#result;
     const json = checkSize(toJson(returned, place), place);
     validate(this.parts.result, returned, 'INVALID_RESULT', place);
     return json;
@@ -114,7 +121,7 @@ export class MessageDefinition {
   /** What whoever asks gets. @throws SchemaError `INVALID_RESULT`, `NOT_JSON` */
   decodeResult(json: string): unknown {
     if (this.parts.result === undefined) return undefined;
-    const place = `result of ${this.name}`;
+    const place = this.#result;
     return validate(this.parts.result, fromJson(json, place), 'INVALID_RESULT', place);
   }
 }

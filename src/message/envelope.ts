@@ -61,19 +61,62 @@ function isoTime(ms: number): string {
 
 /** The flat list of names and values that `XADD` takes. */
 export function toFields(e: NewEnvelope): string[] {
-  const fields = ['id', e.id, 'type', e.type, 'source', e.source, 'subject', e.subject, 'time', isoTime(e.time)];
-  fields.push('datacontenttype', 'application/json', 'correlationid', e.correlationId);
-  if (e.causationId !== undefined) fields.push('causationid', e.causationId);
+  const { id, type, source, subject, correlationId, causationId, status, data } = e;
+  const time = isoTime(e.time);
+  const json = 'application/json';
+  // What every command and every result has stands in one piece: a list that grows is made anew.
+  const fields =
+    status === undefined || causationId === undefined
+      ? [
+          'id',
+          id,
+          'type',
+          type,
+          'source',
+          source,
+          'subject',
+          subject,
+          'time',
+          time,
+          'datacontenttype',
+          json,
+          'correlationid',
+          correlationId,
+          'data',
+          data,
+        ]
+      : [
+          'id',
+          id,
+          'type',
+          type,
+          'source',
+          source,
+          'subject',
+          subject,
+          'time',
+          time,
+          'datacontenttype',
+          json,
+          'correlationid',
+          correlationId,
+          'causationid',
+          causationId,
+          'status',
+          status,
+          'data',
+          data,
+        ];
+  if (status === undefined && causationId !== undefined) fields.push('causationid', causationId);
+  if (status !== undefined && causationId === undefined) fields.push('status', status);
   if (e.kind !== undefined && e.kind !== 'command') fields.push('kind', e.kind);
-  if (e.status !== undefined) fields.push('status', e.status);
-  if (e.idempotencyKey !== undefined && e.idempotencyKey !== e.id) fields.push('idempotencykey', e.idempotencyKey);
+  if (e.idempotencyKey !== undefined && e.idempotencyKey !== id) fields.push('idempotencykey', e.idempotencyKey);
   if (e.replyTo !== undefined) fields.push('replyto', e.replyTo);
   if (e.replyNode !== undefined) fields.push('replynode', e.replyNode);
   if (e.track !== undefined) fields.push('track', e.track);
   if (e.expires !== undefined) fields.push('expirytime', new Date(e.expires).toISOString());
   if (e.due !== undefined) fields.push('duetime', new Date(e.due).toISOString());
   if (e.traceparent !== undefined) fields.push('traceparent', e.traceparent);
-  fields.push('data', e.data);
   return fields;
 }
 

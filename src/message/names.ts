@@ -35,23 +35,16 @@ export function checkActorType(type: unknown, place: string): string {
   return name;
 }
 
-/** Up to this length a look at each character costs less than searching for the bad ones. */
-const SHORT = 64;
+/** Printable ASCII without braces, which come after 'z': nothing is wrong with a short text of these. */
+const SIMPLE = /^[ -z]+$/;
+const SHORT = 100;
 
-/** Whether a text of at most SHORT units is not empty and of printable ASCII without braces: nothing is wrong with it. */
-function isSimple(text: string): boolean {
-  const { length } = text;
-  for (let i = 0; i < length; i += 1) {
-    const unit = text.charCodeAt(i);
-    if (unit < 0x20 || unit > 0x7a) return false; // the braces come after 'z'
-  }
-  return length > 0;
-}
+const isSimple = (text: string): boolean => text.length <= SHORT && SIMPLE.test(text);
 
 /** What is wrong with an actor's key, or undefined. */
 export function keyFault(key: unknown): string | undefined {
   if (typeof key !== 'string' || key === '') return 'a text that is not empty';
-  if (key.length <= SHORT && isSimple(key)) return undefined;
+  if (isSimple(key)) return undefined;
   if (key.includes('{') || key.includes('}')) return 'a text without braces';
   if (UNPRINTABLE.test(key)) return 'a text without control characters';
   if (!key.isWellFormed()) return 'well-formed Unicode';
@@ -68,7 +61,7 @@ export function checkKey(key: unknown, place: string): string {
 
 /** What is wrong with an id that comes from outside, or undefined. */
 export function idFault(id: unknown): string | undefined {
-  if (typeof id === 'string' && id.length <= SHORT && isSimple(id)) return undefined;
+  if (typeof id === 'string' && isSimple(id)) return undefined;
   const fits = typeof id === 'string' && id !== '' && (id.length * 3 <= ID_BYTES || Buffer.byteLength(id) <= ID_BYTES);
   return fits && !UNPRINTABLE.test(id) ? undefined : `a text of 1 to ${ID_BYTES} bytes without control characters`;
 }

@@ -5,7 +5,6 @@ import type { Clock } from '../message/clock.js';
 import type { Envelope } from '../message/envelope.js';
 import { asError, codeOf, ErrandError, SchemaError, TerminalError } from '../message/errors.js';
 import { checkSize, toJson } from '../message/json.js';
-import { KILLS_TO_CONDEMN } from '../message/limits.js';
 import { Attempt } from './attempt.js';
 import type { Behavior, Hook, Instance } from './behavior.js';
 import type { Breaker } from './breaker.js';
@@ -17,6 +16,7 @@ import type { Held } from './held.js';
 import type { Inbox } from './inbox.js';
 import { type Failure, farewell, ownChoice } from './lifecycle.js';
 import type { Composer } from './outgoing.js';
+import { Queue } from './queue.js';
 import { choose, decide, usedUp } from './recoverability.js';
 import type { Slots } from './slots.js';
 import type { ChildSettings } from './supervision-settings.js';
@@ -74,18 +74,15 @@ function expiry({ expires }: Envelope): string {
   return `not handled before ${new Date(expires ?? Number.NaN).toISOString()}`;
 }
 
-/** It went aside while it waited. */
-const isOver = ({ stage }: Held): boolean => stage === 'over';
-
 /** What handling a message came to: the commit that its effects went into, or nothing; at once, or later. */
-type Handled = Gathering | undefined | Promise<Gathering | undefined>;
+export type Handled = Gathering | undefined | Promise<Gathering | undefined>;
 
 export class Activation {
   inbox: Inbox<Held> | undefined;
   /** messages sent to the inbox and not yet dealt with */
   outstanding = 0;
   /** those of them that are not begun, in order */
-  readonly queued: Held[] = [];
+  readonly queued = new Queue();
   /** the last one that was begun */
   current: Held | undefined;
   lastUsed = 0; // monotonic ms
@@ -97,90 +94,24 @@ export class Activation {
   /** as of the last message that finished; committed, or pipelined and on its way */
   #stored: StoredState | undefined;
   #loaded = false;
+  readonly #place: string;
 
   constructor(
     readonly key: string,
     private readonly around: Surroundings,
-  ) {}
+  ) {
+    this.#place = `state of ${around.behavior.type}/${key}`;
+  }
 
-  /**
-   * The inbox's receiver; never rejects. One function and few promises: a message whose slot is free, whose state is in memory and whose
-   * handler answers at once waits for nothing but its commit.
-   */
-  readonly receive = async (held: Held): Promise<void> => {
-    const { around } = this;
-    const { breaker, slots } = around.host;
-    if (around.closing || isOver(held)) return;
-    const probe = breaker.open && (await breaker.turn());
-    if (around.closing || isOver(held)) return probe ? breaker.leave() : undefined;
+  /** It is about to be worked at. */
+  begin(held: Held): void {
     this.queued.shift();
     this.current = held;
     held.stage = 'begun';
-    around.inHand.begin();
-    try {
-      if (!slots.tryTake()) await slots.turn();
-      let handled: Handled;
-      try {
-        handled = around.cancellations.has(held) ? around.cancel(held) : this.#begun(held);
-        if (handled instanceof Promise) handled = await handled;
-      } finally {
-        slots.give();
-      }
-      if (handled !== undefined && !around.behavior.pipelined) await handled.done; // A1
-    } catch (thrown) {
-      // Only what goes wrong around the handler comes here. When the state cannot be loaded, the partition is being dropped; all else is a
-      // fault in errand, and the message must not stand in its key's way for ever.
-      const error = asError(thrown);
-      around.verdicts.attemptFailed(held, error);
-      if (!around.closing) around.deadLetter(held, 'BROKEN_INVARIANT', error);
-    } finally {
-      if (probe) breaker.leave();
-      around.inHand.end();
-    }
-  };
-
-  #begun(held: Held): Handled {
-    const suspect = this.around.suspect(held);
-    return suspect === undefined ? this.#amongOthers(held) : this.#alone(held, suspect);
   }
 
-  #amongOthers(held: Held): Handled {
-    const { gate } = this.around.host.deps;
-    return gate.tryEnter() ? this.#inside(held) : gate.enter().then(() => this.#inside(held));
-  }
-
-  /** Handles it, and leaves the gate however that ends. */
-  #inside(held: Held): Handled {
-    const { gate } = this.around.host.deps;
-    let handled: Handled;
-    try {
-      handled = this.around.closing ? undefined : this.#handle(held);
-    } catch (thrown) {
-      gate.leave();
-      throw thrown;
-    }
-    if (handled instanceof Promise) return handled.finally(() => gate.leave());
-    gate.leave();
-    return handled;
-  }
-
-  /** It may have killed its process: nothing else runs on this node until it is settled, so that nobody else is blamed. */
-  async #alone(held: Held, suspect: Suspect): Promise<Gathering | undefined> {
-    const { around } = this;
-    if (around.closing) return undefined;
-    if (suspect.kills >= KILLS_TO_CONDEMN) {
-      const text = `its process ended without a word each of the ${suspect.kills} times that it ran alone`;
-      return around.deadLetter(held, 'POISON', new ErrandError('POISON', text));
-    }
-    return around.host.deps.gate.alone(async () => {
-      if (around.closing || !(await around.beginAlone(held, suspect)) || around.closing) return undefined;
-      const gathering = await this.#handle(held);
-      await gathering?.done;
-      return gathering;
-    });
-  }
-
-  #handle(held: Held): Handled {
+  /** Everything up to the commit that its effects go into. */
+  handle(held: Held): Handled {
     const { around } = this;
     if (held.fault !== undefined) return around.deadLetter(held, 'NO_ENVELOPE', new ErrandError('NO_ENVELOPE', held.fault));
     const decode = decoder(around.behavior, held, around.shards);
@@ -367,7 +298,7 @@ export class Activation {
   /** @throws SchemaError `NOT_JSON`, `INVALID_STATE`; LimitError `STATE_TOO_LARGE` */
   #encodeState(instance: Instance, attempt: Attempt): StoredState | undefined {
     const { behavior, settings } = this.around;
-    const place = `state of ${behavior.type}/${this.key}`;
+    const place = this.#place;
     if (!behavior.stateful) {
       if (instance.state === undefined) return undefined;
       throw new SchemaError('INVALID_STATE', place, [{ path: '', message: 'this actor sets its state but has no initialState()' }]);

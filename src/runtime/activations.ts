@@ -1,4 +1,5 @@
 import { Activation, type Surroundings } from './activation.js';
+import { Admission } from './admission.js';
 import type { Hook } from './behavior.js';
 import type { Held } from './held.js';
 import type { Inbox } from './inbox.js';
@@ -9,10 +10,14 @@ export class Activations {
   /** those that have something to do */
   busy = 0;
 
+  readonly #admission: Admission;
+
   constructor(
     private readonly around: Surroundings,
-    private readonly spawn: (receive: (held: Held) => Promise<void>) => Inbox<Held>,
-  ) {}
+    private readonly spawn: (receive: (held: Held) => Promise<void> | undefined) => Inbox<Held>,
+  ) {
+    this.#admission = new Admission(around);
+  }
 
   get size(): number {
     return this.#byKey.size;
@@ -31,8 +36,9 @@ export class Activations {
     const key = held.envelope.subject;
     let activation = this.#byKey.get(key);
     if (activation === undefined) {
-      activation = new Activation(key, this.around);
-      activation.inbox = this.spawn(activation.receive);
+      const made = new Activation(key, this.around);
+      made.inbox = this.spawn((message) => this.#admission.receive(made, message));
+      activation = made;
       this.#byKey.set(key, activation);
     }
     held.stage = 'routed';

@@ -1,4 +1,5 @@
 import type { FailedAttempt } from '../log/aside.js';
+import type { Entry } from '../log/entry.js';
 import type { Envelope } from '../message/envelope.js';
 
 /** One message in memory: read, not settled. */
@@ -19,6 +20,25 @@ export interface Held {
   stage: 'read' | 'routed' | 'begun' | 'over';
   /** the commit that removes its inbox entry is on its way, or done */
   removed: boolean;
+  /** behind it in its key's queue */
+  next: Held | undefined;
+}
+
+const NO_HISTORY: readonly FailedAttempt[] = [];
+
+/** As it was read. */
+export function heldOf({ id, fields }: Entry, envelope: Envelope): Held {
+  return {
+    entry: id,
+    envelope,
+    fields,
+    attempts: 0,
+    history: NO_HISTORY,
+    drain: undefined,
+    stage: 'read',
+    removed: false,
+    next: undefined,
+  };
 }
 
 /** Stands in for the envelope of an entry that has none. */

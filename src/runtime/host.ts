@@ -142,7 +142,7 @@ export class Host {
     for (const partition of this.partitions.values()) this.deps.reader.nudge(partition);
   }
 
-  spawn(receive: (held: Held) => Promise<void>): Inbox<Held> {
+  spawn(receive: (held: Held) => Promise<void> | undefined): Inbox<Held> {
     this.#armSweep();
     const { active } = this;
     if (active >= this.#crowdedAt) {

@@ -30,6 +30,9 @@ export type ObservedResult = ObservedMeta & { readonly type: string } & (
 
 export type ObservedEvent = ObservedMeta & { readonly type: string; readonly data: unknown };
 
+/** What an entry is to an observer; undefined when it is another's. */
+type See<T> = (envelope: Envelope, at: Date, position: Position) => T | undefined;
+
 /** How long an observer that begins waits for a Redis that is away. */
 const PATIENCE_MS = 60_000;
 const PAUSE_MS = 100;
@@ -79,10 +82,9 @@ export class Observatory {
       (shard) => keys.results(to, shard),
       from,
       `from of results(${definition.name})`,
-      (envelope, meta) => {
+      (envelope, at, position) => {
         if (envelope.type !== definition.name) return undefined;
-        const { correlationId, key, at, position } = meta;
-        const { type } = envelope;
+        const { type, correlationId, subject: key } = envelope;
         const messageId = envelope.causationId ?? envelope.id;
         if (envelope.status === 'failed') {
           const error = fromJson(envelope.data, 'a result') as { code: string; message: string };
@@ -101,21 +103,16 @@ export class Observatory {
       (shard) => keys.event(definition.name, shard),
       from,
       `from of events(${definition.name})`,
-      (envelope, meta) => {
+      (envelope, at, position) => {
         if (envelope.type !== definition.name) return undefined;
-        const { messageId, correlationId, key, at, position } = meta;
+        const { type, id: messageId, correlationId, causationId, subject: key } = envelope;
         const data = definition.decode(envelope.data);
-        return { messageId, correlationId, key, at, position, causationId: envelope.causationId, type: envelope.type, data };
+        return { messageId, correlationId, key, at, position, causationId, type, data };
       },
     );
   }
 
-  #observe<T>(
-    stream: (shard: number) => string,
-    from: From,
-    place: string,
-    see: (envelope: Envelope, meta: ObservedMeta) => T | undefined,
-  ): Observable<T> {
+  #observe<T>(stream: (shard: number) => string, from: From, place: string, see: See<T>): Observable<T> {
     const { shards } = this.keys;
     startingIds(from, shards, place); // a bad `from` is the caller's fault, and told at once
     return new Observable<T>((observer) => {
@@ -152,18 +149,12 @@ export class Observatory {
     });
   }
 
-  #see<T>(
-    entry: Entry,
-    position: (id: string) => Position,
-    see: (envelope: Envelope, meta: ObservedMeta) => T | undefined,
-    observer: { next(value: T): void },
-  ): void {
+  #see<T>(entry: Entry, position: (id: string) => Position, see: See<T>, observer: { next(value: T): void }): void {
     let seen: T | undefined;
     try {
       const envelope = fromFields(entry.fields);
       if ('fault' in envelope) throw new ErrandError('NO_ENVELOPE', envelope.fault);
-      const { id, correlationId, subject } = envelope;
-      seen = see(envelope, { messageId: id, correlationId, key: subject, at: new Date(timeOf(entry.id)), position: position(entry.id) });
+      seen = see(envelope, new Date(timeOf(entry.id)), position(entry.id));
     } catch (thrown) {
       return this.onFault(`entry ${entry.id}, seen by an observer`, asError(thrown));
     }

@@ -12,7 +12,7 @@ import { Activations } from './activations.js';
 import type { Attempt } from './attempt.js';
 import { Cancellations } from './cancellations.js';
 import { Committer, type Gathering } from './committer.js';
-import { type Held, NOBODY } from './held.js';
+import { type Held, heldOf, NOBODY } from './held.js';
 import type { Host } from './host.js';
 import { InHand } from './in-hand.js';
 import { InboxWindow } from './inbox-window.js';
@@ -162,10 +162,10 @@ export class Partition implements Surroundings, Source {
     if (last !== undefined) this.#position = last.id;
   }
 
-  #take({ id, fields }: Entry): void {
-    const envelope = fromFields(fields);
-    if ('fault' in envelope) return this.#refuse(id, fields, 'NO_ENVELOPE', envelope.fault);
-    const held: Held = { entry: id, envelope, fields, attempts: 0, history: [], drain: undefined, stage: 'read', removed: false };
+  #take(entry: Entry): void {
+    const envelope = fromFields(entry.fields);
+    if ('fault' in envelope) return this.#refuse(entry, 'NO_ENVELOPE', envelope.fault);
+    const held = heldOf(entry, envelope);
     this.#hold(held);
     const { deps } = this.host;
     if (envelope.kind === 'request') return this.#requests.take(held);
@@ -265,9 +265,9 @@ export class Partition implements Surroundings, Source {
   }
 
   /** An entry that is no message. */
-  #refuse(entry: string, fields: readonly string[], code: string, fault: string): void {
+  #refuse(entry: Entry, code: string, fault: string): void {
     const gathering = this.committer.gather();
-    const held: Held = { entry, fields, envelope: NOBODY, attempts: 0, history: [], drain: undefined, stage: 'read', removed: false };
+    const held = heldOf(entry, NOBODY);
     this.#hold(held);
     this.verdicts.unreadable(gathering, held, code, fault);
     this.settle(held, gathering);
@@ -302,7 +302,7 @@ export class Partition implements Surroundings, Source {
 
   /** All that is queued in memory behind a key that waits from now on. What came from its list still stands there. */
   #clearQueue({ queued }: Activation): void {
-    for (const held of queued.splice(0)) {
+    for (let held = queued.shift(); held !== undefined; held = queued.shift()) {
       if (held.drain === undefined) this.#follow(held);
       else {
         held.stage = 'over';

@@ -1,4 +1,4 @@
-import { type Appended, Appender } from '../log/appender.js';
+import type { Append, Appender } from '../log/appender.js';
 import type { Keys } from '../log/keys.js';
 import type { Outcome } from '../log/outcome.js';
 import type { MessageDefinition } from '../message/definition.js';
@@ -55,7 +55,7 @@ export class Sender {
   send(definition: MessageDefinition, input: unknown, options: SendOptions): Promise<SentReceipt> {
     const { outgoing, print } = this.#compose(definition, input, options, options.track === true, undefined);
     const { messageId, correlationId, key } = outgoing;
-    return this.#append(definition, outgoing, print, ({ duplicate }) => ({
+    return this.#append(definition, outgoing, print, (duplicate) => ({
       messageId,
       correlationId,
       type: definition.name,
@@ -71,8 +71,8 @@ export class Sender {
     const { outgoing, print } = this.#compose(definition, input, options, true, this.asks.node);
     const { shard, messageId, correlationId } = outgoing;
     const { outcome, cancel } = this.asks.wait(shard, messageId, correlationId, { timeout, signal: options.signal, attached: false });
-    this.#append(definition, outgoing, print, (appended) => appended).then(
-      ({ duplicate }) => duplicate && this.asks.look(messageId),
+    this.#append(definition, outgoing, print, (duplicate) => duplicate).then(
+      (duplicate) => duplicate && this.asks.look(messageId),
       (thrown: unknown) => cancel(asError(thrown)),
     );
     return valueOf(definition, messageId, await outcome);
@@ -117,17 +117,20 @@ export class Sender {
   }
 
   /** @param answer makes what is resolved to: a promise less for each message */
-  #append<T>(definition: MessageDefinition, outgoing: Outgoing, print: string | undefined, answer: (appended: Appended) => T): Promise<T> {
+  #append<T>(definition: MessageDefinition, outgoing: Outgoing, print: string | undefined, answer: (duplicate: boolean) => T): Promise<T> {
     const { shard, messageId, stream, fields } = outgoing;
     const command = definition.kind === 'command';
     const keep = command ? 0 : OUTCOME_KEPT_MS;
     const outcome = print === undefined ? undefined : { key: this.keys.outcome(shard, messageId), print, keep };
-    const append = (): Promise<T> => {
-      if (command) this.onCommand(definition.to ?? '');
-      return this.appender.append(shard, { messageId, stream, bounded: command, fields, outcome }, answer);
-    };
+    const append = { messageId, stream, bounded: command, fields, outcome };
     const { positioned } = this.observatory;
-    return positioned === undefined ? append() : positioned.then(append);
+    if (positioned !== undefined) return positioned.then(() => this.#hand(definition, shard, append, answer));
+    return this.#hand(definition, shard, append, answer);
+  }
+
+  #hand<T>({ to }: MessageDefinition, shard: number, append: Append, answer: (duplicate: boolean) => T): Promise<T> {
+    if (to !== undefined) this.onCommand(to);
+    return this.appender.append(shard, append, answer);
   }
 }
 

@@ -245,7 +245,7 @@ export class WaitingKeys {
         waiting.left = piece.length;
         for (const { entry, fields, attempts, history } of piece) {
           const envelope = fromFields(fields);
-          const held = { entry, fields, attempts, history, drain, stage: 'read' as const, removed: false };
+          const held = { entry, fields, attempts, history, drain, stage: 'read' as const, removed: false, next: undefined };
           // One that cannot be read takes its turn like the others: a list is popped in its order.
           if ('fault' in envelope)
             deliver({ ...held, envelope: { ...NOBODY, kind: 'event', subject: waiting.key }, fault: envelope.fault });

@@ -2,11 +2,11 @@ import test from 'ava';
 import { assert, infiniteStream, integer, property } from 'fast-check';
 import { CommitBatch } from '../../src/log/commit.js';
 import type { Gathering } from '../../src/runtime/committer.js';
-import { type Held, NOBODY } from '../../src/runtime/held.js';
+import { type Held, heldOf, NOBODY } from '../../src/runtime/held.js';
 import { InboxWindow } from '../../src/runtime/inbox-window.js';
 
 function held(n: number): Held {
-  return { entry: `${n}-0`, envelope: NOBODY, fields: [], attempts: 0, history: [], drain: undefined, stage: 'read', removed: false };
+  return heldOf({ id: `${n}-0`, fields: [] }, NOBODY);
 }
 
 /** What the removal written to a commit leaves of a stream. */

@@ -21,13 +21,20 @@ export function hooked(redis: MemoryRedis, hooks: Hooks): MemoryRedis {
     const call = made.call.bind(made) as (command: string, ...args: unknown[]) => Promise<unknown>;
     const connect = made.connect.bind(made);
     const pipeline = made.pipeline.bind(made);
-    made.call = async (command: string, ...args: unknown[]) => {
+    const between = async (command: string, run: () => Promise<unknown>): Promise<unknown> => {
       const waited = hooks.before?.(command, purpose);
       if (waited !== undefined) await waited;
-      const reply = await call(command, ...args);
+      const reply = await run();
       const late = hooks.after?.(command, purpose);
       if (late !== undefined) await late;
       return reply;
+    };
+    made.call = (command: string, ...args: unknown[]) => between(command, () => call(command, ...args));
+    // Scripts are sent as requests of their own; all else is sent by `call`.
+    const send = made.sendCommand.bind(made);
+    made.sendCommand = (command, ...rest) => {
+      if (command.name !== 'EVALSHA') return send(command, ...rest);
+      return between(command.name, () => send(command, ...rest) as Promise<unknown>);
     };
     made.connect = () => (hooks.refuses?.(purpose) === true ? Promise.reject(new Error('refused by the test')) : connect());
     made.pipeline = (...args: Parameters<typeof pipeline>) => {
