@@ -33,8 +33,9 @@ export class Checker {
   }
 
   see(id, key, total) {
-    if (this.#ids.has(id)) this.#faults.push(`two results for ${id}`);
+    const seen = this.#ids.size;
     this.#ids.add(id);
+    if (this.#ids.size === seen) this.#faults.push(`two results for ${id}`);
     if (total > (this.#highest.get(key) ?? 0)) this.#highest.set(key, total);
     if (this.#ids.size === this.n) this.#resolve();
   }

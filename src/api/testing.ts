@@ -120,7 +120,7 @@ export function given<A extends AnyActor>(
     const before = start.state === undefined ? instance.initialState() : behavior.parseState(toJson(start.state, place));
     const copy = toJson(before, place);
     if (behavior.stateful) instance.state = fromJson(copy, place);
-    const attempt = new Attempt(envelope, 1, clock.now(), clock.now() + 30_000, behavior, composer);
+    const attempt = new Attempt(envelope, 1, `${clock.now()}-0`, clock.now() + 30_000, behavior, composer);
     const meta = {
       messageId: envelope.id,
       correlationId: envelope.correlationId,

@@ -1,3 +1,4 @@
+import { FIELD_NAMES } from '../message/envelope.js';
 import { invariant } from '../message/errors.js';
 import type { Entry } from './entry.js';
 
@@ -9,6 +10,9 @@ import type { Entry } from './entry.js';
 const ZERO = 48;
 const CR = 13;
 const MINUS = 45;
+
+/** As V8 keeps the texts of a program: whoever looks for one of them compares addresses, not characters. */
+const KNOWN = new Map(FIELD_NAMES.map((name) => [name, name]));
 
 /** Where the texts of one entry lie in the bytes, and what they are. */
 interface Texts {
@@ -75,6 +79,9 @@ class StreamReply {
       } else if (i > 2 && this.#same(this.#next, 1, start, length)) {
         fields[i] = fields[1] as string; // the id, once more
         this.#at += length + 2;
+      } else if (i % 2 === 0) {
+        const name = this.#text(length);
+        fields[i] = KNOWN.get(name) ?? name;
       } else fields[i] = this.#text(length);
     }
     this.#next.texts = fields;

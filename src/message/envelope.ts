@@ -120,6 +120,28 @@ export function toFields(e: NewEnvelope): string[] {
   return fields;
 }
 
+/** Of the fields that an envelope may have. */
+export const FIELD_NAMES: readonly string[] = [
+  'id',
+  'type',
+  'kind',
+  'source',
+  'subject',
+  'time',
+  'datacontenttype',
+  'correlationid',
+  'causationid',
+  'idempotencykey',
+  'data',
+  'replyto',
+  'replynode',
+  'track',
+  'expirytime',
+  'duetime',
+  'status',
+  'traceparent',
+];
+
 /** Why an entry is no envelope. */
 export interface NoEnvelope {
   readonly fault: string;

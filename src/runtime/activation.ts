@@ -1,4 +1,3 @@
-import { timeOf } from '../log/entry.js';
 import type { StoredState } from '../log/state.js';
 import type { Suspect } from '../log/suspects.js';
 import type { Clock } from '../message/clock.js';
@@ -66,8 +65,8 @@ export interface Surroundings {
   beginAlone(held: Held, suspect: Suspect): Promise<boolean>;
 }
 
-function hasExpired({ expires }: Envelope, now: number): boolean {
-  return expires !== undefined && expires <= now;
+function hasExpired({ expires }: Envelope, clock: Clock): boolean {
+  return expires !== undefined && expires <= clock.now();
 }
 
 function expiry({ expires }: Envelope): string {
@@ -128,7 +127,7 @@ export class Activation {
     const { around } = this;
     const { envelope } = held;
     if (around.cancellations.has(held)) return around.cancel(held);
-    if (hasExpired(envelope, around.clock.now())) return around.failed(held, 'EXPIRED', expiry(envelope));
+    if (hasExpired(envelope, around.clock)) return around.failed(held, 'EXPIRED', expiry(envelope));
     let data: unknown;
     try {
       data = decode();
@@ -182,7 +181,7 @@ export class Activation {
     this.#failure = error;
     around.host.breaker.failed(this.key, held.envelope.type);
     const { envelope } = held;
-    const expired = hasExpired(envelope, around.clock.now());
+    const expired = hasExpired(envelope, around.clock);
     if (directive === 'escalate') {
       const gathering = expired
         ? around.failed(held, 'EXPIRED', expiry(envelope))
@@ -220,7 +219,7 @@ export class Activation {
     const began = clock.now();
     const timeout = began + settings.attemptTimeout;
     const deadline = envelope.expires === undefined ? timeout : Math.min(timeout, envelope.expires);
-    const attempt = new Attempt(envelope, held.attempts, timeOf(held.entry), deadline, around.behavior, around.composer);
+    const attempt = new Attempt(envelope, held.attempts, held.entry, deadline, around.behavior, around.composer);
     around.running.add(attempt);
     let instance = this.#instance;
     let running = false;

@@ -1,3 +1,4 @@
+import { timeOf } from '../log/entry.js';
 import type { MessageDefinition } from '../message/definition.js';
 import type { Envelope } from '../message/envelope.js';
 import { ErrandError, LimitError } from '../message/errors.js';
@@ -19,12 +20,18 @@ export class Attempt {
     readonly envelope: Envelope,
     /** 1-based */
     readonly number: number,
-    readonly enqueuedAt: number,
+    /** id of the inbox entry */
+    private readonly entry: string,
     /** ms since the epoch */
     readonly deadline: number,
     private readonly self: { readonly type: string; readonly replies: ReadonlyMap<string, MessageDefinition> },
     private readonly composer: Composer,
   ) {}
+
+  /** ms since the epoch, by Redis' clock */
+  get enqueuedAt(): number {
+    return timeOf(this.entry);
+  }
 
   /** Made when first asked for: most handlers never do. */
   get signal(): AbortSignal {
