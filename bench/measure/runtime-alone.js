@@ -32,7 +32,8 @@ await report(async ({ n, warmup, keys }) => {
   const totals = new Map();
   let settled = 0;
   // Every commit holds when it is asked for; what it settles is counted as the results it writes.
-  const link = { up: true, epoch: 1, call: async (_command, args) => (args.length > 0 ? 'committed' : undefined) };
+  const committed = async (_command, args) => (args.length > 0 ? 'committed' : undefined);
+  const link = { up: true, epoch: 1, call: committed, send: committed };
   const layout = new Keys('alone', SHARDS);
   const composer = new Composer(systemClock, new Ids(systemClock, systemRandom), layout);
   const deps = { node: 'alone', keys: layout, clock: systemClock, random: systemRandom, composer, link, logger: silent, gate: new Gate() };
