@@ -32,15 +32,15 @@ const UNIT = [
   {
     name: 'an append without the producer sequence',
     file: 'dist/src/log/lua/append.lua',
-    from: 'if seen == sequence then return string.sub(last, gap + 1) end',
-    to: '',
+    from: 'if seen >= sequence then',
+    to: 'if false then',
     caughtBy: 'dist/test/log/scripts.test.js',
   },
   {
     name: 'an older batch let through',
     file: 'dist/src/log/lua/append.lua',
-    from: "if seen > sequence then return 'stale' end",
-    to: '',
+    from: 'if seen >= sequence then',
+    to: 'if seen == sequence then',
     caughtBy: 'dist/test/log/scripts.test.js',
   },
   {
@@ -58,10 +58,17 @@ const UNIT = [
     caughtBy: 'dist/test/log/scripts.test.js',
   },
   {
+    name: 'a result written under the names of other values',
+    file: 'dist/src/log/lua/rows.lua',
+    from: "'causationid', W[at + 8], 'status', W[at + 9]",
+    to: "'causationid', W[at + 9], 'status', W[at + 8]",
+    caughtBy: 'dist/test/log/scripts.test.js',
+  },
+  {
     name: 'an entry told by its difference to that of another stream',
     file: 'dist/src/log/lua/rows.lua',
-    from: 'local values = rows[stream]',
-    to: 'local _, values = next(rows)',
+    from: 'values = rows[stream]',
+    to: '_, values = next(rows)',
     caughtBy: 'dist/test/log/scripts.test.js',
   },
   {
@@ -301,7 +308,7 @@ const SIMULATED = [
   },
   {
     name: 'an append without the producer sequence',
-    edits: [{ file: 'dist/src/log/lua/append.lua', from: 'if seen == sequence then return string.sub(last, gap + 1) end', to: '' }],
+    edits: [{ file: 'dist/src/log/lua/append.lua', from: 'if seen >= sequence then', to: 'if false then' }],
   },
   {
     name: 'two batches in flight',
@@ -327,9 +334,9 @@ const SIMULATED = [
     edits: [
       {
         file: 'dist/src/log/lua/append.lua',
-        from: "word = redis.call('XADD', stream, '*', unpack(values, from, to))",
-        to: `if bounded == 1 then word = redis.call('XADD', stream, 'MAXLEN', 8, '*', unpack(values, from, to))
-    else word = redis.call('XADD', stream, '*', unpack(values, from, to)) end`,
+        from: "redis.call('XADD', stream, '*', unpack(values, from, to))",
+        to: `if bounded == 1 then redis.call('XADD', stream, 'MAXLEN', 8, '*', unpack(values, from, to))
+    else redis.call('XADD', stream, '*', unpack(values, from, to)) end`,
       },
     ],
   },

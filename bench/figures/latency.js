@@ -11,7 +11,7 @@ export const ask = {
   name: 'ask',
   title: '`ask`, one at a time, idle system',
   async run(session, redis) {
-    const { ask: answers } = await session.interleaved({ ask: ['latency', { redis: redis.url, n: session.size(2_000), verb: 'ask' }] });
+    const { ask: answers } = await session.interleaved({ ask: ['latency', { redis: redis.url, n: session.size(8_000), verb: 'ask' }] });
     const ratio = (p) => summary(answers.map(({ ours, theirs }) => ours[p] / theirs[p]));
     const detail = (p) => `ask ${micros(answers, 'ours', p)}, PING ${micros(answers, 'theirs', p)}`;
     return [atMost("p50 ÷ PING's", ratio('p50'), 4, detail('p50')), atMost("p99 ÷ PING's", ratio('p99'), 3, detail('p99'))];
@@ -22,7 +22,7 @@ export const tell = {
   name: 'tell',
   title: '`tell`, one by one, awaited',
   async run(session, redis) {
-    const { tell: answers } = await session.interleaved({ tell: ['latency', { redis: redis.url, n: session.size(3_000), verb: 'tell' }] });
+    const { tell: answers } = await session.interleaved({ tell: ['latency', { redis: redis.url, n: session.size(8_000), verb: 'tell' }] });
     const { ratio, low, high } = summary(answers.map(({ ours, theirs }) => theirs.p50 / ours.p50));
     const detail = `tell ${micros(answers, 'ours', 'p50')}, XADD ${micros(answers, 'theirs', 'p50')} (p50)`;
     return [{ what: 'rate ÷ an awaited XADD', measured: ratio, low, high, unit: '×', target: '≥ 0.8 ×', met: ratio >= 0.8, detail }];

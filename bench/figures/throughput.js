@@ -41,15 +41,14 @@ export const throughput = {
   name: 'throughput',
   title: 'throughput, full semantics, one process, real Redis',
   async run(session, redis) {
-    const n = session.size(40_000);
-    const small = session.size(5_000);
-    const common = { redis: redis.url, keys: KEYS };
+    // Each for some seconds, after its code is compiled: see bench/NOTES.md.
+    const sized = (n) => ({ redis: redis.url, keys: KEYS, n: session.size(n), warmup: session.size(n) / 2 });
     const answers = await session.interleaved({
-      errand: ['errand', { ...common, n, warmup: n / 2 }],
-      raw: ['raw-loop', { ...common, n, warmup: n / 2 }],
-      moleculer: ['moleculer-channels', { ...common, n: small, warmup: small / 4 }],
-      fifty: ['bullmq', { ...common, n: small, warmup: small / 4, concurrency: 50 }],
-      one: ['bullmq', { ...common, n: session.size(2_000), warmup: small / 10, concurrency: 1 }],
+      errand: ['errand', sized(200_000)],
+      raw: ['raw-loop', sized(200_000)],
+      moleculer: ['moleculer-channels', sized(40_000)],
+      fifty: ['bullmq', { ...sized(40_000), concurrency: 50 }],
+      one: ['bullmq', { ...sized(10_000), concurrency: 1 }],
     });
     const { errand, raw, moleculer, fifty, one } = answers;
     const limit = redisLimit(redis.port, session.size(200_000));
@@ -75,15 +74,15 @@ export const hotKey = {
   name: 'hot-key',
   title: 'the same on a single hot key',
   async run(session, redis) {
-    const n = session.size(20_000);
-    const few = session.size(5_000);
+    const n = session.size(100_000);
+    const few = session.size(20_000);
     const common = { redis: redis.url };
     const { wide, hot, plain } = await session.interleaved({
       wide: ['errand', { ...common, n, warmup: n / 2, keys: KEYS, actor: 'fast' }],
       hot: ['errand', { ...common, n, warmup: n / 2, keys: 1, actor: 'fast' }],
       plain: ['errand', { ...common, n: few, warmup: few / 2, keys: 1, actor: 'counter' }],
     });
-    const ask = await session.run('latency', { ...common, n: session.size(1_000), verb: 'commit' });
+    const ask = await session.run('latency', { ...common, n: session.size(4_000), verb: 'commit' });
     const trip = ask.ours.p50 / 1e6;
     return [
       row('pipelined, ÷ the rate over 1,000 keys', ratios(hot, wide), 0.5, `${rateOf(hot)}; over 1,000 keys ${rateOf(wide)}`),
@@ -101,7 +100,7 @@ export const inProcess = {
   name: 'in-process',
   title: 'in-process Redis, full semantics',
   async run(session, redis) {
-    const n = session.size(20_000);
+    const n = session.size(100_000);
     const common = { n, warmup: n / 2, keys: KEYS };
     const { real, small, large } = await session.interleaved(
       {
@@ -122,7 +121,7 @@ export const alone = {
   name: 'runtime-alone',
   title: 'runtime alone (log replaced by nothing)',
   async run(session) {
-    const n = session.size(60_000);
+    const n = session.size(300_000);
     const runs = {
       ours: ['runtime-alone', { n, warmup: n / 2, keys: KEYS }],
       nact: ['nact-alone', { n: n * 4, warmup: n, keys: KEYS }],
@@ -140,7 +139,7 @@ export const facts = {
   name: 'facts',
   title: 'facts to 4 subscribers',
   async run(session, redis) {
-    const n = session.size(20_000);
+    const n = session.size(100_000);
     const { delivered, commands } = await session.interleaved({
       delivered: ['facts', { redis: redis.url, n: n / 2, warmup: n / 8, keys: KEYS, count: 4 }],
       commands: ['errand', { redis: redis.url, n, warmup: n / 2, keys: KEYS }],

@@ -247,10 +247,14 @@ class ShardQueue {
   #answer(batch: readonly Waiting[], reply: unknown, written: boolean): void {
     invariant(typeof reply === 'string', 'append answers a text');
     if (reply === 'stale') return this.#refuse(batch, new RedisError('REDIS_ERROR', 'a later batch was applied before this one'), written);
+    if (reply === 'ok') {
+      for (const { answer, resolve } of batch) resolve(answer(false));
+      return;
+    }
     const words = reply.split(' ');
     invariant(words.length === batch.length, 'append answers a word a message');
     batch.forEach(({ messageId, answer, resolve, reject }, i) => {
-      const word = words[i] as string;
+      const word = words[i];
       if (word === 'full') reject(new AppendRejected('INBOX_FULL', 'the inbox holds as many messages as it may; try later', messageId));
       else if (word === 'conflict') {
         reject(new AppendRejected('IDEMPOTENCY_CONFLICT', 'the same idempotency key was used before with other data', messageId));

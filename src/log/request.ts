@@ -26,17 +26,14 @@ function grow(bytes: number, written: number): void {
 /** `<type><count>\r\n`; returns its end. */
 function line(type: number, count: number, at: number): number {
   room[at] = type;
-  let digits = 1;
-  for (let power = 10; power <= count; power *= 10) digits += 1;
-  let rest = count;
-  for (let i = digits; i > 0; i -= 1) {
-    room[at + i] = ZERO + (rest % 10);
-    rest = Math.floor(rest / 10);
-  }
-  const end = at + digits + 1;
-  room[end] = CR;
-  room[end + 1] = LF;
-  return end + 2;
+  let end = at + 1;
+  if (count < 10) room[end++] = ZERO + count;
+  else if (count < 100) {
+    const tens = (count / 10) | 0;
+    room[end++] = ZERO + tens;
+    room[end++] = ZERO + count - 10 * tens;
+  } else end += room.write(String(count), end, 'latin1');
+  return ended(end);
 }
 
 function ended(at: number): number {

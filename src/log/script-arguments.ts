@@ -1,11 +1,13 @@
+import { COMMAND_NAMES, JSON_TYPE, RESULT_NAMES } from '../message/envelope.js';
 import type { Argument } from './connection.js';
 import { Pack } from './pack.js';
 
 /**
  * The arguments of a script that may be many: as they are while they are few, packed in one from then on.
  *
- * An entry's names and values follow as a *row* (lua/rows.lua): their number and all of them; or, where they are packed and the stream got
- * such an entry before, only what differs from that one, as most of two messages' fields are the same.
+ * An entry's names and values follow as a *row* (lua/rows.lua): their number and all of them; without the names, where they are those of most
+ * commands or results; or, where they are packed and the stream got such an entry before, only what differs from that one, as most of two
+ * messages' fields are the same.
  *
  * K1: a text comes out as the same text, packed or not. What `number` adds is a number when packed, and digits otherwise: it is for the
  *     script itself, never for Redis.
@@ -15,7 +17,7 @@ import { Pack } from './pack.js';
 /** So many, those of a message or two, cost less as they are. */
 const FEW = 64;
 /** Places and counts of a difference fit in one byte each. */
-const MOST_CHANGES = 31;
+const MOST_CHANGES = 30;
 const MOST_VALUES = 127;
 
 /** What a script is given in the end: arguments as they are, or all of them in one. */
@@ -45,8 +47,14 @@ export class ScriptArguments {
     const pack = this.#pack;
     const comparable = pack !== undefined && last !== undefined && last.length === values.length && values.length <= MOST_VALUES;
     if (comparable && difference(pack, last, values)) return;
-    this.number(values.length);
-    for (const value of values) this.text(value);
+    const shape = shapeOf(values);
+    this.number(shape < 0 ? values.length : 0);
+    if (shape < 0) for (const value of values) this.text(value);
+    else {
+      this.number(shape);
+      const names = SHAPES[shape] as readonly string[];
+      names.forEach((name, i) => name !== TYPE_NAME && this.text(values[2 * i + 1] as string));
+    }
   }
 
   /** Nothing can be added afterwards; asked again it answers the same. */
@@ -67,13 +75,24 @@ export class ScriptArguments {
   }
 }
 
-/** Packs what differs: its count, negative; then each place (from 1) and its value, or the place, negative, and where in the row the value stands already. */
+/** As lua/rows.lua knows them. */
+const SHAPES: readonly (readonly string[])[] = [COMMAND_NAMES, RESULT_NAMES];
+const TYPE_NAME: (typeof COMMAND_NAMES)[number] = 'datacontenttype';
+const TYPE_AT = 2 * COMMAND_NAMES.indexOf(TYPE_NAME) + 1;
+
+/** -1 for none of them. */
+function shapeOf(values: readonly string[]): number {
+  if (values[TYPE_AT] !== JSON_TYPE) return -1;
+  return SHAPES.findIndex((names) => 2 * names.length === values.length && names.every((name, i) => name === values[2 * i]));
+}
+
+/** Packs what differs: its count and one, negative; then each place (from 1) and its value, or the place, negative, and where in the row the value stands already. */
 function difference(pack: Pack, last: readonly string[], values: readonly string[]): boolean {
   const { length } = values;
   let changes = 0;
   for (let i = 0; i < length; i += 1) if (values[i] !== last[i]) changes += 1;
   if (changes > MOST_CHANGES) return false;
-  pack.number(-changes);
+  pack.number(-changes - 1);
   for (let i = 0; i < length; i += 1) {
     const value = values[i] as string;
     if (value === last[i]) continue;

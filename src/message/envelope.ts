@@ -63,7 +63,7 @@ function isoTime(ms: number): string {
 export function toFields(e: NewEnvelope): string[] {
   const { id, type, source, subject, correlationId, causationId, status, data } = e;
   const time = isoTime(e.time);
-  const json = 'application/json';
+  const json = JSON_TYPE;
   // What every command and every result has stands in one piece: a list that grows is made anew.
   const fields =
     status === undefined || causationId === undefined
@@ -119,6 +119,11 @@ export function toFields(e: NewEnvelope): string[] {
   if (e.traceparent !== undefined) fields.push('traceparent', e.traceparent);
   return fields;
 }
+
+/** The names in an envelope that has nothing but what each has: a command from outside; a result. `datacontenttype` is always the same. */
+export const COMMAND_NAMES = ['id', 'type', 'source', 'subject', 'time', 'datacontenttype', 'correlationid', 'data'] as const;
+export const RESULT_NAMES = [...COMMAND_NAMES.slice(0, -1), 'causationid', 'status', 'data'] as const;
+export const JSON_TYPE = 'application/json';
 
 /** Of the fields that an envelope may have. */
 export const FIELD_NAMES: readonly string[] = [

@@ -1,7 +1,7 @@
 #!lua
 -- append: a producer's batch onto the streams of one shard, once, however often it is sent.
 --
--- KEYS  1            the producer's last sequence and its reply
+-- KEYS  1            the producer's last sequence, and its reply where that is not ok
 --       2..          inboxes, event streams and outcome records, referred to by their index
 -- ARGV  1 sequence   of this batch; counts up by one for each new batch of this producer and shard
 --       2 ttl        of the producer's record, ms
@@ -13,18 +13,22 @@
 --           print    the data's fingerprint, or '-'
 --           keep     ms to keep the record; 0: until the outcome is terminal
 --         row        the entry's fields, see rows.lua
--- REPLY one text, a word a message: the entry's id | full | duplicate | conflict
+-- REPLY ok           all were appended
+--       else a word a message: ok | full | duplicate | conflict
 --       stale        this sequence is older than the last one: nothing was done
 --
--- The same sequence again answers the stored reply and does nothing. Not flagged allow-oom: a full Redis takes no new work.
+-- The same sequence again answers as the first time and does nothing; it is written down before anything else is. Not flagged allow-oom: a full Redis takes no new work.
 
 local sequence = tonumber(ARGV[1])
-local last = redis.call('GET', KEYS[1])
+local last = redis.call('SET', KEYS[1], ARGV[1], 'GET', 'PX', ARGV[2])
 if last then
   local gap = string.find(last, ' ', 1, true)
-  local seen = tonumber(string.sub(last, 1, gap - 1))
-  if seen == sequence then return string.sub(last, gap + 1) end
-  if seen > sequence then return 'stale' end
+  local seen = tonumber(gap and string.sub(last, 1, gap - 1) or last)
+  if seen >= sequence then
+    redis.call('SET', KEYS[1], last, 'PX', ARGV[2])
+    if seen > sequence then return 'stale' end
+    return gap and string.sub(last, gap + 1) or 'ok'
+  end
 end
 
 local limit = tonumber(ARGV[3])
@@ -33,6 +37,7 @@ local W = packed and cmsgpack.unpack(ARGV[4]) or ARGV
 local at, n = packed and 1 or 4, #W
 local lengths = {}
 local words = {}
+local refused = false
 
 while at <= n do
   local index = W[at] + 0
@@ -62,16 +67,18 @@ while at <= n do
   end
 
   if not word then
-    word = redis.call('XADD', stream, '*', unpack(values, from, to))
+    word = 'ok'
+    redis.call('XADD', stream, '*', unpack(values, from, to))
     if outcome > 0 then
       if keep == '0' then redis.call('SET', KEYS[outcome], print .. ' pending')
       else redis.call('SET', KEYS[outcome], print .. ' pending', 'PX', keep) end
     end
-  end
+  else refused = true end
 
   words[#words + 1] = word
 end
 
+if not refused then return 'ok' end
 local reply = table.concat(words, ' ')
 redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. reply, 'PX', ARGV[2])
 return reply

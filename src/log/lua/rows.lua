@@ -3,8 +3,12 @@
 -- `W` holds a script's arguments, `at` where a row begins in them:
 --   count      of the values that follow, names and values of an entry's fields; positive
 --   values     …
+-- or, without names:
+--   0
+--   shape      0: a command, 1: a result, as they are written out below
+--   values     …
 -- or, when the arguments were packed (so that these are numbers) and the stream had a row before:
---   -changes   to that row
+--   -changes-1 to that row
 --   changes    each a place in the row and its new value, or a negative place and the place whose value it takes
 
 local rows = {}
@@ -16,8 +20,27 @@ local function row(W, packed, stream, at)
     if packed then rows[stream] = {unpack(W, at + 1, at + count)} end
     return W, at + 1, at + count, at + count + 1
   end
-  local values = rows[stream]
-  for _ = 1, -count do
+  local values
+  if count == 0 then
+    local id, kind, source, subject, time, correlation = unpack(W, at + 2, at + 7)
+    if W[at + 1] + 0 == 0 then
+      values = {
+        'id', id, 'type', kind, 'source', source, 'subject', subject, 'time', time, 'datacontenttype', 'application/json',
+        'correlationid', correlation, 'data', W[at + 8],
+      }
+      at = at + 9
+    else
+      values = {
+        'id', id, 'type', kind, 'source', source, 'subject', subject, 'time', time, 'datacontenttype', 'application/json',
+        'correlationid', correlation, 'causationid', W[at + 8], 'status', W[at + 9], 'data', W[at + 10],
+      }
+      at = at + 11
+    end
+    rows[stream] = values
+    return values, 1, #values, at
+  end
+  values = rows[stream]
+  for _ = 2, -count do
     local place, value = W[at + 1], W[at + 2]
     if place < 0 then values[-place] = values[value] else values[place] = value end
     at = at + 2
