@@ -279,7 +279,7 @@ export class Link {
       this.#tap.expect();
     }
     const tap = this.#tap;
-    await this.call(command, args);
+    await this.send(command, args);
     return tap?.taken();
   }
 

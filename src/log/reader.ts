@@ -25,6 +25,13 @@ export interface Source {
   deliver(entries: readonly Entry[]): void;
 }
 
+/** A source that a read is made for, and from where. */
+interface Asked {
+  readonly source: Source;
+  readonly wanted: number;
+  readonly position: string;
+}
+
 /** A read that failed is tried again after this. */
 const PAUSE_MS = 100;
 /** After a read of so few the next one waits some turns: until they are handled, as on an idle system it would stand in their commit's way. */
@@ -113,7 +120,11 @@ export class Reader {
         await this.link.untilUp(READ_BLOCK_MS);
         continue;
       }
-      const asked = [...this.#sources].map((source) => ({ source, wanted: source.wanted() })).filter(({ wanted }) => wanted > 0);
+      const asked: Asked[] = [];
+      for (const source of this.#sources) {
+        const wanted = source.wanted();
+        if (wanted > 0) asked.push({ source, wanted, position: source.position() });
+      }
       if (asked.length === 0) {
         await new Promise<void>((resolve) => {
           this.#sleeper = resolve;
@@ -135,18 +146,18 @@ export class Reader {
   }
 
   /** Returns how many entries it brought. */
-  async #read(asked: readonly { source: Source; wanted: number }[]): Promise<number> {
-    const affordable = Math.floor(READ_BYTES / (this.#averageBytes * asked.length));
-    const count = Math.max(1, Math.min(READ_ENTRIES, affordable, ...asked.map(({ wanted }) => wanted)));
-    const positions = asked.map(({ source }) => source.position());
+  async #read(asked: readonly Asked[]): Promise<number> {
+    let count = Math.min(READ_ENTRIES, Math.floor(READ_BYTES / (this.#averageBytes * asked.length)));
     const streams = new Map<string, string>(); // R3
-    asked.forEach(({ source: { stream } }, i) => {
-      const first = streams.get(stream);
-      const position = positions[i] as string;
-      if (first === undefined || compareIds(position, first) < 0) streams.set(stream, position);
-    });
-    const args: Argument[] = ['COUNT', count, 'BLOCK', this.link.readBlock, 'STREAMS', ...streams.keys(), ...streams.values()];
-    this.#asked = new Set(asked.map(({ source }) => source));
+    const sources = new Set<Source>();
+    for (const { source, wanted, position } of asked) {
+      count = Math.min(count, wanted);
+      sources.add(source);
+      const first = streams.get(source.stream);
+      if (first === undefined || compareIds(position, first) < 0) streams.set(source.stream, position);
+    }
+    const args: Argument[] = ['COUNT', Math.max(1, count), 'BLOCK', this.link.readBlock, 'STREAMS', ...streams.keys(), ...streams.values()];
+    this.#asked = sources;
     let reply: Buffer | undefined;
     try {
       reply = await this.link.bytes('XREAD', args);
@@ -157,13 +168,12 @@ export class Reader {
     const byStream = readStreamReply(reply);
     let entries = 0;
     for (const read of byStream.values()) entries += read.length;
-    asked.forEach(({ source }, i) => {
-      const position = positions[i] as string;
+    for (const { source, position } of asked) {
       const read = byStream.get(source.stream);
-      if (read === undefined || !this.#sources.has(source) || source.position() !== position) return; // R2
+      if (read === undefined || !this.#sources.has(source) || source.position() !== position) continue; // R2
       const news = streams.get(source.stream) === position ? read : read.filter(({ id }) => compareIds(id, position) > 0); // R3
       if (news.length > 0) source.deliver(news);
-    });
+    }
     if (entries > 0) this.#averageBytes = Math.max(64, this.#averageBytes * 0.8 + (reply.length / entries) * 0.2);
     return entries;
   }
