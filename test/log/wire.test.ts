@@ -4,6 +4,7 @@ import {
   array as arrayOf,
   assert,
   constantFrom,
+  maxSafeInteger,
   nat,
   oneof,
   property,
@@ -11,12 +12,15 @@ import {
   string,
   stringMatching,
   tuple,
+  uint8Array,
   uniqueArray,
 } from 'fast-check';
+import { Command } from 'ioredis';
 import { Link, openStore } from '../../src/log/connection.js';
 import type { Entry } from '../../src/log/entry.js';
 import { Pack } from '../../src/log/pack.js';
 import { ReplyTap } from '../../src/log/reply-tap.js';
+import { encodeRequest } from '../../src/log/request.js';
 import { readStreamReply } from '../../src/log/stream-reply.js';
 import { createMemoryRedis } from '../../src/memory-redis/index.js';
 import { systemClock } from '../../src/message/clock.js';
@@ -44,6 +48,23 @@ test('the entries of a read come out as they were sent, whatever stands in them'
   assert(
     property(streams, (sent) => {
       t.deepEqual([...readStreamReply(encode(sent))], sent);
+    }),
+  );
+});
+
+const word = oneof(
+  string(),
+  string({ unit: 'grapheme', maxLength: 80 }),
+  constantFrom('', 'x'.repeat(99), 'ä'.repeat(100), 'y'.repeat(70_000)),
+);
+const bytes = uint8Array({ maxLength: 300 }).map((some) => Buffer.from(some));
+const words = arrayOf(oneof(word, word, maxSafeInteger(), bytes), { maxLength: 120 });
+
+test("a request is written as ioredis' own encoder would write it", (t) => {
+  assert(
+    property(words, (args) => {
+      const theirs = Buffer.from(new Command('EVALSHA', args).toWritable({}));
+      t.true(encodeRequest('EVALSHA', args).equals(theirs));
     }),
   );
 });
