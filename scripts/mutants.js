@@ -32,15 +32,15 @@ const UNIT = [
   {
     name: 'an append without the producer sequence',
     file: 'dist/src/log/lua/append.lua',
-    from: 'if seen >= sequence then',
-    to: 'if false then',
+    from: 'if seen == sequence then return string.sub(last, gap + 1) end',
+    to: '',
     caughtBy: 'dist/test/log/scripts.test.js',
   },
   {
     name: 'an older batch let through',
     file: 'dist/src/log/lua/append.lua',
-    from: 'if seen >= sequence then',
-    to: 'if seen == sequence then',
+    from: "if seen > sequence then return 'stale' end",
+    to: '',
     caughtBy: 'dist/test/log/scripts.test.js',
   },
   {
@@ -308,7 +308,7 @@ const SIMULATED = [
   },
   {
     name: 'an append without the producer sequence',
-    edits: [{ file: 'dist/src/log/lua/append.lua', from: 'if seen >= sequence then', to: 'if false then' }],
+    edits: [{ file: 'dist/src/log/lua/append.lua', from: 'if seen == sequence then return string.sub(last, gap + 1) end', to: '' }],
   },
   {
     name: 'two batches in flight',

@@ -112,7 +112,7 @@ interface Budget {
   bytes: number;
 }
 
-/** Messages that go to Redis together. They are laid out for the script as they come: until they are answered that is all that is kept of them. */
+/** Messages that go to Redis together. They are laid out for the script as they come: until they are answered little else is kept of them. */
 class Batch {
   readonly waiting: Waiting[] = [];
   readonly keys: string[];

@@ -2,7 +2,7 @@ import { fromJson } from '../message/json.js';
 import { WAITING_KEYS_AT_ONCE } from '../message/limits.js';
 import type { CommitBatch } from './commit.js';
 import type { Link } from './connection.js';
-import { FIRST } from './entry.js';
+import { areFields, FIRST } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
 
@@ -45,7 +45,7 @@ function pack(aside: Aside): string {
 function unpack(text: string): Aside {
   try {
     const [entry, attempts, fields, history = []] = fromJson(text, 'a message set aside') as [string, number, string[], FailedAttempt[]?];
-    const read = typeof entry === 'string' && typeof attempts === 'number' && Array.isArray(fields) && Array.isArray(history);
+    const read = typeof entry === 'string' && typeof attempts === 'number' && areFields(fields) && Array.isArray(history);
     if (read) return { entry, attempts, fields, history };
   } catch {
     // As below.

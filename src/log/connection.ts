@@ -257,7 +257,7 @@ export class Link {
     });
   }
 
-  /** As `call`, for many arguments: the request is written past ioredis' encoder, which is given the bytes. */
+  /** As `call`, but the request is written past ioredis' encoder, which is given the bytes: for scripts and reads, whose arguments may be many. */
   send(command: string, args: readonly CommandArgument[]): Promise<unknown> {
     const redis = this.#redis;
     if (redis === undefined) return Promise.reject(new RedisError('REDIS_NOT_CONNECTED', `not connected to ${this.options.store.place}`));

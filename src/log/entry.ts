@@ -42,3 +42,8 @@ export function compareIds(a: string, b: string): number {
   const byTime = Number(a.slice(0, dashA)) - Number(b.slice(0, dashB));
   return byTime === 0 ? Number(a.slice(dashA + 1)) - Number(b.slice(dashB + 1)) : byTime;
 }
+
+/** Whether a value that was read from JSON is a list of texts, as an entry's fields are. */
+export function areFields(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
+}

@@ -1,3 +1,6 @@
+/** More than a system has; the names of others are made each time. */
+const MOST_TYPES = 1_000;
+
 /**
  * The key layout (docs/DESIGN.md, section 3), in one place. `{shop:3}` is shard 3's hash tag: all that one commit touches
  * lies in one Cluster slot. Nothing else in errand builds a Redis key.
@@ -22,14 +25,15 @@ export class Keys {
     return this.#tags[shard] as string;
   }
 
-  /** Made once: every message names some of them, and one text is found again faster than an equal one. Types are few. */
-  #once(cache: Map<string, string[]>, type: string, shard: number, suffix: string): string {
-    let names = cache.get(type);
-    if (names === undefined) {
-      names = this.#tags.map((tag) => `${tag}${type}:${suffix}`);
-      cache.set(type, names);
-    }
-    return names[shard] as string;
+  /** Made once: every message names some of them, and one text is found again faster than an equal one. */
+  #once(known: Map<string, string[]>, type: string, shard: number, suffix: string): string {
+    const names = known.get(type);
+    if (names !== undefined) return names[shard] as string;
+    const name = (tag: string): string => `${tag}${type}:${suffix}`;
+    if (known.size === MOST_TYPES) return name(this.#tag(shard)); // return addresses may name anything
+    const made = this.#tags.map(name);
+    known.set(type, made);
+    return made[shard] as string;
   }
 
   inbox(type: string, shard: number): string {

@@ -7,7 +7,10 @@
 const SHORT = 31;
 /** Of a text and its length, that still fits in one byte. */
 const TEXT_8_BYTES = 255;
+/** Of longer texts the bytes are counted, so that no room is made for three times as many. */
+const COUNTED = 4_096;
 const ARRAY_32 = 0xdd;
+/** The longest header, of an array and of a text. */
 const HEADER = 5;
 const FIX_TEXT = 0xa0;
 const TEXT_8 = 0xd9;
@@ -30,7 +33,7 @@ export class Pack {
   text(text: string): void {
     const { length } = text;
     this.#count += 1;
-    const most = length * 3 + 5; // a UTF-16 unit is at most three bytes of UTF-8
+    const most = (length < COUNTED ? length * 3 : Buffer.byteLength(text)) + HEADER; // a UTF-16 unit is at most three bytes of UTF-8
     if (this.#at + most > this.#room.length) this.#grow(most);
     const room = this.#room; // read once: the loop would read it anew for each character
     const at = this.#at;

@@ -1,6 +1,7 @@
 import { fromJson } from '../message/json.js';
 import type { CommitBatch } from './commit.js';
 import type { Link } from './connection.js';
+import { areFields } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
 
@@ -19,7 +20,7 @@ export function fieldsOf(text: string | null | undefined): string[] {
   if (typeof text !== 'string') return []; // it was deleted by hand
   try {
     const fields = fromJson(text, 'a scheduled message');
-    if (Array.isArray(fields) && fields.length > 0) return fields as string[];
+    if (areFields(fields) && fields.length > 0) return fields;
   } catch {
     // As below.
   }

@@ -6,7 +6,7 @@ import { Pack } from './pack.js';
  * The arguments of a script that may be many: as they are while they are few, packed in one from then on.
  *
  * An entry's names and values follow as a *row* (lua/rows.lua): their number and all of them; without the names, where they are those of most
- * commands or results; or, where they are packed and the stream got such an entry before, only what differs from that one, as most of two
+ * commands and facts, or of results; or, where they are packed and the stream got such an entry before, only what differs from that one, as most of two
  * messages' fields are the same.
  *
  * K1: a text comes out as the same text, packed or not. What `number` adds is a number when packed, and digits otherwise: it is for the
@@ -16,7 +16,7 @@ import { Pack } from './pack.js';
 
 /** So many, those of a message or two, cost less as they are. */
 const FEW = 64;
-/** Places and counts of a difference fit in one byte each. */
+/** More than that cost more than all of them; their count fits in one byte. */
 const MOST_CHANGES = 30;
 const MOST_VALUES = 127;
 
@@ -41,6 +41,7 @@ export class ScriptArguments {
     else this.#add(value);
   }
 
+  /** @param values at least one name and its value; they are remembered, and must stay as they are */
   row(stream: number, values: readonly string[]): void {
     const last = this.#rows[stream];
     this.#rows[stream] = values;
@@ -96,7 +97,8 @@ function difference(pack: Pack, last: readonly string[], values: readonly string
   for (let i = 0; i < length; i += 1) {
     const value = values[i] as string;
     if (value === last[i]) continue;
-    const twin = i < 2 ? -1 : value === values[1] ? 1 : value === values[i - 2] ? i - 2 : -1; // the id, once more
+    // The id once more, or the correlation that is the cause, too.
+    const twin = i < 2 ? -1 : value === values[1] ? 1 : value === values[i - 2] ? i - 2 : -1;
     if (twin < 0) {
       pack.number(i + 1);
       pack.text(value);

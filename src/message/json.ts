@@ -11,9 +11,12 @@ const SHOWN_PATH = 200;
 
 const within = (step: string, fault: Fault | undefined): Fault | undefined => fault && { path: step + fault.path, message: fault.message };
 
+/** Deeper than most values go; one that contains itself would be looked through once for each level. */
+const PLAIN_DEPTH = 16;
+
 /**
- * Whether JSON keeps all of it. Says no, too, of some values that it keeps (those of a prototype with enumerable properties), never yes of
- * one that it does not: what it says no to is looked at again by `firstFault`. It makes nothing: most values are without fault.
+ * Whether JSON keeps all of it. Says no, too, of some values that it keeps (deep ones, those of a prototype with enumerable properties), never
+ * yes of one that it does not: what it says no to is looked at again by `firstFault`. It makes nothing: most values are without fault.
  */
 function isPlain(value: unknown, depth: number): boolean {
   switch (typeof value) {
@@ -29,7 +32,7 @@ function isPlain(value: unknown, depth: number): boolean {
       return false;
   }
   if (value === null) return true;
-  if (depth === JSON_DEPTH || hasToJson(value)) return false;
+  if (depth === PLAIN_DEPTH || hasToJson(value)) return false;
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i += 1) if (value[i] === undefined || !isPlain(value[i], depth + 1)) return false;
     return true;

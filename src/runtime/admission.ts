@@ -67,13 +67,17 @@ export class Admission {
 
   /**
    * Only what goes wrong around the handler comes here. When the state cannot be loaded, the partition is being dropped; all else is a fault
-   * in errand, and the message must not stand in its key's way for ever.
+   * in errand, and the message must not stand in its key's way for ever. Never throws: what was taken for the message is given back after it.
    */
   #broken(held: Held, thrown: unknown): undefined {
     const { around } = this;
     const error = asError(thrown);
-    around.verdicts.attemptFailed(held, error);
-    if (!around.closing) around.deadLetter(held, 'BROKEN_INVARIANT', error);
+    try {
+      around.verdicts.attemptFailed(held, error);
+      if (!around.closing) around.deadLetter(held, 'BROKEN_INVARIANT', error);
+    } catch (fault) {
+      around.verdicts.fault(`${around.behavior.type}/${held.envelope.subject}`, asError(fault));
+    }
     return undefined;
   }
 

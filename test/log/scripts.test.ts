@@ -153,6 +153,18 @@ onBoth('whatever a batch of entries holds, the streams get what was given, in or
   await check(arrives, { numRuns: 150 });
 });
 
+onBoth('a batch that failed in its middle is not taken for done when it is sent again', async (t, { link }) => {
+  await link.call('SET', [results, 'no stream']);
+  const messages = new ScriptArguments();
+  for (const stream of [2, 3, 2]) {
+    for (const number of [stream, 0, 0]) messages.number(number);
+    messages.row(stream, ['word', 'a']);
+  }
+  const again = () => runScript(link, 'append', [keys.producer(1, 'p'), inbox, results], [1, 60_000, 100], messages.take());
+  await t.throwsAsync(again, { code: 'REDIS_ERROR' });
+  await t.throwsAsync(again, { code: 'REDIS_ERROR' });
+});
+
 onBoth('a batch older than the last one is ignored', async (t, { link }) => {
   await append(link, 2, 'b');
   t.is(await append(link, 1, 'a'), 'stale');

@@ -57,8 +57,8 @@ const word = oneof(
   string({ unit: 'grapheme', maxLength: 80 }),
   constantFrom('', 'x'.repeat(99), 'ä'.repeat(100), 'y'.repeat(70_000)),
 );
-const bytes = uint8Array({ maxLength: 300 }).map((some) => Buffer.from(some));
-const words = arrayOf(oneof(word, word, maxSafeInteger(), bytes), { maxLength: 120 });
+const someBytes = uint8Array({ maxLength: 300 }).map((some) => Buffer.from(some));
+const words = arrayOf(oneof(word, word, maxSafeInteger(), someBytes), { maxLength: 120 });
 
 test("a request is written as ioredis' own encoder would write it", (t) => {
   assert(

@@ -168,6 +168,16 @@ for (const [what, value, path, message] of notJson) {
   });
 }
 
+test('a value that contains itself is not looked through once for each level that a value may have', (t) => {
+  let looks = 0;
+  const wide = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`k${i}`, i]));
+  const value: Record<string, unknown> = {};
+  Object.defineProperty(value, 'wide', { enumerable: true, get: () => ((looks += 1), wide) });
+  value['self'] = value;
+  thrown(t, 'NOT_JSON', () => toJson(value, 'data of pay'));
+  t.true(looks < 50, `looked at ${looks} times`);
+});
+
 test('one object in two places is no loop', (t) => {
   const shared = { a: 1 };
   t.is(toJson({ x: shared, y: [shared, shared] }, 'x'), '{"x":{"a":1},"y":[{"a":1},{"a":1}]}');

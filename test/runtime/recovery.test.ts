@@ -275,6 +275,33 @@ onBoth(
 );
 
 onBoth(
+  'what was changed by hand into fields that are no texts becomes a dead letter, wherever it waited',
+  () => ({
+    actors: [listActor((word, ctx) => (word === 'bad' && ctx.attempt === 1 ? Promise.reject(new Error('down')) : undefined))],
+    supervisors: policy(['1500ms']),
+    shards: 1,
+  }),
+  async (t, { system, redis, pass }) => {
+    const delayed = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'retry-delayed')));
+    for (const word of ['bad', 'two', 'three']) await system.tell(Append, { key: 'a', word });
+    await delayed;
+    for (const word of ['late', 'later']) await system.tell(Append, { key: 'b', word }, { delay: '1s' });
+    await system.ask(Append, { key: 'c', word: 'other' });
+    await redis('LSET', '{sut:0}:list:aside:a', 1, JSON.stringify(['1-1', 0, ['id', 'm', 'type', 7, 'subject', 'a', 'data', null]]));
+    const waits = (await redis('HKEYS', '{sut:0}:list:scheduled')) as string[];
+    const texts = (await redis('HVALS', '{sut:0}:list:scheduled')) as string[];
+    const late = waits[texts.findIndex((text) => text.includes('late\\"'))] as string;
+    await redis('HSET', '{sut:0}:list:scheduled', late, JSON.stringify(['id', 7, 'type', { a: 1 }, 'subject', null]));
+    const idle = system.idle();
+    await pass('2s');
+    await idle;
+    t.deepEqual(await system.state(listActor(), 'a'), { words: ['bad', 'three'] });
+    t.deepEqual(await system.state(listActor(), 'b'), { words: ['later'] });
+    t.like((await system.deadLetters.list()).items, [{ reason: 'NO_ENVELOPE' }, { reason: 'NO_ENVELOPE' }]);
+  },
+);
+
+onBoth(
   'what was changed by hand in a list of waiting messages becomes a dead letter in its turn, and the rest goes on in order',
   () => ({
     actors: [listActor((word, ctx) => (word === 'bad' && ctx.attempt === 1 ? Promise.reject(new Error('down')) : undefined))],

@@ -13,6 +13,8 @@ export interface Hooks {
   refuses?: (connection: string) => boolean;
 }
 
+const OWN = new Set(['EVALSHA', 'EVAL', 'XREAD']);
+
 /** The same store, seen through `hooks`: interleavings that are rare by nature become certain. `connection` is its purpose: `control`, `read`, … */
 export function hooked(redis: MemoryRedis, hooks: Hooks): MemoryRedis {
   const client = (options: Parameters<MemoryRedis['client']>[0]): Redis => {
@@ -30,10 +32,10 @@ export function hooked(redis: MemoryRedis, hooks: Hooks): MemoryRedis {
       return reply;
     };
     made.call = (command: string, ...args: unknown[]) => between(command, () => call(command, ...args));
-    // Scripts are sent as requests of their own; all else is sent by `call`.
+    // Scripts and reads are sent as requests of their own; all else is sent by `call`.
     const send = made.sendCommand.bind(made);
     made.sendCommand = (command, ...rest) => {
-      if (command.name !== 'EVALSHA') return send(command, ...rest);
+      if (!OWN.has(command.name)) return send(command, ...rest);
       return between(command.name, () => send(command, ...rest) as Promise<unknown>);
     };
     made.connect = () => (hooks.refuses?.(purpose) === true ? Promise.reject(new Error('refused by the test')) : connect());

@@ -1,7 +1,7 @@
 #!lua
 -- append: a producer's batch onto the streams of one shard, once, however often it is sent.
 --
--- KEYS  1            the producer's last sequence, and its reply where that is not ok
+-- KEYS  1            the producer's last sequence and its reply
 --       2..          inboxes, event streams and outcome records, referred to by their index
 -- ARGV  1 sequence   of this batch; counts up by one for each new batch of this producer and shard
 --       2 ttl        of the producer's record, ms
@@ -17,18 +17,16 @@
 --       else a word a message: ok | full | duplicate | conflict
 --       stale        this sequence is older than the last one: nothing was done
 --
--- The same sequence again answers as the first time and does nothing; it is written down before anything else is. Not flagged allow-oom: a full Redis takes no new work.
+-- The same sequence again answers the stored reply and does nothing. It is stored last: a batch that fails in its middle is none that was done.
+-- Not flagged allow-oom: a full Redis takes no new work.
 
 local sequence = tonumber(ARGV[1])
-local last = redis.call('SET', KEYS[1], ARGV[1], 'GET', 'PX', ARGV[2])
+local last = redis.call('GET', KEYS[1])
 if last then
   local gap = string.find(last, ' ', 1, true)
-  local seen = tonumber(gap and string.sub(last, 1, gap - 1) or last)
-  if seen >= sequence then
-    redis.call('SET', KEYS[1], last, 'PX', ARGV[2])
-    if seen > sequence then return 'stale' end
-    return gap and string.sub(last, gap + 1) or 'ok'
-  end
+  local seen = tonumber(string.sub(last, 1, gap - 1))
+  if seen == sequence then return string.sub(last, gap + 1) end
+  if seen > sequence then return 'stale' end
 end
 
 local limit = tonumber(ARGV[3])
@@ -73,12 +71,13 @@ while at <= n do
       if keep == '0' then redis.call('SET', KEYS[outcome], print .. ' pending')
       else redis.call('SET', KEYS[outcome], print .. ' pending', 'PX', keep) end
     end
-  else refused = true end
+  else
+    refused = true
+  end
 
   words[#words + 1] = word
 end
 
-if not refused then return 'ok' end
-local reply = table.concat(words, ' ')
+local reply = refused and table.concat(words, ' ') or 'ok'
 redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. reply, 'PX', ARGV[2])
 return reply

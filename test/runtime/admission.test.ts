@@ -1,0 +1,51 @@
+import test from 'ava';
+import { systemClock } from '../../src/message/clock.js';
+import { Activation, type Surroundings } from '../../src/runtime/activation.js';
+import { Admission } from '../../src/runtime/admission.js';
+import { Breaker } from '../../src/runtime/breaker.js';
+import { Gate } from '../../src/runtime/gate.js';
+import { heldOf, NOBODY } from '../../src/runtime/held.js';
+import { Slots } from '../../src/runtime/slots.js';
+
+/** What surrounds an activation, all of which fails. */
+function broken(state: 'at once' | 'later') {
+  const slots = new Slots(1);
+  const breaker = new Breaker({ failures: 1, probeEvery: 1 }, systemClock, () => undefined);
+  const seen = { working: 0, faults: 0 };
+  const fails = (): never => {
+    throw new Error('broken');
+  };
+  const around = {
+    behavior: { type: 't', stateful: true, pipelined: false, commands: new Map([['', {}]]), subscriptions: new Map(), replies: new Map() },
+    settings: {},
+    host: { slots, breaker, deps: { gate: new Gate() } },
+    clock: systemClock,
+    shards: 1,
+    closing: false,
+    running: new Set(),
+    verdicts: { attemptFailed: fails, fault: () => (seen.faults += 1) },
+    inHand: { begin: () => (seen.working += 1), end: () => (seen.working -= 1) },
+    cancellations: { has: () => state === 'at once' && fails() },
+    suspect: () => undefined,
+    loadState: () => Promise.reject(new Error('broken')),
+    deadLetter: fails,
+  } as unknown as Surroundings;
+  return { around, slots, breaker, seen };
+}
+
+for (const state of ['at once', 'later'] as const) {
+  for (const open of [false, true]) {
+    test(`whatever fails around a handler (${state}${open ? ', as a probe' : ''}), its slot, its turn and its place are given back`, async (t) => {
+      const { around, slots, breaker, seen } = broken(state);
+      if (open) breaker.failed('other', '');
+      const held = heldOf({ id: '1-0', fields: [] }, NOBODY);
+      const activation = new Activation('k', around);
+      activation.queued.push(held);
+      await t.notThrowsAsync(async () => new Admission(around).receive(activation, held));
+      t.is(slots.free, 1);
+      t.deepEqual(seen, { working: 0, faults: 1 });
+      if (open) t.true(await breaker.turn(), 'the next probe has its turn');
+      breaker.stop();
+    });
+  }
+}
