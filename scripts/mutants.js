@@ -116,7 +116,7 @@ const UNIT = [
   {
     name: "a waiting key's queued messages let through",
     file: 'dist/src/runtime/partition.js',
-    from: 'for (const held of queued.splice(0)) {',
+    from: 'for (let held = queued.shift(); held !== undefined; held = queued.shift()) {',
     to: 'for (const held of []) {',
     caughtBy: 'dist/test/runtime/recovery.test.js',
   },
@@ -128,15 +128,22 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/inbox.test.js',
   },
   {
+    name: 'a slot that is kept when all fails around a handler',
+    file: 'dist/src/runtime/admission.js',
+    from: 'around.verdicts.fault(',
+    to: 'throw fault; (',
+    caughtBy: 'dist/test/runtime/admission.test.js',
+  },
+  {
     name: 'a suspicion that condemns',
-    file: 'dist/src/runtime/activation.js',
+    file: 'dist/src/runtime/admission.js',
     from: 'suspect.kills >= KILLS_TO_CONDEMN',
     to: 'suspect.suspicions >= KILLS_TO_CONDEMN',
     caughtBy: 'dist/test/runtime/poison.test.js',
   },
   {
     name: 'a suspect that runs among others',
-    file: 'dist/src/runtime/activation.js',
+    file: 'dist/src/runtime/admission.js',
     from: 'suspect === undefined ?',
     to: 'suspect === undefined || suspect.kills < KILLS_TO_CONDEMN ?',
     caughtBy: 'dist/test/runtime/poison.test.js',
