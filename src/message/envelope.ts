@@ -65,48 +65,13 @@ export function toFields(e: NewEnvelope): string[] {
   const time = isoTime(e.time);
   const json = JSON_TYPE;
   // What every command and every result has stands in one piece: a list that grows is made anew.
+  // biome-ignore format: a name and its value stand beside each other
   const fields =
     status === undefined || causationId === undefined
-      ? [
-          'id',
-          id,
-          'type',
-          type,
-          'source',
-          source,
-          'subject',
-          subject,
-          'time',
-          time,
-          'datacontenttype',
-          json,
-          'correlationid',
-          correlationId,
-          'data',
-          data,
-        ]
-      : [
-          'id',
-          id,
-          'type',
-          type,
-          'source',
-          source,
-          'subject',
-          subject,
-          'time',
-          time,
-          'datacontenttype',
-          json,
-          'correlationid',
-          correlationId,
-          'causationid',
-          causationId,
-          'status',
-          status,
-          'data',
-          data,
-        ];
+      ? ['id', id, 'type', type, 'source', source, 'subject', subject, 'time', time, 'datacontenttype', json,
+         'correlationid', correlationId, 'data', data]
+      : ['id', id, 'type', type, 'source', source, 'subject', subject, 'time', time, 'datacontenttype', json,
+         'correlationid', correlationId, 'causationid', causationId, 'status', status, 'data', data];
   if (status === undefined && causationId !== undefined) fields.push('causationid', causationId);
   if (status !== undefined && causationId === undefined) fields.push('status', status);
   if (e.kind !== undefined && e.kind !== 'command') fields.push('kind', e.kind);
