@@ -1,5 +1,6 @@
 import test from 'ava';
 import { filter, firstValueFrom, take, toArray } from 'rxjs';
+import type { ActorSystem } from '../../src/index.js';
 import { Append, Declined, listActor } from '../support/shop.js';
 import { onBoth } from '../support/stores.js';
 
@@ -274,17 +275,25 @@ onBoth(
   },
 );
 
+/** The first attempt at the word 'bad' fails, and its key waits. */
+const downOnce = () => ({
+  actors: [listActor((word, ctx) => (word === 'bad' && ctx.attempt === 1 ? Promise.reject(new Error('down')) : undefined))],
+  supervisors: policy(['1500ms']),
+  shards: 1,
+});
+
+/** 'bad', and two words behind it, in the list of a key that waits. */
+async function threeWait(system: ActorSystem): Promise<void> {
+  const delayed = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'retry-delayed')));
+  for (const word of ['bad', 'two', 'three']) await system.tell(Append, { key: 'a', word });
+  await delayed;
+}
+
 onBoth(
   'what was changed by hand into fields that are no texts becomes a dead letter, wherever it waited',
-  () => ({
-    actors: [listActor((word, ctx) => (word === 'bad' && ctx.attempt === 1 ? Promise.reject(new Error('down')) : undefined))],
-    supervisors: policy(['1500ms']),
-    shards: 1,
-  }),
+  downOnce,
   async (t, { system, redis, pass }) => {
-    const delayed = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'retry-delayed')));
-    for (const word of ['bad', 'two', 'three']) await system.tell(Append, { key: 'a', word });
-    await delayed;
+    await threeWait(system);
     for (const word of ['late', 'later']) await system.tell(Append, { key: 'b', word }, { delay: '1s' });
     await system.ask(Append, { key: 'c', word: 'other' });
     await redis('LSET', '{sut:0}:list:aside:a', 1, JSON.stringify(['1-1', 0, ['id', 'm', 'type', 7, 'subject', 'a', 'data', null]]));
@@ -303,15 +312,9 @@ onBoth(
 
 onBoth(
   'what was changed by hand in a list of waiting messages becomes a dead letter in its turn, and the rest goes on in order',
-  () => ({
-    actors: [listActor((word, ctx) => (word === 'bad' && ctx.attempt === 1 ? Promise.reject(new Error('down')) : undefined))],
-    supervisors: policy(['1500ms']),
-    shards: 1,
-  }),
+  downOnce,
   async (t, { system, redis, pass }) => {
-    const delayed = firstValueFrom(system.signals.pipe(filter(({ kind }) => kind === 'retry-delayed')));
-    for (const word of ['bad', 'two', 'three']) await system.tell(Append, { key: 'a', word });
-    await delayed;
+    await threeWait(system);
     await system.ask(Append, { key: 'b', word: 'other' });
     await redis('LSET', '{sut:0}:list:aside:a', 1, 'no JSON');
     const idle = system.idle();
