@@ -11,7 +11,7 @@ import {
 import type { Link } from './connection.js';
 import { PASSING_CODES } from './connection.js';
 import type { Keys } from './keys.js';
-import { type Given, ScriptArguments } from './script-arguments.js';
+import { type Given, ScriptArguments, ScriptKeys } from './script-arguments.js';
 import { runScript } from './scripts.js';
 
 /**
@@ -115,8 +115,7 @@ interface Budget {
 /** Messages that go to Redis together. They are laid out for the script as they come: until they are answered little else is kept of them. */
 class Batch {
   readonly waiting: Waiting[] = [];
-  readonly keys: string[];
-  readonly #index = new Map<string, number>();
+  readonly #keys: ScriptKeys;
   readonly #messages = new ScriptArguments();
   bytes = 0;
 
@@ -125,17 +124,17 @@ class Batch {
     /** of its first message, monotonic ms */
     readonly since: number,
   ) {
-    this.keys = [producerKey];
+    this.#keys = new ScriptKeys(producerKey);
   }
 
   add({ stream, bounded, outcome, fields }: Append, bytes: number): void {
     const messages = this.#messages;
-    const index = this.#at(stream);
+    const index = this.#keys.at(stream);
     messages.number(index);
     messages.number(bounded ? 1 : 0);
     if (outcome === undefined) messages.number(0);
     else {
-      messages.number(this.#at(outcome.key));
+      messages.number(this.#keys.at(outcome.key));
       messages.text(outcome.print);
       messages.text(String(outcome.keep));
     }
@@ -148,18 +147,13 @@ class Batch {
     return this.waiting.length === BATCH_MESSAGES || this.bytes + bytes > BATCH_BYTES;
   }
 
+  get keys(): readonly string[] {
+    return this.#keys.names;
+  }
+
   /** Nothing can be added afterwards. */
   get messages(): Given {
     return this.#messages.take();
-  }
-
-  #at(key: string): number {
-    let known = this.#index.get(key);
-    if (known === undefined) {
-      known = this.keys.push(key);
-      this.#index.set(key, known);
-    }
-    return known;
   }
 }
 

@@ -1,7 +1,7 @@
 import { invariant } from '../message/errors.js';
 import { SCRIPT_PIECE } from '../message/limits.js';
 import type { Argument, Link } from './connection.js';
-import { type Given, ScriptArguments } from './script-arguments.js';
+import { type Given, ScriptArguments, ScriptKeys } from './script-arguments.js';
 import { runScript } from './scripts.js';
 
 /** `fenced`: the partition has another owner, nothing was written. `changed`: a condition did not hold, nothing was written. */
@@ -9,27 +9,25 @@ export type CommitReply = 'committed' | 'fenced' | 'changed';
 
 /** The writes of one commit, gathered. KEYS and ARGV of lua/commit.lua are laid out here and nowhere else. */
 export class CommitBatch {
-  readonly #keys: string[];
-  readonly #index = new Map<string, number>();
+  readonly #keys: ScriptKeys;
   readonly #conditions = new Map<string, string>();
   readonly #writes = new ScriptArguments();
-  /** roughly, of what the script is given */
+  /** roughly, of the values that the script is given */
   bytes = 0;
 
   constructor(partitionKey: string) {
-    this.#keys = [partitionKey];
-    this.#index.set(partitionKey, 1);
+    this.#keys = new ScriptKeys(partitionKey);
   }
 
   /** `command key values…` */
   write(command: string, key: string, ...values: Argument[]): void {
-    this.#write(command, this.#at(key), values);
+    this.#write(command, this.#keys.at(key), values);
   }
 
   /** An entry at the end of a stream. `limit`: keep about that many. */
   append(stream: string, fields: readonly string[], limit = 0): void {
     const writes = this.#writes;
-    const index = this.#at(stream);
+    const index = this.#keys.at(stream);
     writes.number(0);
     writes.number(index);
     writes.number(limit);
@@ -39,7 +37,7 @@ export class CommitBatch {
 
   /** The same command for any number of values, in pieces that a script can unpack. */
   writeMany(command: string, key: string, values: readonly Argument[]): void {
-    for (let at = 0; at < values.length; at += SCRIPT_PIECE) this.#write(command, this.#at(key), values.slice(at, at + SCRIPT_PIECE));
+    for (let at = 0; at < values.length; at += SCRIPT_PIECE) this.#write(command, this.#keys.at(key), values.slice(at, at + SCRIPT_PIECE));
   }
 
   publish(channel: string, text: string): void {
@@ -68,17 +66,7 @@ export class CommitBatch {
   arguments(nonce: string): { keys: readonly string[]; conditions: readonly Argument[]; writes: Given } {
     const conditions: Argument[] = [nonce, this.#conditions.size];
     for (const [field, expected] of this.#conditions) conditions.push(field, expected);
-    return { keys: this.#keys, conditions, writes: this.#writes.take() };
-  }
-
-  #at(key: string): number {
-    let index = this.#index.get(key);
-    if (index === undefined) {
-      index = this.#keys.push(key);
-      this.#index.set(key, index);
-      this.bytes += key.length;
-    }
-    return index;
+    return { keys: this.#keys.names, conditions, writes: this.#writes.take() };
   }
 
   #write(command: string, index: number, values: readonly Argument[]): void {

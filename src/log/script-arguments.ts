@@ -23,6 +23,27 @@ const MOST_VALUES = 127;
 /** What a script is given in the end: arguments as they are, or all of them in one. */
 export type Given = readonly Argument[] | Buffer;
 
+/** Keys in the order in which they are first named, each once. */
+export class ScriptKeys {
+  readonly names: string[];
+  readonly #index = new Map<string, number>();
+
+  constructor(first: string) {
+    this.names = [first];
+    this.#index.set(first, 1);
+  }
+
+  /** The index in KEYS. */
+  at(key: string): number {
+    let index = this.#index.get(key);
+    if (index === undefined) {
+      index = this.names.push(key);
+      this.#index.set(key, index);
+    }
+    return index;
+  }
+}
+
 export class ScriptArguments {
   readonly #few: Argument[] = [];
   #pack: Pack | undefined;
