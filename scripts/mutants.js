@@ -88,7 +88,7 @@ const UNIT = [
   {
     name: 'trimming past an unsettled message',
     file: 'dist/src/runtime/inbox-window.js',
-    from: 'this.#held[gone]?.removed',
+    from: 'this.#held[front]?.removed',
     to: 'true',
     caughtBy: 'dist/test/runtime/inbox-window.test.js',
   },
@@ -144,8 +144,8 @@ const UNIT = [
   {
     name: 'a suspect that runs among others',
     file: 'dist/src/runtime/admission.js',
-    from: 'suspect === undefined ?',
-    to: 'suspect === undefined || suspect.kills < KILLS_TO_CONDEMN ?',
+    from: 'suspect !== undefined',
+    to: 'suspect !== undefined && suspect.kills >= KILLS_TO_CONDEMN',
     caughtBy: 'dist/test/runtime/poison.test.js',
   },
   {
@@ -311,7 +311,7 @@ const SIMULATED = [
   },
   {
     name: 'trimming past an unsettled entry',
-    edits: [{ file: 'dist/src/runtime/inbox-window.js', from: 'this.#held[gone]?.removed', to: 'true' }],
+    edits: [{ file: 'dist/src/runtime/inbox-window.js', from: 'this.#held[front]?.removed', to: 'true' }],
   },
   {
     name: 'an append without the producer sequence',

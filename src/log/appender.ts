@@ -204,14 +204,13 @@ class ShardQueue {
     for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
       this.#sequence += 1;
       await this.#send(batch, this.#sequence);
-      this.budget.messages -= batch.waiting.length;
-      this.budget.bytes -= batch.bytes;
     }
     this.#sending = false;
   }
 
   /** Invariants A2, A3: never throws; every message of the batch is answered. */
-  async #send({ keys, messages, since, waiting }: Batch, sequence: number): Promise<void> {
+  async #send(batch: Batch, sequence: number): Promise<void> {
+    const { keys, messages, since } = batch;
     const { link, clock, sendTimeout, inboxLimit = INBOX_MESSAGES } = this.options;
     const head = [sequence, PRODUCER_KEPT_MS, inboxLimit];
     const deadline = since + sendTimeout;
@@ -220,34 +219,35 @@ class ShardQueue {
     for (let delay = RETRY_MIN_MS; ; delay = Math.min(delay * 2, RETRY_MAX_MS)) {
       if (link.up) {
         try {
-          return this.#answer(waiting, await runScript(link, 'append', keys, head, messages), written);
+          return this.#answer(batch, await runScript(link, 'append', keys, head, messages), written);
         } catch (error) {
           reason = error instanceof RedisError ? error : new RedisError('REDIS_ERROR', String(error));
           if (reason.code === 'REDIS_CONNECTION_LOST') written = true;
           // Redis gave up in the middle of the script: what it had written stays.
-          else if (reason.code === 'REDIS_ERROR') return this.#refuse(waiting, reason, true);
-          else if (!PASSING_CODES.has(reason.code)) return this.#refuse(waiting, reason, written);
+          else if (reason.code === 'REDIS_ERROR') return this.#refuse(batch, reason, true);
+          else if (!PASSING_CODES.has(reason.code)) return this.#refuse(batch, reason, written);
         }
       }
       const left = deadline - clock.monotonic();
       if (left <= 0 || this.#abandoned.signal.aborted) {
-        return this.#refuse(waiting, reason ?? new RedisError('REDIS_NOT_CONNECTED', 'not connected to Redis'), written);
+        return this.#refuse(batch, reason ?? new RedisError('REDIS_NOT_CONNECTED', 'not connected to Redis'), written);
       }
       if (link.up) await sleep(clock, Math.min(delay, left), this.#abandoned.signal);
       else await Promise.race([link.untilUp(left), aborted(this.#abandoned.signal)]);
     }
   }
 
-  #answer(batch: readonly Waiting[], reply: unknown, written: boolean): void {
+  #answer(batch: Batch, reply: unknown, written: boolean): void {
     invariant(typeof reply === 'string', 'append answers a text');
     if (reply === 'stale') return this.#refuse(batch, new RedisError('REDIS_ERROR', 'a later batch was applied before this one'), written);
-    if (reply === 'ok') {
-      for (const { answer, resolve } of batch) resolve(answer(false));
+    const words = reply === 'ok' ? undefined : reply.split(' ');
+    invariant(words === undefined || words.length === batch.waiting.length, 'append answers a word a message');
+    const { waiting } = this.#through(batch);
+    if (words === undefined) {
+      for (const { answer, resolve } of waiting) resolve(answer(false));
       return;
     }
-    const words = reply.split(' ');
-    invariant(words.length === batch.length, 'append answers a word a message');
-    batch.forEach(({ messageId, answer, resolve, reject }, i) => {
+    waiting.forEach(({ messageId, answer, resolve, reject }, i) => {
       const word = words[i];
       if (word === 'full') reject(new AppendRejected('INBOX_FULL', 'the inbox holds as many messages as it may; try later', messageId));
       else if (word === 'conflict') {
@@ -256,8 +256,15 @@ class ShardQueue {
     });
   }
 
-  #refuse(batch: readonly Waiting[], reason: RedisError, written: boolean): void {
-    for (const { messageId, reject } of batch) {
+  /** Nothing of it is pending any more; before anybody is told, so that whoever is told finds it so. */
+  #through(batch: Batch): Batch {
+    this.budget.messages -= batch.waiting.length;
+    this.budget.bytes -= batch.bytes;
+    return batch;
+  }
+
+  #refuse(batch: Batch, reason: RedisError, written: boolean): void {
+    for (const { messageId, reject } of this.#through(batch).waiting) {
       if (written) {
         const text = `whether the message was appended is unknown: ${reason.message}`;
         reject(new AppendUnknown(text, messageId, { cause: reason }));

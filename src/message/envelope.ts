@@ -229,7 +229,8 @@ export function fromFields(fields: readonly string[]): Envelope | NoEnvelope {
   // The id of a result or reply is that of its command and a word more; it was checked there.
   const badId = status === undefined ? idFault(id) : undefined;
   if (badId !== undefined) return { fault: `the field 'id' must be ${badId}` };
-  const badCorrelation = correlationId === undefined ? undefined : idFault(correlationId);
+  const checkedAsId = status === undefined && correlationId === id;
+  const badCorrelation = correlationId === undefined || checkedAsId ? undefined : idFault(correlationId);
   if (badCorrelation !== undefined) return { fault: `the field 'correlationid' must be ${badCorrelation}` };
   if (track !== undefined && !TRACK.test(track)) return { fault: "the field 'track' must be '-' or a fingerprint" };
   return {

@@ -1,6 +1,7 @@
 import type { StoredState } from '../log/state.js';
 import type { Suspect } from '../log/suspects.js';
 import type { Clock } from '../message/clock.js';
+import type { MessageDefinition } from '../message/definition.js';
 import type { Envelope } from '../message/envelope.js';
 import { asError, codeOf, ErrandError, SchemaError, TerminalError } from '../message/errors.js';
 import { checkSize, toJson } from '../message/json.js';
@@ -9,7 +10,7 @@ import type { Behavior, Hook, Instance } from './behavior.js';
 import type { Breaker } from './breaker.js';
 import type { Gathering } from './committer.js';
 import { Abandoned, isThenable, withDeadline } from './deadline.js';
-import { decoder } from './decoder.js';
+import { decode, definitionFor, unknownMessage } from './decode.js';
 import type { Gate } from './gate.js';
 import type { Held } from './held.js';
 import type { Inbox } from './inbox.js';
@@ -41,6 +42,7 @@ export interface Surroundings {
   readonly shards: number;
   /** the partition is no longer ours, or is stopping: begin nothing new */
   readonly closing: boolean;
+  /** attempts whose handlers are awaited */
   readonly running: Set<Attempt>;
   readonly verdicts: Verdicts;
   /** work at a message begins; ends, its commit included */
@@ -113,34 +115,40 @@ export class Activation {
   handle(held: Held): Handled {
     const { around } = this;
     if (held.fault !== undefined) return around.deadLetter(held, 'NO_ENVELOPE', new ErrandError('NO_ENVELOPE', held.fault));
-    const decode = decoder(around.behavior, held, around.shards);
-    if (decode instanceof Error) return around.deadLetter(held, 'UNKNOWN_MESSAGE', decode);
-    if (this.#loaded || !around.behavior.stateful) return this.#try(held, decode);
-    return around.loadState(this.key).then((stored) => {
-      this.#stored = stored;
-      this.#loaded = true;
-      return this.#try(held, decode);
-    });
+    const definition = definitionFor(around.behavior, held.envelope);
+    if (definition === undefined) return around.deadLetter(held, 'UNKNOWN_MESSAGE', unknownMessage(around.behavior, held.envelope));
+    if (this.#loaded || !around.behavior.stateful) return this.#try(held, definition);
+    return this.#whenLoaded(held, definition);
   }
 
-  #try(held: Held, decode: () => unknown): Handled {
+  async #whenLoaded(held: Held, definition: MessageDefinition): Promise<Gathering | undefined> {
+    this.#stored = await this.around.loadState(this.key);
+    this.#loaded = true;
+    return this.#try(held, definition);
+  }
+
+  #try(held: Held, definition: MessageDefinition): Handled {
     const { around } = this;
     const { envelope } = held;
     if (around.cancellations.has(held)) return around.cancel(held);
     if (hasExpired(envelope, around.clock)) return around.failed(held, 'EXPIRED', expiry(envelope));
     let data: unknown;
     try {
-      data = decode();
+      data = decode(held, definition, around.shards);
     } catch (thrown) {
       const error = asError(thrown);
       return around.deadLetter(held, codeOf(error, 'INVALID_DATA'), error);
     }
     held.attempts += 1;
     const ended = this.#attempt(held, data);
-    return ended instanceof Promise ? ended.then((late) => this.#after(held, decode, late)) : this.#after(held, decode, ended);
+    return ended instanceof Promise ? this.#whenEnded(held, definition, ended) : this.#after(held, definition, ended);
   }
 
-  #after(held: Held, decode: () => unknown, ended: Gathering | Failure): Handled {
+  async #whenEnded(held: Held, definition: MessageDefinition, ending: Promise<Gathering | Failure>): Promise<Gathering | undefined> {
+    return this.#after(held, definition, await ending);
+  }
+
+  #after(held: Held, definition: MessageDefinition, ended: Gathering | Failure): Handled {
     const { around } = this;
     if (!('error' in ended)) return ended;
     if (around.closing && ended.error instanceof Abandoned) return undefined;
@@ -150,14 +158,14 @@ export class Activation {
     }
     around.verdicts.attemptFailed(held, ended.error);
     const gathering = this.#afterFailure(held, ended);
-    return gathering === 'retry' ? this.#again(held, decode) : gathering;
+    return gathering === 'retry' ? this.#again(held, definition) : gathering;
   }
 
-  async #again(held: Held, decode: () => unknown): Promise<Gathering | undefined> {
+  async #again(held: Held, definition: MessageDefinition): Promise<Gathering | undefined> {
     const { around } = this;
     // What a pipelined key staged before this message is committed first: the retry runs on committed state.
     if (around.behavior.pipelined && !(await around.flushed())) return undefined;
-    return around.closing ? undefined : this.#try(held, decode);
+    return around.closing ? undefined : this.#try(held, definition);
   }
 
   /** The one decision after a failed attempt, with its two halves: the actor and the message (docs/DESIGN.md, section 6). */
@@ -220,31 +228,45 @@ export class Activation {
     const timeout = began + settings.attemptTimeout;
     const deadline = envelope.expires === undefined ? timeout : Math.min(timeout, envelope.expires);
     const attempt = new Attempt(envelope, held.attempts, held.entry, deadline, around.behavior, around.composer);
-    around.running.add(attempt);
-    let instance = this.#instance;
-    let running = false;
-    const failed = (thrown: unknown): Failure => {
-      this.#ended(attempt);
-      return { error: asError(thrown), attempt, instance, running };
-    };
+    const known = this.#instance;
+    let actor = known;
     try {
-      const revived = instance === undefined;
-      const actor = instance ?? this.#revive();
-      instance = actor;
-      const returned = revived ? this.#begin(actor, attempt, data) : actor.handle(envelope, data, attempt);
-      if (!isThenable(returned)) return this.#finish(held, attempt, actor, returned);
-      running = true;
-      const settled = withDeadline(clock, attempt, returned, deadline - began, () => (running = false));
-      return settled.then((value) => this.#finish(held, attempt, actor, value)).catch(failed);
+      actor ??= this.#revive();
+      const returned = known === undefined ? this.#begin(actor, attempt, data) : actor.handle(envelope, data, attempt);
+      if (isThenable(returned)) return this.#whenSettled(held, attempt, actor, returned, deadline - began);
+      return this.#finish(held, attempt, actor, returned);
     } catch (thrown) {
-      return failed(thrown);
+      attempt.end();
+      return { error: asError(thrown), attempt, instance: actor, running: false };
+    }
+  }
+
+  /** @param limit how long its handler was given, ms */
+  async #whenSettled(
+    held: Held,
+    attempt: Attempt,
+    instance: Instance,
+    returned: PromiseLike<unknown>,
+    limit: number,
+  ): Promise<Gathering | Failure> {
+    const { clock, running } = this.around;
+    let settled = false;
+    running.add(attempt);
+    try {
+      const value = await withDeadline(clock, attempt, returned, limit, () => (settled = true));
+      running.delete(attempt);
+      return this.#finish(held, attempt, instance, value);
+    } catch (thrown) {
+      attempt.end();
+      running.delete(attempt);
+      return { error: asError(thrown), attempt, instance, running: !settled };
     }
   }
 
   #finish(held: Held, attempt: Attempt, instance: Instance, returned: unknown): Gathering {
     const { around } = this;
     const { envelope } = held;
-    this.#ended(attempt);
+    attempt.end();
     const givenUp = around.closing ? attempt.aborted : around.cancellations.has(held);
     if (givenUp) throw new Abandoned('ABANDONED', 'the partition was given up, or the message cancelled');
     around.host.breaker.succeeded(envelope.type);
@@ -254,11 +276,6 @@ export class Activation {
     this.#failure = undefined;
     this.#stored = stored;
     return around.completed(held, attempt, resultJson, stored);
-  }
-
-  #ended(attempt: Attempt): void {
-    attempt.end();
-    this.around.running.delete(attempt);
   }
 
   #revive(): Instance {

@@ -2,7 +2,7 @@ import { Activation, type Surroundings } from './activation.js';
 import { Admission } from './admission.js';
 import type { Hook } from './behavior.js';
 import type { Held } from './held.js';
-import type { Inbox } from './inbox.js';
+import type { Inbox, Receive } from './inbox.js';
 
 /** A partition's activations: who is in memory, and since when it has had nothing to do. */
 export class Activations {
@@ -14,7 +14,7 @@ export class Activations {
 
   constructor(
     private readonly around: Surroundings,
-    private readonly spawn: (receive: (held: Held) => Promise<void> | undefined) => Inbox<Held>,
+    private readonly spawn: (receive: Receive<Held>) => Inbox<Held>,
   ) {
     this.#admission = new Admission(around);
   }
@@ -37,11 +37,12 @@ export class Activations {
     let activation = this.#byKey.get(key);
     if (activation === undefined) {
       const made = new Activation(key, this.around);
-      made.inbox = this.spawn((message) => this.#admission.receive(made, message));
+      made.inbox = this.spawn((message, through) => this.#admission.receive(made, message, through));
       activation = made;
       this.#byKey.set(key, activation);
     }
     held.stage = 'routed';
+    held.counted = true;
     if (activation.outstanding === 0) this.busy += 1;
     activation.outstanding += 1;
     activation.queued.push(held);

@@ -8,45 +8,55 @@ import type { Held } from './held.js';
 /** It went aside while it waited. */
 const isOver = ({ stage }: Held): boolean => stage === 'over';
 
-/** What stands between a message's turn in its inbox and its handler: the breaker, a free slot, the gate; and, for the next one, its commit. */
+/**
+ * What stands between a message's turn in its inbox and its handler: the breaker, a free slot, the gate; and, for the next one, its commit.
+ * What has to wait does so in a method of its own: a closure, were it made or not, would cost every message that need not.
+ */
 export class Admission {
   constructor(private readonly around: Surroundings) {}
 
   /**
    * The inbox's receiver; never throws or rejects. A message whose slot is free, whose state is in memory and whose handler answers at once
-   * waits for nothing but its commit, and makes no promise but the one for that.
+   * waits for nothing but its commit, and makes no promise.
+   * @param through runs once the message is dealt with, its commit included
    */
-  receive(activation: Activation, held: Held): Promise<void> | undefined {
+  receive(activation: Activation, held: Held, through: () => void): Promise<unknown> | undefined {
     const { closing, host } = this.around;
-    if (closing || isOver(held)) return undefined;
-    return host.breaker.open ? this.#inTurn(activation, held) : this.#work(activation, held, this.#end);
+    if (closing || isOver(held)) {
+      through();
+      return undefined;
+    }
+    return host.breaker.open ? this.#inTurn(activation, held, through) : this.#work(activation, held, through);
   }
 
   /** While the breaker is open. */
-  async #inTurn(activation: Activation, held: Held): Promise<void> {
+  async #inTurn(activation: Activation, held: Held, through: () => void): Promise<void> {
     const { around } = this;
     const { breaker } = around.host;
     const probe = await breaker.turn();
-    const leave = (): void => {
+    const left = (): void => {
       if (probe) breaker.leave();
+      through();
     };
-    if (around.closing || isOver(held)) return leave();
-    await this.#work(activation, held, () => {
-      leave();
-      this.#end();
-    });
+    if (around.closing || isOver(held)) return left();
+    await this.#work(activation, held, left);
   }
 
   readonly #end = (): void => this.around.inHand.end();
 
-  #work(activation: Activation, held: Held, end: () => void): Promise<void> | undefined {
+  #work(activation: Activation, held: Held, through: () => void): Promise<unknown> | undefined {
     const { host, inHand } = this.around;
     activation.begin(held);
     inHand.begin();
-    return host.slots.tryTake() ? this.#inSlot(activation, held, end) : host.slots.turn().then(() => this.#inSlot(activation, held, end));
+    return host.slots.tryTake() ? this.#inSlot(activation, held, through) : this.#whenFree(activation, held, through);
   }
 
-  #inSlot(activation: Activation, held: Held, end: () => void): Promise<void> | undefined {
+  async #whenFree(activation: Activation, held: Held, through: () => void): Promise<void> {
+    await this.around.host.slots.turn();
+    await this.#inSlot(activation, held, through);
+  }
+
+  #inSlot(activation: Activation, held: Held, through: () => void): Promise<unknown> | undefined {
     const { around } = this;
     let handled: Handled;
     try {
@@ -54,15 +64,29 @@ export class Admission {
     } catch (thrown) {
       handled = this.#broken(held, thrown);
     }
-    if (!(handled instanceof Promise)) return this.#outOfSlot(handled, end);
-    return handled.catch((thrown: unknown) => this.#broken(held, thrown)).then((late) => this.#outOfSlot(late, end));
+    return handled instanceof Promise ? this.#whenHandled(handled, held, through) : this.#outOfSlot(handled, through);
   }
 
-  #outOfSlot(handled: Gathering | undefined, end: () => void): Promise<void> | undefined {
+  async #whenHandled(handling: Promise<Gathering | undefined>, held: Held, through: () => void): Promise<void> {
+    let handled: Gathering | undefined;
+    try {
+      handled = await handling;
+    } catch (thrown) {
+      handled = this.#broken(held, thrown);
+    }
+    await this.#outOfSlot(handled, through);
+  }
+
+  #outOfSlot(handled: Gathering | undefined, through: () => void): Promise<unknown> | undefined {
     this.around.host.slots.give();
-    if (handled !== undefined && !this.around.behavior.pipelined) return handled.done.then(end); // A1
-    end();
-    return undefined;
+    if (handled === undefined || this.around.behavior.pipelined) {
+      this.#end();
+      through();
+      return undefined;
+    }
+    handled.over(this.#end);
+    handled.over(through);
+    return handled.done; // A1
   }
 
   /**
@@ -83,12 +107,13 @@ export class Admission {
 
   #begun(activation: Activation, held: Held): Handled {
     const suspect = this.around.suspect(held);
-    return suspect === undefined ? this.#amongOthers(activation, held) : this.#alone(activation, held, suspect);
+    if (suspect !== undefined) return this.#alone(activation, held, suspect);
+    return this.around.host.deps.gate.tryEnter() ? this.#inside(activation, held) : this.#whenAdmitted(activation, held);
   }
 
-  #amongOthers(activation: Activation, held: Held): Handled {
-    const { gate } = this.around.host.deps;
-    return gate.tryEnter() ? this.#inside(activation, held) : gate.enter().then(() => this.#inside(activation, held));
+  async #whenAdmitted(activation: Activation, held: Held): Promise<Gathering | undefined> {
+    await this.around.host.deps.gate.enter();
+    return this.#inside(activation, held);
   }
 
   /** Handles it, and leaves the gate however that ends. */
@@ -101,9 +126,17 @@ export class Admission {
       gate.leave();
       throw thrown;
     }
-    if (handled instanceof Promise) return handled.finally(() => gate.leave());
+    if (handled instanceof Promise) return this.#leaving(handled);
     gate.leave();
     return handled;
+  }
+
+  async #leaving(handling: Promise<Gathering | undefined>): Promise<Gathering | undefined> {
+    try {
+      return await handling;
+    } finally {
+      this.around.host.deps.gate.leave();
+    }
   }
 
   /** It may have killed its process: nothing else runs on this node until it is settled, so that nobody else is blamed. */

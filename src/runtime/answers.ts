@@ -2,7 +2,7 @@ import type { CommitBatch } from '../log/commit.js';
 import type { Keys } from '../log/keys.js';
 import { encodeOutcome, type Outcome, writeOutcome } from '../log/outcome.js';
 import { shardOf } from '../log/shard.js';
-import { type Envelope, fieldOf, type MessageKind, toFields } from '../message/envelope.js';
+import { type Envelope, fieldOf, toFields } from '../message/envelope.js';
 import { ERROR_CHARACTERS, RESULTS_PER_PARTITION } from '../message/limits.js';
 import { idFault, isName, keyFault } from '../message/names.js';
 import { NOBODY } from './held.js';
@@ -29,24 +29,13 @@ export function answer(
   const { id, correlationId } = envelope;
   const data =
     ending.status === 'completed' ? ending.json : JSON.stringify({ code: ending.code, message: ending.message.slice(0, ERROR_CHARACTERS) });
-  // Spelled out, not spread: see Composer.
-  const copy = (word: 'result' | 'reply', kind: MessageKind, subject: string): string[] =>
-    toFields({
-      id: `${id}.${word}`,
-      type: envelope.type,
-      kind,
-      source: `${type}/${envelope.subject}`,
-      subject,
-      time: now,
-      correlationId,
-      causationId: id,
-      status: ending.status,
-      data,
-      traceparent: envelope.traceparent,
-    });
-  batch.append(keys.results(type, shard), copy('result', 'command', envelope.subject), RESULTS_PER_PARTITION);
-  const address = parseAddress(envelope.replyTo);
-  if (address !== undefined) batch.append(keys.inbox(address.type, shardOf(address.key, keys.shards)), copy('reply', 'reply', address.key));
+  const result = copyOf(envelope, type, 'result', envelope.subject, ending.status, data, now);
+  batch.append(keys.results(type, shard), result, RESULTS_PER_PARTITION);
+  const address = envelope.replyTo === undefined ? undefined : parseAddress(envelope.replyTo);
+  if (address !== undefined) {
+    const reply = copyOf(envelope, type, 'reply', address.key, ending.status, data, now);
+    batch.append(keys.inbox(address.type, shardOf(address.key, keys.shards)), reply);
+  }
   if (envelope.track === undefined) return undefined;
   const outcome: Outcome =
     ending.status === 'completed'
@@ -56,9 +45,34 @@ export function answer(
   return outcome;
 }
 
+/** The fields of the result, or of its copy to the asker. */
+function copyOf(
+  { id, type, subject, correlationId, traceparent }: Envelope,
+  actor: string,
+  word: 'result' | 'reply',
+  to: string,
+  status: Ending['status'],
+  data: string,
+  time: number,
+): string[] {
+  // Spelled out, not spread: see Composer.
+  return toFields({
+    id: `${id}.${word}`,
+    type,
+    kind: word === 'reply' ? 'reply' : 'command',
+    source: `${actor}/${subject}`,
+    subject: to,
+    time,
+    correlationId,
+    causationId: id,
+    status,
+    data,
+    traceparent,
+  });
+}
+
 /** `type/key`; the key may hold slashes of its own. An address that is none, in an entry written by hand, gets no reply. */
-function parseAddress(address: string | undefined): { type: string; key: string } | undefined {
-  if (address === undefined) return undefined;
+function parseAddress(address: string): { type: string; key: string } | undefined {
   const slash = address.indexOf('/');
   const type = address.slice(0, Math.max(0, slash));
   const key = address.slice(slash + 1);

@@ -20,10 +20,14 @@ export interface Gathering {
   readonly settled: Held[];
   /** messages that end as cancelled */
   readonly cancelled: Pick<Held, 'envelope'>[];
+  /** messages that leave memory once it is committed */
+  readonly left: Held[];
   /** resolves to whether it was committed */
   readonly done: Promise<boolean>;
   /** runs once it is committed */
   after(run: () => void): void;
+  /** runs once it is known whether it was committed */
+  over(run: () => void): void;
 }
 
 class Commit implements Gathering {
@@ -31,10 +35,13 @@ class Commit implements Gathering {
   readonly removed: Held[] = [];
   readonly settled: Held[] = [];
   readonly cancelled: Pick<Held, 'envelope'>[] = [];
+  readonly left: Held[] = [];
   messages = 0;
   readonly done: Promise<boolean>;
   #resolve: (committed: boolean) => void = () => undefined;
-  readonly #callbacks: (() => void)[] = [];
+  readonly #after: (() => void)[] = [];
+  readonly #over: (() => void)[] = [];
+  #finished = false;
 
   constructor(partitionKey: string) {
     this.batch = new CommitBatch(partitionKey);
@@ -48,11 +55,18 @@ class Commit implements Gathering {
   }
 
   after(run: () => void): void {
-    this.#callbacks.push(run);
+    this.#after.push(run);
+  }
+
+  over(run: () => void): void {
+    if (this.#finished) run();
+    else this.#over.push(run);
   }
 
   finish(committed: boolean): void {
-    if (committed) for (const run of this.#callbacks) run();
+    this.#finished = true;
+    if (committed) for (const run of this.#after) run();
+    for (const run of this.#over) run();
     this.#resolve(committed);
   }
 }
@@ -63,6 +77,8 @@ export interface CommitterOptions {
   readonly nonce: string;
   /** adds the removal of what the batch settled; runs when it is about to be sent */
   readonly complete: (commit: Gathering) => void;
+  /** it was committed; runs before all that waits for that */
+  readonly committed: (commit: Gathering) => void;
   /** a condition did not hold: whether the same commit may be made again */
   readonly again: (commit: Gathering) => Promise<boolean>;
   /** the commit was refused, or nobody knows */
@@ -148,6 +164,7 @@ export class Committer {
         this.#underWay = undefined;
       }
       this.progressed = true;
+      this.options.committed(next);
       next.finish(true);
       if (this.idle) this.options.onRest();
     }

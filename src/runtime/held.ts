@@ -16,10 +16,14 @@ export interface Held {
   history: readonly FailedAttempt[];
   /** which draining of its key's aside list brought it, or took it over; undefined for one that stands in the inbox */
   drain: number | undefined;
-  /** `routed`: its key's activation counts it; `begun`: it is being worked at; `over`: what becomes of it is handed to the committer */
+  /** `routed`: it is in its key's inbox; `begun`: it is being worked at; `over`: what becomes of it is handed to the committer */
   stage: 'read' | 'routed' | 'begun' | 'over';
+  /** by its key's activation */
+  counted: boolean;
   /** the commit that removes its inbox entry is on its way, or done */
   removed: boolean;
+  /** that commit removes it with all that stood before it */
+  trimmed: boolean;
   /** behind it in its key's queue */
   next: Held | undefined;
 }
@@ -36,7 +40,9 @@ export function heldOf({ id, fields }: Entry, envelope: Envelope): Held {
     history: NO_HISTORY,
     drain: undefined,
     stage: 'read',
+    counted: false,
     removed: false,
+    trimmed: false,
     next: undefined,
   };
 }

@@ -10,7 +10,7 @@ import type { Behavior } from './behavior.js';
 import { Breaker } from './breaker.js';
 import type { Gate } from './gate.js';
 import type { Held } from './held.js';
-import type { Branch, Inbox } from './inbox.js';
+import type { Branch, Inbox, Receive } from './inbox.js';
 import type { Logger } from './logger.js';
 import type { Composer } from './outgoing.js';
 import type { Partition } from './partition.js';
@@ -142,7 +142,7 @@ export class Host {
     for (const partition of this.partitions.values()) this.deps.reader.nudge(partition);
   }
 
-  spawn(receive: (held: Held) => Promise<void> | undefined): Inbox<Held> {
+  spawn(receive: Receive<Held>): Inbox<Held> {
     this.#armSweep();
     const { active } = this;
     if (active >= this.#crowdedAt) {

@@ -1,4 +1,4 @@
-import { after, compareIds } from '../log/entry.js';
+import { after } from '../log/entry.js';
 import type { Gathering } from './committer.js';
 import type { Held } from './held.js';
 
@@ -19,15 +19,14 @@ export class InboxWindow {
   remove({ batch, removed }: Gathering): void {
     if (removed.length === 0) return;
     for (const held of removed) held.removed = true;
-    let gone = 0;
-    while (gone < this.#held.length && this.#held[gone]?.removed) gone += 1;
-    const last = this.#held[gone - 1];
-    if (last !== undefined) {
-      this.#held.splice(0, gone);
-      batch.write('XTRIM', this.stream, 'MINID', '=', after(last.entry));
-    }
-    const beyond = removed.map(({ entry }) => entry).filter((entry) => last === undefined || compareIds(entry, last.entry) > 0);
-    batch.writeMany('XDEL', this.stream, beyond);
+    let front = 0;
+    while (front < this.#held.length && this.#held[front]?.removed) front += 1;
+    const trimmed = this.#held.splice(0, front);
+    for (const held of trimmed) held.trimmed = true;
+    const last = trimmed.at(-1);
+    if (last !== undefined) batch.write('XTRIM', this.stream, 'MINID', '=', after(last.entry));
+    const beyond = removed.filter((held) => !held.trimmed).map(({ entry }) => entry);
+    if (beyond.length > 0) batch.writeMany('XDEL', this.stream, beyond);
   }
 
   clear(): void {

@@ -12,6 +12,9 @@ import { ACTIVATIONS_IN_MEMORY } from '../message/limits.js';
 
 type AnyRef = Ref<never>;
 
+/** nact makes a sender for each message that is sent without one; its types leave the parameter out. */
+const dispatchFrom = dispatch as (to: AnyRef, message: unknown, from: AnyRef) => void;
+
 /** nact takes RFC 1738 characters only; all others, and `$` itself, become `$` and their hexadecimal number. */
 function nactName(name: string): string {
   return name.replace(/[^A-Za-z0-9\-_.]/g, (character) => `$${(character.codePointAt(0) ?? 0).toString(16)}.`);
@@ -26,8 +29,8 @@ export interface Inbox<Message> {
   stop(): void;
 }
 
-/** Takes one message; the next comes once the promise, if there is one, is settled. */
-type Receive<Message> = (message: Message) => Promise<void> | void;
+/** Takes one message; the next comes once the promise, if there is one, is settled. Calls `through` once it is through with it. */
+export type Receive<Message> = (message: Message, through: () => void) => Promise<unknown> | void;
 
 /** A local actor that takes messages for one activation, and later for another. */
 interface Worker {
@@ -83,7 +86,7 @@ export class Branch {
       send: (message) => {
         if (stopped || this.#stopped) return; // I2
         worker.pending += 1;
-        dispatch(worker.ref, message as never);
+        dispatchFrom(worker.ref, message, this.ref);
       },
       stop: () => {
         if (stopped) return;
@@ -100,21 +103,7 @@ export class Branch {
     const through = (): void => {
       worker.pending -= 1;
     };
-    const failed = (error: unknown): never => {
-      through();
-      throw error;
-    };
-    const take = (_state: undefined, message: unknown): undefined => {
-      let taken: Promise<void> | void;
-      try {
-        taken = worker.receive(message as never);
-      } catch (error) {
-        return failed(error);
-      }
-      if (taken instanceof Promise) return taken.then(through, failed) as unknown as undefined;
-      through();
-      return undefined;
-    };
+    const take = (_state: unknown, message: unknown): unknown => worker.receive(message as never, through);
     const ref = spawn(this.ref, take, String(this.#spawned), KEEP) as AnyRef;
     const worker: Worker = { ref, receive: atRest, pending: 0 };
     return worker;

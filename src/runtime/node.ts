@@ -358,7 +358,7 @@ class Unhosted {
   ) {}
 
   check(type: string): void {
-    if (this.supervision.hosts.some((host) => host.type === type && host.state !== 'stopped')) return;
+    if (this.supervision.runs(type)) return;
     const now = this.deps.clock.monotonic();
     const last = this.#last.get(type);
     if (last !== undefined && now - last < AGAIN_MS) return;

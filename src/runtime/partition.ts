@@ -74,6 +74,9 @@ export class Partition implements Surroundings, Source {
       partitionKey: keys.partition(host.type, shard),
       nonce: acquired.nonce,
       complete: (commit) => this.#window.remove(commit),
+      committed: ({ left }) => {
+        for (const held of left) this.#forget(held);
+      },
       again: (commit) => this.cancellations.again(commit),
       onLost: (reason, error) => this.onLost(this, reason, error),
       onRest: () => host.deps.pulse.beat(),
@@ -215,17 +218,15 @@ export class Partition implements Surroundings, Source {
 
   /** What becomes of the message is handed over; once that is committed it leaves memory. */
   #leave(held: Held, gathering: Gathering): void {
-    const counted = held.stage !== 'read';
     held.stage = 'over';
-    gathering.after(() => this.#forget(held, counted));
+    gathering.left.push(held);
   }
 
-  /** @param counted by its key's activation */
-  #forget(held: Held, counted: boolean): void {
+  #forget(held: Held): void {
     if (this.#dropped) return;
     this.#held -= 1;
     this.host.held(-1);
-    if (counted) this.activations.forget(held);
+    if (held.counted) this.activations.forget(held);
     if (held.drain !== undefined) this.#waiting.forgotten(held);
   }
 
@@ -306,7 +307,7 @@ export class Partition implements Surroundings, Source {
       if (held.drain === undefined) this.#follow(held);
       else {
         held.stage = 'over';
-        this.#forget(held, true);
+        this.#forget(held);
       }
     }
   }

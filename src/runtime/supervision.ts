@@ -55,6 +55,11 @@ export class Supervision {
     return this.#top.hosts;
   }
 
+  /** Whether the actor type is at work on this node. */
+  runs(type: string): boolean {
+    return this.#top.runs(type);
+  }
+
   view(): SupervisorView {
     return this.#top.view();
   }

@@ -132,6 +132,13 @@ export class Supervisor {
     return [...this.#hosts, ...this.#supervisors.flatMap(({ hosts }) => hosts)];
   }
 
+  /** Whether the actor type is at work somewhere below. Asked for each message, so it makes nothing. */
+  runs(type: string): boolean {
+    for (const host of this.#hosts) if (host.type === type && host.state !== 'stopped') return true;
+    for (const below of this.#supervisors) if (below.runs(type)) return true;
+    return false;
+  }
+
   get supervisors(): readonly Supervisor[] {
     return this.#supervisors;
   }

@@ -2,12 +2,12 @@ import { type Aside, type AsideLists, PARKED } from '../log/aside.js';
 import type { CommitBatch } from '../log/commit.js';
 import type { Link } from '../log/connection.js';
 import type { Clock, Timer } from '../message/clock.js';
-import { fromFields } from '../message/envelope.js';
+import { type Envelope, fromFields } from '../message/envelope.js';
 import { asError, ErrandError, invariant } from '../message/errors.js';
 import { ASIDE_WINDOW, WAITING_KEYS_AT_ONCE } from '../message/limits.js';
 import type { Committer, Gathering } from './committer.js';
 import { DueHeap } from './due-heap.js';
-import { type Held, NOBODY } from './held.js';
+import { type Held, heldOf, NOBODY } from './held.js';
 
 /**
  * A partition's keys that wait, each with its messages in an aside list.
@@ -245,11 +245,13 @@ export class WaitingKeys {
         waiting.left = piece.length;
         for (const { entry, fields, attempts, history } of piece) {
           const envelope = fromFields(fields);
-          const held = { entry, fields, attempts, history, drain, stage: 'read' as const, removed: false, next: undefined };
+          const from = { id: entry, fields };
+          const more = { attempts, history, drain };
           // One that cannot be read takes its turn like the others: a list is popped in its order.
-          if ('fault' in envelope)
-            deliver({ ...held, envelope: { ...NOBODY, kind: 'event', subject: waiting.key }, fault: envelope.fault });
-          else deliver({ ...held, envelope });
+          if ('fault' in envelope) {
+            const nobody: Envelope = { ...NOBODY, kind: 'event', subject: waiting.key };
+            deliver({ ...heldOf(from, nobody), ...more, fault: envelope.fault });
+          } else deliver({ ...heldOf(from, envelope), ...more });
         }
         if (piece.length > 0) return;
         if (tries > 2) throw new ErrandError('PARTITION_LOST', `the messages set aside for '${waiting.key}' are gone`);

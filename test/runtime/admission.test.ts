@@ -11,7 +11,7 @@ import { Slots } from '../../src/runtime/slots.js';
 function broken(state: 'at once' | 'later') {
   const slots = new Slots(1);
   const breaker = new Breaker({ failures: 1, probeEvery: 1 }, systemClock, () => undefined);
-  const seen = { working: 0, faults: 0 };
+  const seen = { working: 0, faults: 0, through: 0 };
   const fails = (): never => {
     throw new Error('broken');
   };
@@ -41,9 +41,9 @@ for (const state of ['at once', 'later'] as const) {
       const held = heldOf({ id: '1-0', fields: [] }, NOBODY);
       const activation = new Activation('k', around);
       activation.queued.push(held);
-      await t.notThrowsAsync(async () => new Admission(around).receive(activation, held));
+      await t.notThrowsAsync(async () => new Admission(around).receive(activation, held, () => (seen.through += 1)));
       t.is(slots.free, 1);
-      t.deepEqual(seen, { working: 0, faults: 1 });
+      t.deepEqual(seen, { working: 0, faults: 1, through: 1 });
       if (open) t.true(await breaker.turn(), 'the next probe has its turn');
       breaker.stop();
     });

@@ -76,10 +76,14 @@ test('an inbox that is through is taken over by the next activation; one that is
   const held = new Promise<void>((resolve) => {
     release = resolve;
   });
-  const idle = branch.inbox<string>((word) => void seen.push(`idle ${word}`));
-  const busy = branch.inbox<string>(async (word) => {
+  const idle = branch.inbox<string>((word, through) => {
+    seen.push(`idle ${word}`);
+    through();
+  });
+  const busy = branch.inbox<string>(async (word, through) => {
     await held;
     seen.push(`busy ${word}`);
+    through();
   });
   idle.send('one');
   busy.send('two');

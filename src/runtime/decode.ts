@@ -1,23 +1,26 @@
 import { timeOf } from '../log/entry.js';
 import { positionAt } from '../log/position.js';
 import type { MessageDefinition } from '../message/definition.js';
+import type { Envelope } from '../message/envelope.js';
 import { ErrandError } from '../message/errors.js';
 import { fromJson } from '../message/json.js';
 import type { Behavior } from './behavior.js';
 import type { Held } from './held.js';
 
-/** How a message's data is read for this actor, or why it cannot be: there is no handler for it. */
-export function decoder(behavior: Behavior, held: Held, shards: number): (() => unknown) | Error {
-  const { envelope } = held;
-  let definition: MessageDefinition | undefined;
-  if (envelope.kind === 'command') definition = behavior.commands.get(envelope.type);
-  else if (envelope.kind === 'event') definition = behavior.subscriptions.get(envelope.type)?.event;
-  else if (envelope.kind === 'reply') definition = behavior.replies.get(envelope.type);
-  if (definition === undefined) {
-    return new ErrandError('UNKNOWN_MESSAGE', `${behavior.type} has no handler for the ${envelope.kind} '${envelope.type}'`);
-  }
-  const known = definition;
-  return envelope.kind === 'reply' ? () => reply(held, known, shards) : () => known.decode(envelope.data);
+/** What a message is to this actor; undefined when it has no handler for it. */
+export function definitionFor(behavior: Behavior, { kind, type }: Envelope): MessageDefinition | undefined {
+  if (kind === 'command') return behavior.commands.get(type);
+  if (kind === 'event') return behavior.subscriptions.get(type)?.event;
+  return kind === 'reply' ? behavior.replies.get(type) : undefined;
+}
+
+export function unknownMessage(behavior: Behavior, { kind, type }: Envelope): ErrandError {
+  return new ErrandError('UNKNOWN_MESSAGE', `${behavior.type} has no handler for the ${kind} '${type}'`);
+}
+
+/** The data as its handler receives it. @throws SchemaError `INVALID_DATA`, `INVALID_RESULT`, `NOT_JSON`, `ASYNC_SCHEMA` */
+export function decode(held: Held, definition: MessageDefinition, shards: number): unknown {
+  return held.envelope.kind === 'reply' ? reply(held, definition, shards) : definition.decode(held.envelope.data);
 }
 
 /** A result, as `@onReply` receives it. */
