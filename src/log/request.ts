@@ -57,8 +57,12 @@ function writeText(text: string, at: number): number {
     }
     if (seen < 0x80) return ended(from + length);
   }
-  const from = line(DOLLAR, Buffer.byteLength(text), at);
-  return ended(from + room.write(text, from));
+  // Most texts have a byte for each unit: what that makes of it is only written again where it is not so.
+  const from = line(DOLLAR, length, at);
+  const written = room.write(text, from);
+  if (written === length) return ended(from + written);
+  const anew = line(DOLLAR, written, at);
+  return ended(anew + room.write(text, anew));
 }
 
 function writeBytes(bytes: Buffer, at: number): number {

@@ -48,8 +48,10 @@ export interface Surroundings {
   /** work at a message begins; ends, its commit included */
   readonly inHand: { begin(): void; end(): void };
   readonly cancellations: { has(held: Held): boolean };
-  loadState(key: string): Promise<StoredState | undefined>;
-  completed(held: Held, attempt: Attempt, resultJson: string, state: StoredState | undefined): Gathering;
+  /** where the key's state is stored */
+  stateKey(key: string): string;
+  loadState(stateKey: string): Promise<StoredState | undefined>;
+  completed(held: Held, attempt: Attempt, resultJson: string, stateKey: string, state: StoredState | undefined): Gathering;
   failed(held: Held, code: string, message: string): Gathering;
   cancel(held: Held): Gathering;
   deadLetter(held: Held, code: string, error: Error): Gathering;
@@ -96,12 +98,14 @@ export class Activation {
   #stored: StoredState | undefined;
   #loaded = false;
   readonly #place: string;
+  readonly #stateKey: string;
 
   constructor(
     readonly key: string,
     private readonly around: Surroundings,
   ) {
     this.#place = `state of ${around.behavior.type}/${key}`;
+    this.#stateKey = around.stateKey(key);
   }
 
   /** It is about to be worked at. */
@@ -122,7 +126,7 @@ export class Activation {
   }
 
   async #whenLoaded(held: Held, definition: MessageDefinition): Promise<Gathering | undefined> {
-    this.#stored = await this.around.loadState(this.key);
+    this.#stored = await this.around.loadState(this.#stateKey);
     this.#loaded = true;
     return this.#try(held, definition);
   }
@@ -275,7 +279,7 @@ export class Activation {
     this.#instance = attempt.forgotten ? undefined : instance;
     this.#failure = undefined;
     this.#stored = stored;
-    return around.completed(held, attempt, resultJson, stored);
+    return around.completed(held, attempt, resultJson, this.#stateKey, stored);
   }
 
   #revive(): Instance {

@@ -49,13 +49,13 @@ export class Activations {
     activation.inbox?.send(held);
   }
 
-  /** A message that was routed is dealt with. */
-  forget({ envelope }: Held): void {
+  /** A message that was routed is dealt with. @param now monotonic ms */
+  forget({ envelope }: Held, now: number): void {
     const activation = this.#byKey.get(envelope.subject);
     if (activation === undefined) return;
     activation.outstanding -= 1;
     if (activation.outstanding === 0) this.busy -= 1;
-    activation.lastUsed = this.around.clock.monotonic();
+    activation.lastUsed = now;
     if (activation.stopped && activation.outstanding === 0) this.#remove(envelope.subject, activation, 'onStop');
   }
 

@@ -47,7 +47,7 @@ export class Breaker {
 
   /** A handler did its work, or was told by its dependency that it never will. */
   succeeded(type: string): void {
-    if (!this.#types.has(type)) return;
+    if (this.#types.size === 0 || !this.#types.has(type)) return;
     this.#failed.clear();
     this.#types.clear();
     if (!this.#open) return;

@@ -75,7 +75,8 @@ export class Partition implements Surroundings, Source {
       nonce: acquired.nonce,
       complete: (commit) => this.#window.remove(commit),
       committed: ({ left }) => {
-        for (const held of left) this.#forget(held);
+        const now = clock.monotonic();
+        for (const held of left) this.#forget(held, now);
       },
       again: (commit) => this.cancellations.again(commit),
       onLost: (reason, error) => this.onLost(this, reason, error),
@@ -194,8 +195,12 @@ export class Partition implements Surroundings, Source {
     this.activations.route(held);
   }
 
-  loadState(key: string): Promise<StoredState | undefined> {
-    return this.#states.load(this.host.deps.keys.state(this.host.type, this.shard, key));
+  stateKey(key: string): string {
+    return this.host.deps.keys.state(this.host.type, this.shard, key);
+  }
+
+  loadState(stateKey: string): Promise<StoredState | undefined> {
+    return this.#states.load(stateKey);
   }
 
   // ---- settling --------------------------------------------------------------------------------------------------------------------
@@ -222,19 +227,18 @@ export class Partition implements Surroundings, Source {
     gathering.left.push(held);
   }
 
-  #forget(held: Held): void {
+  /** @param now monotonic ms */
+  #forget(held: Held, now: number): void {
     if (this.#dropped) return;
     this.#held -= 1;
     this.host.held(-1);
-    if (held.counted) this.activations.forget(held);
+    if (held.counted) this.activations.forget(held, now);
     if (held.drain !== undefined) this.#waiting.forgotten(held);
   }
 
-  completed(held: Held, attempt: Attempt, resultJson: string, state: StoredState | undefined): Gathering {
+  completed(held: Held, attempt: Attempt, resultJson: string, stateKey: string, state: StoredState | undefined): Gathering {
     const gathering = this.committer.gather();
     const { batch } = gathering;
-    const { keys } = this.host.deps;
-    const stateKey = keys.state(this.host.type, this.shard, held.envelope.subject);
     if (state !== undefined) writeState(batch, stateKey, state, this.settings.state.keepFor);
     else if (attempt.forgotten) deleteState(batch, stateKey);
     for (const { stream, fields } of attempt.staged) batch.append(stream, fields);
@@ -303,11 +307,12 @@ export class Partition implements Surroundings, Source {
 
   /** All that is queued in memory behind a key that waits from now on. What came from its list still stands there. */
   #clearQueue({ queued }: Activation): void {
+    const now = this.clock.monotonic();
     for (let held = queued.shift(); held !== undefined; held = queued.shift()) {
       if (held.drain === undefined) this.#follow(held);
       else {
         held.stage = 'over';
-        this.#forget(held);
+        this.#forget(held, now);
       }
     }
   }

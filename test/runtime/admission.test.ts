@@ -27,6 +27,7 @@ function broken(state: 'at once' | 'later') {
     inHand: { begin: () => (seen.working += 1), end: () => (seen.working -= 1) },
     cancellations: { has: () => state === 'at once' && fails() },
     suspect: () => undefined,
+    stateKey: (key: string) => key,
     loadState: () => Promise.reject(new Error('broken')),
     deadLetter: fails,
   } as unknown as Surroundings;
