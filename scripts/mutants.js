@@ -11,29 +11,29 @@ const UNIT = [
   {
     name: 'a commit under any nonce',
     file: 'dist/src/log/lua/commit.lua',
-    from: "if redis.call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 'fenced' end",
+    from: "if call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 'fenced' end",
     to: '',
     caughtBy: 'dist/test/log/scripts.test.js',
   },
   {
     name: 'a nonce that is not checked end to end',
     file: 'dist/src/log/lua/commit.lua',
-    from: "if redis.call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 'fenced' end",
+    from: "if call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 'fenced' end",
     to: '',
     caughtBy: 'dist/test/log/fence.test.js',
   },
   {
     name: 'intake without compare-and-set',
     file: 'dist/src/log/lua/commit.lua',
-    from: "(redis.call('HGET', KEYS[1], ARGV[at]) or '') ~= ARGV[at + 1]",
+    from: "(call('HGET', KEYS[1], ARGV[at]) or '') ~= ARGV[at + 1]",
     to: 'false',
     caughtBy: 'dist/test/log/scripts.test.js',
   },
   {
     name: 'an append without the producer sequence',
     file: 'dist/src/log/lua/append.lua',
-    from: 'if seen == sequence then return string.sub(last, gap + 1) end',
-    to: '',
+    from: "local last = call('GET', KEYS[1])",
+    to: 'local last = false',
     caughtBy: 'dist/test/log/scripts.test.js',
   },
   {
@@ -60,8 +60,8 @@ const UNIT = [
   {
     name: 'a result written under the names of other values',
     file: 'dist/src/log/lua/rows.lua',
-    from: "'causationid', W[at + 8], 'status', W[at + 9]",
-    to: "'causationid', W[at + 9], 'status', W[at + 8]",
+    from: "'causationid', W[at + 6], 'status', W[at + 7]",
+    to: "'causationid', W[at + 7], 'status', W[at + 6]",
     caughtBy: 'dist/test/log/scripts.test.js',
   },
   {
@@ -262,7 +262,7 @@ const SIMULATED = [
     edits: [
       {
         file: 'dist/src/log/lua/commit.lua',
-        from: "if redis.call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 'fenced' end",
+        from: "if call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 'fenced' end",
         to: '',
       },
     ],
@@ -315,7 +315,7 @@ const SIMULATED = [
   },
   {
     name: 'an append without the producer sequence',
-    edits: [{ file: 'dist/src/log/lua/append.lua', from: 'if seen == sequence then return string.sub(last, gap + 1) end', to: '' }],
+    edits: [{ file: 'dist/src/log/lua/append.lua', from: "local last = call('GET', KEYS[1])", to: 'local last = false' }],
   },
   {
     name: 'two batches in flight',
@@ -334,16 +334,22 @@ const SIMULATED = [
   },
   {
     name: 'intake without compare-and-set',
-    edits: [{ file: 'dist/src/log/lua/commit.lua', from: "(redis.call('HGET', KEYS[1], ARGV[at]) or '') ~= ARGV[at + 1]", to: 'false' }],
+    edits: [{ file: 'dist/src/log/lua/commit.lua', from: "(call('HGET', KEYS[1], ARGV[at]) or '') ~= ARGV[at + 1]", to: 'false' }],
   },
   {
     name: 'MAXLEN on an inbox',
     edits: [
       {
         file: 'dist/src/log/lua/append.lua',
-        from: "redis.call('XADD', stream, '*', unpack(values, from, to))",
-        to: `if bounded == 1 then redis.call('XADD', stream, 'MAXLEN', 8, '*', unpack(values, from, to))
-    else redis.call('XADD', stream, '*', unpack(values, from, to)) end`,
+        from: "call('XADD', stream, '*', unpack(values, from, to))",
+        to: `if bounded == 1 then call('XADD', stream, 'MAXLEN', 8, '*', unpack(values, from, to))
+    else call('XADD', stream, '*', unpack(values, from, to)) end`,
+      },
+      {
+        file: 'dist/src/log/lua/append.lua',
+        from: "call('XADD', stream, '*', shaped(ARGV, ARGV[alone + 1], alone + 2))",
+        to: `if ARGV[5] == '1' then call('XADD', stream, 'MAXLEN', 8, '*', shaped(ARGV, ARGV[alone + 1], alone + 2))
+  else call('XADD', stream, '*', shaped(ARGV, ARGV[alone + 1], alone + 2)) end`,
       },
     ],
   },

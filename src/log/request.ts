@@ -11,11 +11,13 @@ const DOLLAR = 36;
 const ASTERISK = 42;
 /** A type, ten digits, and the ends of two lines. */
 const FRAME = 15;
-const ROOM_BYTES = 65_536;
-/** A room that one large request made larger than this is not kept for the next. */
-const KEPT_BYTES = 1_048_576;
+/** Requests lie in it one behind the other, and are never written over: each is given away as a piece of it. */
+const ROOM_BYTES = 131_072;
+/** With less than that left, or where one large request made it larger, the next begins a new one. */
+const LEAST_BYTES = 16_384;
 
 let room = Buffer.allocUnsafeSlow(ROOM_BYTES);
+let used = 0;
 
 function grow(bytes: number, written: number): void {
   const larger = Buffer.allocUnsafeSlow(Math.max(bytes, room.length * 2));
@@ -72,15 +74,18 @@ function writeBytes(bytes: Buffer, at: number): number {
   return ended(from + bytes.copy(room, from));
 }
 
-/** In a copy of its own. */
 export function encodeRequest(command: string, args: readonly CommandArgument[]): Buffer {
-  let at = writeText(command, line(ASTERISK, args.length + 1, 0));
+  if (room.length > ROOM_BYTES || room.length - used < LEAST_BYTES) {
+    room = Buffer.allocUnsafeSlow(ROOM_BYTES);
+    used = 0;
+  }
+  const begin = used;
+  let at = writeText(command, line(ASTERISK, args.length + 1, begin));
   for (const argument of args) {
     if (typeof argument === 'string') at = writeText(argument, at);
     else if (typeof argument === 'number') at = writeText(String(argument), at);
     else at = writeBytes(argument, at);
   }
-  const request = Buffer.from(room.subarray(0, at));
-  if (room.length > KEPT_BYTES) room = Buffer.allocUnsafeSlow(ROOM_BYTES);
-  return request;
+  used = at;
+  return room.subarray(begin, at);
 }

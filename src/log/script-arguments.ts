@@ -1,4 +1,4 @@
-import { COMMAND_NAMES, JSON_TYPE, RESULT_NAMES } from '../message/envelope.js';
+import { ASKED_NAMES, COMMAND_NAMES, JSON_TYPE, RESULT_NAMES } from '../message/envelope.js';
 import type { Argument } from './connection.js';
 import { Pack } from './pack.js';
 
@@ -6,7 +6,7 @@ import { Pack } from './pack.js';
  * The arguments of a script that may be many: as they are while they are few, packed in one from then on.
  *
  * An entry's names and values follow as a *row* (lua/rows.lua): their number and all of them; without the names, where they are those of most
- * commands and facts, or of results; or, where they are packed and the stream got such an entry before, only what differs from that one, as most of two
+ * commands and facts, of results, or of commands that somebody asks; or, where they are packed and the stream got such an entry before, only what differs from that one, as most of two
  * messages' fields are the same.
  *
  * K1: a text comes out as the same text, packed or not. What `number` adds is a number when packed, and digits otherwise: it is for the
@@ -98,7 +98,7 @@ export class ScriptArguments {
 }
 
 /** As lua/rows.lua knows them. */
-const SHAPES: readonly (readonly string[])[] = [COMMAND_NAMES, RESULT_NAMES];
+const SHAPES: readonly (readonly string[])[] = [COMMAND_NAMES, RESULT_NAMES, ASKED_NAMES];
 const TYPE_NAME: (typeof COMMAND_NAMES)[number] = 'datacontenttype';
 const TYPE_AT = 2 * COMMAND_NAMES.indexOf(TYPE_NAME) + 1;
 

@@ -85,9 +85,10 @@ export function toFields(e: NewEnvelope): string[] {
   return fields;
 }
 
-/** The names in an envelope that has nothing but what each has: a command or fact from outside; a result. `datacontenttype` is always the same. */
+/** The names in an envelope that has nothing but what each has: a command or fact from outside; a result; an asked command. `datacontenttype` is always the same. */
 export const COMMAND_NAMES = ['id', 'type', 'source', 'subject', 'time', 'datacontenttype', 'correlationid', 'data'] as const;
 export const RESULT_NAMES = [...COMMAND_NAMES.slice(0, -1), 'causationid', 'status', 'data'] as const;
+export const ASKED_NAMES = [...COMMAND_NAMES, 'replynode', 'track'] as const;
 export const JSON_TYPE = 'application/json';
 
 /** Of the fields that an envelope may have. */

@@ -99,20 +99,26 @@ const long = integer({ min: 17, max: 80 }).chain((count) =>
   array(tuple(string({ minLength: 1 }), value), { minLength: count, maxLength: count }),
 );
 /** As errand writes most of them; some with a field more, or of another type. */
-const envelopes = tuple(value, value, option(value), option(constantFrom('completed' as const, 'failed' as const)), option(value)).map(
-  ([id, data, causationId, status, track]) => {
-    const envelope = { id, type: 't', source: 's', subject: 'k', time: 0, correlationId: data };
-    const fields = toFields({
-      ...envelope,
-      data,
-      causationId: causationId ?? undefined,
-      status: status ?? undefined,
-      track: track ?? undefined,
-    });
-    const typed = fields.map((text) => (data === '-1' && text === 'application/json' ? 'text/plain' : text));
-    return typed.flatMap((name, i) => (i % 2 === 0 ? [[name, typed[i + 1] as string]] : []));
-  },
-);
+const envelopes = tuple(
+  value,
+  value,
+  option(value),
+  option(constantFrom('completed' as const, 'failed' as const)),
+  option(value),
+  option(value),
+).map(([id, data, causationId, status, track, replyNode]) => {
+  const envelope = { id, type: 't', source: 's', subject: 'k', time: 0, correlationId: data };
+  const fields = toFields({
+    ...envelope,
+    data,
+    causationId: causationId ?? undefined,
+    status: status ?? undefined,
+    track: track ?? undefined,
+    replyNode: replyNode ?? undefined,
+  });
+  const typed = fields.map((text) => (data === '-1' && text === 'application/json' ? 'text/plain' : text));
+  return typed.flatMap((name, i) => (i % 2 === 0 ? [[name, typed[i + 1] as string]] : []));
+});
 const shapes = [long, fieldsOf, envelopes, envelopes];
 const entry = tuple(
   constantFrom(inbox, inbox, results),
@@ -163,6 +169,32 @@ onBoth('a batch that failed in its middle is not taken for done when it is sent 
   const again = () => runScript(link, 'append', [keys.producer(1, 'p'), inbox, results], [1, 60_000, 100], messages.take());
   await t.throwsAsync(again, { code: 'REDIS_ERROR' });
   await t.throwsAsync(again, { code: 'REDIS_ERROR' });
+});
+
+onBoth('a message alone is judged as one among others', async (t, { link }) => {
+  const outcome = keys.outcome(1, 'id');
+  let sequence = 0;
+  const given = (limit: number, print: string | undefined, replyNode?: string): Promise<unknown> => {
+    const messages = new ScriptArguments();
+    for (const number of [2, 1]) messages.number(number);
+    if (print === undefined) messages.number(0);
+    else {
+      messages.number(3);
+      for (const text of [print, '0']) messages.text(text);
+    }
+    const envelope = { id: 'id', type: 't', source: 's', subject: 'k', time: 0, correlationId: 'id', data: '1', track: print, replyNode };
+    messages.row(2, toFields(envelope));
+    sequence += 1;
+    return runScript(link, 'append', [keys.producer(1, 'p'), inbox, outcome], [sequence, 60_000, limit], messages.take());
+  };
+  t.is(await given(0, 'one', 'node'), 'full');
+  t.is(await given(9, 'one', 'node'), 'ok');
+  t.is(await given(9, 'one', 'node'), 'duplicate');
+  t.is(await given(9, 'two', 'node'), 'conflict');
+  t.is(await link.call('GET', [outcome]), 'one pending');
+  t.is(await given(2, undefined), 'ok');
+  t.is(await given(2, undefined), 'full');
+  t.is(await link.call('XLEN', [inbox]), 2);
 });
 
 onBoth('a batch older than the last one is ignored', async (t, { link }) => {

@@ -20,16 +20,48 @@
 -- The same sequence again answers the stored reply and does nothing. It is stored last: a batch that fails in its middle is none that was done.
 -- Not flagged allow-oom: a full Redis takes no new work.
 
-local sequence = tonumber(ARGV[1])
-local last = redis.call('GET', KEYS[1])
+local last = call('GET', KEYS[1])
 if last then
+  if last == ARGV[1] then return 'ok' end
   local gap = string.find(last, ' ', 1, true)
-  local seen = tonumber(string.sub(last, 1, gap - 1))
+  local seen = tonumber(gap and string.sub(last, 1, gap - 1) or last)
+  local sequence = tonumber(ARGV[1])
   if seen == sequence then return string.sub(last, gap + 1) end
   if seen > sequence then return 'stale' end
 end
 
 local limit = tonumber(ARGV[3])
+
+-- What is said of a message whose outcome is recorded already.
+local function known(record, print)
+  return string.sub(record, 1, string.find(record, ' ', 1, true) - 1) == print and 'duplicate' or 'conflict'
+end
+
+local function expect(outcome, print, keep)
+  if keep == '0' then call('SET', outcome, print .. ' pending')
+  else call('SET', outcome, print .. ' pending', 'PX', keep) end
+end
+
+-- The producer's record: its sequence alone says that all went well.
+local function done(reply)
+  call('SET', KEYS[1], reply == 'ok' and ARGV[1] or ARGV[1] .. ' ' .. reply, 'PX', ARGV[2])
+  return reply
+end
+
+-- A message alone, its row without names, as are most that somebody waits for: nothing is laid out for others.
+local tracked = ARGV[6] ~= '0'
+local alone = tracked and 9 or 7
+if ARGV[alone] == '0' and #ARGV == alone + 1 + size(ARGV[alone + 1]) then
+  local stream = KEYS[ARGV[4] + 0]
+  local outcome = tracked and KEYS[ARGV[6] + 0]
+  local record = outcome and call('GET', outcome)
+  if record then return done(known(record, ARGV[7])) end
+  if ARGV[5] == '1' and call('XLEN', stream) >= limit then return done('full') end
+  call('XADD', stream, '*', shaped(ARGV, ARGV[alone + 1], alone + 2))
+  if outcome then expect(outcome, ARGV[7], ARGV[8]) end
+  return done('ok')
+end
+
 local packed = #ARGV == 4
 local W = packed and cmsgpack.unpack(ARGV[4]) or ARGV
 local at, n = packed and 1 or 4, #W
@@ -53,24 +85,19 @@ while at <= n do
   local word
 
   if outcome > 0 then
-    local known = redis.call('GET', KEYS[outcome])
-    if known then
-      word = string.sub(known, 1, string.find(known, ' ', 1, true) - 1) == print and 'duplicate' or 'conflict'
-    end
+    local record = call('GET', KEYS[outcome])
+    if record then word = known(record, print) end
   end
 
   if not word and bounded == 1 then
-    local length = lengths[index] or redis.call('XLEN', stream)
+    local length = lengths[index] or call('XLEN', stream)
     if length >= limit then word = 'full' else lengths[index] = length + 1 end
   end
 
   if not word then
     word = 'ok'
-    redis.call('XADD', stream, '*', unpack(values, from, to))
-    if outcome > 0 then
-      if keep == '0' then redis.call('SET', KEYS[outcome], print .. ' pending')
-      else redis.call('SET', KEYS[outcome], print .. ' pending', 'PX', keep) end
-    end
+    call('XADD', stream, '*', unpack(values, from, to))
+    if outcome > 0 then expect(KEYS[outcome], print, keep) end
   else
     refused = true
   end
@@ -78,6 +105,4 @@ while at <= n do
   words[#words + 1] = word
 end
 
-local reply = refused and table.concat(words, ' ') or 'ok'
-redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. reply, 'PX', ARGV[2])
-return reply
+return done(refused and table.concat(words, ' ') or 'ok')

@@ -20,11 +20,11 @@
 -- Nothing is written before the nonce and every condition have been checked. The values stay opaque: no payload is parsed here.
 -- Flagged allow-oom: a full Redis must be able to drain.
 
-if redis.call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 'fenced' end
+if call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 'fenced' end
 
 local at = 3
 for _ = 1, tonumber(ARGV[2]) do
-  if (redis.call('HGET', KEYS[1], ARGV[at]) or '') ~= ARGV[at + 1] then return 'changed' end
+  if (call('HGET', KEYS[1], ARGV[at]) or '') ~= ARGV[at + 1] then return 'changed' end
   at = at + 2
 end
 
@@ -38,14 +38,22 @@ while at <= n do
   local index = W[at + 1] + 0
   local count = W[at + 2] + 0
   if command == 0 or command == '0' then
-    local values, from, to
-    values, from, to, at = row(W, packed, index, at + 3)
-    if count == 0 then redis.call('XADD', KEYS[index], '*', unpack(values, from, to))
-    else redis.call('XADD', KEYS[index], 'MAXLEN', '~', count, '*', unpack(values, from, to)) end
+    at = at + 3
+    if not packed and W[at] == '0' then
+      local shape = W[at + 1]
+      if count == 0 then call('XADD', KEYS[index], '*', shaped(W, shape, at + 2))
+      else call('XADD', KEYS[index], 'MAXLEN', '~', count, '*', shaped(W, shape, at + 2)) end
+      at = at + 2 + size(shape)
+    else
+      local values, from, to
+      values, from, to, at = row(W, packed, index, at)
+      if count == 0 then call('XADD', KEYS[index], '*', unpack(values, from, to))
+      else call('XADD', KEYS[index], 'MAXLEN', '~', count, '*', unpack(values, from, to)) end
+    end
   else
     local last = at + 2 + count
-    if index == 0 then redis.call(command, unpack(W, at + 3, last))
-    else redis.call(command, KEYS[index], unpack(W, at + 3, last)) end
+    if index == 0 then call(command, unpack(W, at + 3, last))
+    else call(command, KEYS[index], unpack(W, at + 3, last)) end
     at = last + 1
   end
 end
