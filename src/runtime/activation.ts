@@ -14,7 +14,7 @@ import { decode, definitionFor, unknownMessage } from './decode.js';
 import type { Gate } from './gate.js';
 import type { Held } from './held.js';
 import type { Inbox } from './inbox.js';
-import { type Failure, farewell, ownChoice } from './lifecycle.js';
+import { type Failure, farewell, type OnFault, ownChoice } from './lifecycle.js';
 import type { Composer } from './outgoing.js';
 import { Queue } from './queue.js';
 import { choose, decide, usedUp } from './recoverability.js';
@@ -86,7 +86,7 @@ export class Activation {
   outstanding = 0;
   /** those of them that are not begun, in order */
   readonly queued = new Queue();
-  /** the last one that was begun */
+  /** the one that was begun last, until nothing is outstanding */
   current: Held | undefined;
   lastUsed = 0; // monotonic ms
   #instance: Instance | undefined;
@@ -97,14 +97,13 @@ export class Activation {
   /** as of the last message that finished; committed, or pipelined and on its way */
   #stored: StoredState | undefined;
   #loaded = false;
-  readonly #place: string;
+  #loading: Promise<void> | undefined;
   readonly #stateKey: string;
 
   constructor(
     readonly key: string,
     private readonly around: Surroundings,
   ) {
-    this.#place = `state of ${around.behavior.type}/${key}`;
     this.#stateKey = around.stateKey(key);
   }
 
@@ -121,14 +120,29 @@ export class Activation {
     if (held.fault !== undefined) return around.deadLetter(held, 'NO_ENVELOPE', new ErrandError('NO_ENVELOPE', held.fault));
     const definition = definitionFor(around.behavior, held.envelope);
     if (definition === undefined) return around.deadLetter(held, 'UNKNOWN_MESSAGE', unknownMessage(around.behavior, held.envelope));
-    if (this.#loaded || !around.behavior.stateful) return this.#try(held, definition);
-    return this.#whenLoaded(held, definition);
+    return this.ready ? this.#try(held, definition) : this.#whenLoaded(held, definition);
   }
 
   async #whenLoaded(held: Held, definition: MessageDefinition): Promise<Gathering | undefined> {
+    await this.load();
+    return this.#try(held, definition);
+  }
+
+  /** Its state is in memory, or it has none. */
+  get ready(): boolean {
+    return this.#loaded || !this.around.behavior.stateful;
+  }
+
+  /** Begun when it is made, so that what comes for many keys loads their states together. Rejects when the partition is being dropped. */
+  load(): Promise<void> {
+    this.#loading ??= this.#load();
+    return this.#loading;
+  }
+
+  async #load(): Promise<void> {
     this.#stored = await this.around.loadState(this.#stateKey);
     this.#loaded = true;
-    return this.#try(held, definition);
+    this.#loading = undefined;
   }
 
   #try(held: Held, definition: MessageDefinition): Handled {
@@ -178,7 +192,7 @@ export class Activation {
     const { error, instance } = failure;
     const { recoverability, directives } = around.settings;
     const code = codeOf(error, 'HANDLER_FAILED');
-    const directive = choose(error, ownChoice(failure, this.#onFault), directives);
+    const directive = choose(error, ownChoice(failure, this.#onFault()), directives);
     this.#instance = undefined; // A3
     if (error instanceof TerminalError) around.host.breaker.succeeded(held.envelope.type); // an answer
     if (directive === 'resume') {
@@ -186,7 +200,7 @@ export class Activation {
       return around.failed(held, code, error.message);
     }
     if (directive === 'stop') {
-      if (instance !== undefined) farewell(instance, 'onStop', this.#onFault);
+      if (instance !== undefined) farewell(instance, 'onStop', this.#onFault());
       this.stopped = true;
       return around.failed(held, code, error.message);
     }
@@ -214,12 +228,14 @@ export class Activation {
     return around.wait(held, decision.kind === 'park' ? 'parked' : around.clock.now() + decision.delay, error);
   }
 
-  readonly #onFault = (hook: string, error: Error): void =>
-    this.around.verdicts.fault(`${this.around.behavior.type}/${this.key} ${hook}`, error);
+  /** Made where it is needed: an activation that is idle should be small. */
+  #onFault(): OnFault {
+    return (hook, error) => this.around.verdicts.fault(`${this.around.behavior.type}/${this.key} ${hook}`, error);
+  }
 
   /** The activation leaves memory. */
   leave(hook: Hook): void {
-    if (this.#instance !== undefined) farewell(this.#instance, hook, this.#onFault);
+    if (this.#instance !== undefined) farewell(this.#instance, hook, this.#onFault());
     this.#instance = undefined;
   }
 
@@ -318,7 +334,7 @@ export class Activation {
   /** @throws SchemaError `NOT_JSON`, `INVALID_STATE`; LimitError `STATE_TOO_LARGE` */
   #encodeState(instance: Instance, attempt: Attempt): StoredState | undefined {
     const { behavior, settings } = this.around;
-    const place = this.#place;
+    const place = `state of ${behavior.type}/${this.key}`;
     if (!behavior.stateful) {
       if (instance.state === undefined) return undefined;
       throw new SchemaError('INVALID_STATE', place, [{ path: '', message: 'this actor sets its state but has no initialState()' }]);

@@ -40,6 +40,7 @@ export class Activations {
       made.inbox = this.spawn((message, through) => this.#admission.receive(made, message, through));
       activation = made;
       this.#byKey.set(key, activation);
+      if (!made.ready) made.load().catch(() => undefined); // told to whoever handles a message
     }
     held.stage = 'routed';
     held.counted = true;
@@ -54,9 +55,11 @@ export class Activations {
     const activation = this.#byKey.get(envelope.subject);
     if (activation === undefined) return;
     activation.outstanding -= 1;
-    if (activation.outstanding === 0) this.busy -= 1;
     activation.lastUsed = now;
-    if (activation.stopped && activation.outstanding === 0) this.#remove(envelope.subject, activation, 'onStop');
+    if (activation.outstanding > 0) return;
+    this.busy -= 1;
+    activation.current = undefined; // or it would stay in memory for as long as the activation
+    if (activation.stopped) this.#remove(envelope.subject, activation, 'onStop');
   }
 
   /** Deactivates what has been idle since before `since` (monotonic ms). */

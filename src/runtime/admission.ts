@@ -26,7 +26,17 @@ export class Admission {
       through();
       return undefined;
     }
-    return host.breaker.open ? this.#inTurn(activation, held, through) : this.#work(activation, held, through);
+    if (host.breaker.open) return this.#inTurn(activation, held, through);
+    return activation.ready ? this.#work(activation, held, through) : this.#whenReady(activation, held, through);
+  }
+
+  /** Waits for its state before it takes a slot, so that the states of many keys are on their way at a time. */
+  async #whenReady(activation: Activation, held: Held, through: () => void): Promise<void> {
+    const { around } = this;
+    await activation.load().catch(() => undefined); // told below
+    if (around.closing || isOver(held)) through();
+    else if (around.host.breaker.open) await this.#inTurn(activation, held, through);
+    else await this.#work(activation, held, through);
   }
 
   /** While the breaker is open. */

@@ -40,6 +40,27 @@ interface Worker {
   pending: number;
 }
 
+class WorkerInbox implements Inbox<unknown> {
+  #worker: Worker | undefined;
+
+  constructor(
+    private readonly branch: Branch,
+    worker: Worker,
+  ) {
+    this.#worker = worker;
+  }
+
+  send(message: unknown): void {
+    if (this.#worker !== undefined) this.branch.send(this.#worker, message); // I2
+  }
+
+  stop(): void {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    if (worker !== undefined) this.branch.release(worker);
+  }
+}
+
 const atRest = (): void => undefined;
 
 /** Of those without an activation so many are kept: as many as leave memory at a time (see Host). */
@@ -81,21 +102,21 @@ export class Branch {
   inbox<Message>(receive: Receive<Message>): Inbox<Message> {
     const worker = this.#resting.pop() ?? this.#spawn();
     worker.receive = receive;
-    let stopped = false;
-    return {
-      send: (message) => {
-        if (stopped || this.#stopped) return; // I2
-        worker.pending += 1;
-        dispatchFrom(worker.ref, message, this.ref);
-      },
-      stop: () => {
-        if (stopped) return;
-        stopped = true;
-        if (worker.pending > 0 || this.#stopped || this.#resting.length >= MOST_RESTING) return stop(worker.ref); // I3
-        worker.receive = atRest;
-        this.#resting.push(worker);
-      },
-    };
+    return new WorkerInbox(this, worker);
+  }
+
+  /** Sends one message to a local actor of this branch. */
+  send(worker: Worker, message: unknown): void {
+    if (this.#stopped) return; // I2
+    worker.pending += 1;
+    dispatchFrom(worker.ref, message, this.ref);
+  }
+
+  /** It has no activation any more. */
+  release(worker: Worker): void {
+    if (worker.pending > 0 || this.#stopped || this.#resting.length >= MOST_RESTING) return stop(worker.ref); // I3
+    worker.receive = atRest;
+    this.#resting.push(worker);
   }
 
   #spawn(): Worker {
