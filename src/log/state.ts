@@ -2,9 +2,11 @@ import type { CommitBatch } from './commit.js';
 import type { Link } from './connection.js';
 
 /** Committed state as it is stored: `<version> <JSON>`. The version counts the messages that made it. */
-export interface StoredState {
-  readonly version: number;
-  readonly json: string;
+export class StoredState {
+  constructor(
+    readonly version: number,
+    readonly json: string,
+  ) {}
 }
 
 /** @param keepFor ms after the last write; undefined: for ever */
@@ -19,7 +21,7 @@ export function deleteState(batch: CommitBatch, key: string): void {
 
 function parse(text: string): StoredState {
   const gap = text.indexOf(' ');
-  return { version: Number(text.slice(0, gap)), json: text.slice(gap + 1) };
+  return new StoredState(Number(text.slice(0, gap)), text.slice(gap + 1));
 }
 
 const PIECE = 1_000;

@@ -1,19 +1,20 @@
-import type { StoredState } from '../log/state.js';
+import { StoredState } from '../log/state.js';
 import type { Suspect } from '../log/suspects.js';
 import type { Clock } from '../message/clock.js';
 import type { MessageDefinition } from '../message/definition.js';
 import type { Envelope } from '../message/envelope.js';
 import { asError, codeOf, ErrandError, SchemaError, TerminalError } from '../message/errors.js';
 import { checkSize, toJson } from '../message/json.js';
+import type { Admission } from './admission.js';
 import { Attempt } from './attempt.js';
 import type { Behavior, Hook, Instance } from './behavior.js';
 import type { Breaker } from './breaker.js';
-import type { Gathering } from './committer.js';
+import type { Gathering, Waiting } from './committer.js';
 import { Abandoned, isThenable, withDeadline } from './deadline.js';
 import { decode, definitionFor, unknownMessage } from './decode.js';
 import type { Gate } from './gate.js';
 import type { Held } from './held.js';
-import type { Inbox } from './inbox.js';
+import type { Inbox, Receiver } from './inbox.js';
 import { type Failure, farewell, type OnFault, ownChoice } from './lifecycle.js';
 import type { Composer } from './outgoing.js';
 import { Queue } from './queue.js';
@@ -80,9 +81,11 @@ function expiry({ expires }: Envelope): string {
 /** What handling a message came to: the commit that its effects went into, or nothing; at once, or later. */
 export type Handled = Gathering | undefined | Promise<Gathering | undefined>;
 
-export class Activation {
+export class Activation implements Receiver<Held>, Waiting {
   inbox: Inbox<Held> | undefined;
-  /** messages sent to the inbox and not yet dealt with */
+  /** a message was sent to the inbox that it is not through with */
+  #busy = false;
+  /** messages routed to it and not yet dealt with */
   outstanding = 0;
   /** those of them that are not begun, in order */
   readonly queued = new Queue();
@@ -103,8 +106,33 @@ export class Activation {
   constructor(
     readonly key: string,
     private readonly around: Surroundings,
+    private readonly admission: Admission,
   ) {
     this.#stateKey = around.stateKey(key);
+  }
+
+  /** Behind those that wait already. */
+  enqueue(held: Held): void {
+    this.queued.push(held);
+    if (!this.#busy) this.through();
+  }
+
+  /** The inbox's receiver. */
+  receive(held: Held): void {
+    this.admission.receive(this, held);
+  }
+
+  /** With the message that was sent to the inbox: the next one follows. */
+  through(): void {
+    const { first } = this.queued;
+    this.#busy = first !== undefined;
+    if (first !== undefined) this.inbox?.send(first);
+  }
+
+  /** Likewise, with one that was begun. */
+  over(): void {
+    this.around.inHand.end();
+    this.through();
   }
 
   /** It is about to be worked at. */
@@ -342,6 +370,6 @@ export class Activation {
     if (attempt.forgotten) return undefined;
     const json = checkSize(toJson(instance.state, place), place, 'STATE_TOO_LARGE', settings.state.maxBytes);
     if (json === '') throw new SchemaError('INVALID_STATE', place, [{ path: '', message: 'the state is undefined' }]);
-    return { version: (this.#stored?.version ?? 0) + 1, json };
+    return new StoredState((this.#stored?.version ?? 0) + 1, json);
   }
 }

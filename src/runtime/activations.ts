@@ -2,7 +2,7 @@ import { Activation, type Surroundings } from './activation.js';
 import { Admission } from './admission.js';
 import type { Hook } from './behavior.js';
 import type { Held } from './held.js';
-import type { Inbox, Receive } from './inbox.js';
+import type { Inbox, Receiver } from './inbox.js';
 
 /** A partition's activations: who is in memory, and since when it has had nothing to do. */
 export class Activations {
@@ -14,7 +14,7 @@ export class Activations {
 
   constructor(
     private readonly around: Surroundings,
-    private readonly spawn: (receive: Receive<Held>) => Inbox<Held>,
+    private readonly spawn: (receiver: Receiver<Held>) => Inbox<Held>,
   ) {
     this.#admission = new Admission(around);
   }
@@ -36,18 +36,16 @@ export class Activations {
     const key = held.envelope.subject;
     let activation = this.#byKey.get(key);
     if (activation === undefined) {
-      const made = new Activation(key, this.around);
-      made.inbox = this.spawn((message, through) => this.#admission.receive(made, message, through));
-      activation = made;
+      activation = new Activation(key, this.around, this.#admission);
+      activation.inbox = this.spawn(activation);
       this.#byKey.set(key, activation);
-      if (!made.ready) made.load().catch(() => undefined); // told to whoever handles a message
+      if (!activation.ready) activation.load().catch(() => undefined); // told to whoever handles a message
     }
     held.stage = 'routed';
     held.counted = true;
     if (activation.outstanding === 0) this.busy += 1;
     activation.outstanding += 1;
-    activation.queued.push(held);
-    activation.inbox?.send(held);
+    activation.enqueue(held);
   }
 
   /** A message that was routed is dealt with. @param now monotonic ms */

@@ -2,71 +2,67 @@ import type { Suspect } from '../log/suspects.js';
 import { asError, ErrandError } from '../message/errors.js';
 import { KILLS_TO_CONDEMN } from '../message/limits.js';
 import type { Activation, Handled, Surroundings } from './activation.js';
-import type { Gathering } from './committer.js';
+import type { Breaker } from './breaker.js';
+import type { Gathering, Waiting } from './committer.js';
 import type { Held } from './held.js';
 
 /** It went aside while it waited. */
 const isOver = ({ stage }: Held): boolean => stage === 'over';
 
 /**
- * What stands between a message's turn in its inbox and its handler: the breaker, a free slot, the gate; and, for the next one, its commit.
- * What has to wait does so in a method of its own: a closure, were it made or not, would cost every message that need not.
+ * What stands between a message's turn in its inbox and its handler: its key's state, the breaker, a free slot, the gate; and, for the next one,
+ * its commit. What has to wait does so in a method of its own: a closure, were it made or not, would cost every message that need not.
  */
 export class Admission {
   constructor(private readonly around: Surroundings) {}
 
   /**
-   * The inbox's receiver; never throws or rejects. A message whose slot is free, whose state is in memory and whose handler answers at once
-   * waits for nothing but its commit, and makes no promise.
-   * @param through runs once the message is dealt with, its commit included
+   * Never throws. A message whose state is in memory, whose slot is free and whose handler answers at once waits for nothing but its commit,
+   * and makes no promise. However it ends, the activation is told: `through` when it was not begun, `over` when it was.
    */
-  receive(activation: Activation, held: Held, through: () => void): Promise<unknown> | undefined {
+  receive(activation: Activation, held: Held): void {
     const { closing, host } = this.around;
-    if (closing || isOver(held)) {
-      through();
-      return undefined;
-    }
-    if (host.breaker.open) return this.#inTurn(activation, held, through);
-    return activation.ready ? this.#work(activation, held, through) : this.#whenReady(activation, held, through);
+    if (closing || isOver(held)) activation.through();
+    else if (!activation.ready) void this.#whenReady(activation, held);
+    else if (host.breaker.open) void this.#inTurn(activation, held);
+    else this.#work(activation, held, activation);
   }
 
-  /** Waits for its state before it takes a slot, so that the states of many keys are on their way at a time. */
-  async #whenReady(activation: Activation, held: Held, through: () => void): Promise<void> {
+  /** Before it takes a slot, so that the states of many keys are on their way at a time. */
+  async #whenReady(activation: Activation, held: Held): Promise<void> {
     const { around } = this;
-    await activation.load().catch(() => undefined); // told below
-    if (around.closing || isOver(held)) through();
-    else if (around.host.breaker.open) await this.#inTurn(activation, held, through);
-    else await this.#work(activation, held, through);
+    await activation.load().catch(() => undefined); // told by its handling
+    if (around.closing || isOver(held)) activation.through();
+    else if (around.host.breaker.open) await this.#inTurn(activation, held);
+    else this.#work(activation, held, activation);
   }
 
   /** While the breaker is open. */
-  async #inTurn(activation: Activation, held: Held, through: () => void): Promise<void> {
+  async #inTurn(activation: Activation, held: Held): Promise<void> {
     const { around } = this;
     const { breaker } = around.host;
     const probe = await breaker.turn();
-    const left = (): void => {
+    if (around.closing || isOver(held)) {
       if (probe) breaker.leave();
-      through();
-    };
-    if (around.closing || isOver(held)) return left();
-    await this.#work(activation, held, left);
+      activation.through();
+    } else this.#work(activation, held, probe ? probing(breaker, activation) : activation);
   }
 
-  readonly #end = (): void => this.around.inHand.end();
-
-  #work(activation: Activation, held: Held, through: () => void): Promise<unknown> | undefined {
+  /** @param waiting is told when the message is over */
+  #work(activation: Activation, held: Held, waiting: Waiting): void {
     const { host, inHand } = this.around;
     activation.begin(held);
     inHand.begin();
-    return host.slots.tryTake() ? this.#inSlot(activation, held, through) : this.#whenFree(activation, held, through);
+    if (host.slots.tryTake()) this.#inSlot(activation, held, waiting);
+    else void this.#whenFree(activation, held, waiting);
   }
 
-  async #whenFree(activation: Activation, held: Held, through: () => void): Promise<void> {
+  async #whenFree(activation: Activation, held: Held, waiting: Waiting): Promise<void> {
     await this.around.host.slots.turn();
-    await this.#inSlot(activation, held, through);
+    this.#inSlot(activation, held, waiting);
   }
 
-  #inSlot(activation: Activation, held: Held, through: () => void): Promise<unknown> | undefined {
+  #inSlot(activation: Activation, held: Held, waiting: Waiting): void {
     const { around } = this;
     let handled: Handled;
     try {
@@ -74,29 +70,24 @@ export class Admission {
     } catch (thrown) {
       handled = this.#broken(held, thrown);
     }
-    return handled instanceof Promise ? this.#whenHandled(handled, held, through) : this.#outOfSlot(handled, through);
+    if (handled instanceof Promise) void this.#whenHandled(handled, held, waiting);
+    else this.#outOfSlot(handled, waiting);
   }
 
-  async #whenHandled(handling: Promise<Gathering | undefined>, held: Held, through: () => void): Promise<void> {
+  async #whenHandled(handling: Promise<Gathering | undefined>, held: Held, waiting: Waiting): Promise<void> {
     let handled: Gathering | undefined;
     try {
       handled = await handling;
     } catch (thrown) {
       handled = this.#broken(held, thrown);
     }
-    await this.#outOfSlot(handled, through);
+    this.#outOfSlot(handled, waiting);
   }
 
-  #outOfSlot(handled: Gathering | undefined, through: () => void): Promise<unknown> | undefined {
+  #outOfSlot(handled: Gathering | undefined, waiting: Waiting): void {
     this.around.host.slots.give();
-    if (handled === undefined || this.around.behavior.pipelined) {
-      this.#end();
-      through();
-      return undefined;
-    }
-    handled.over(this.#end);
-    handled.over(through);
-    return handled.done; // A1
+    if (handled === undefined || this.around.behavior.pipelined) waiting.over();
+    else handled.over(waiting); // A1
   }
 
   /**
@@ -164,4 +155,14 @@ export class Admission {
       return gathering;
     });
   }
+}
+
+/** What a probe came to is known: the next one may go. */
+function probing(breaker: Breaker, activation: Activation): Waiting {
+  return {
+    over() {
+      breaker.leave();
+      activation.over();
+    },
+  };
 }

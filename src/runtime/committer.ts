@@ -26,8 +26,12 @@ export interface Gathering {
   readonly done: Promise<boolean>;
   /** runs once it is committed */
   after(run: () => void): void;
-  /** runs once it is known whether it was committed */
-  over(run: () => void): void;
+  /** told once it is known whether it was committed */
+  over(waiting: Waiting): void;
+}
+
+export interface Waiting {
+  over(): void;
 }
 
 class Commit implements Gathering {
@@ -40,7 +44,7 @@ class Commit implements Gathering {
   readonly done: Promise<boolean>;
   #resolve: (committed: boolean) => void = () => undefined;
   readonly #after: (() => void)[] = [];
-  readonly #over: (() => void)[] = [];
+  readonly #waiting: Waiting[] = [];
   #finished = false;
 
   constructor(partitionKey: string) {
@@ -58,15 +62,15 @@ class Commit implements Gathering {
     this.#after.push(run);
   }
 
-  over(run: () => void): void {
-    if (this.#finished) run();
-    else this.#over.push(run);
+  over(waiting: Waiting): void {
+    if (this.#finished) waiting.over();
+    else this.#waiting.push(waiting);
   }
 
   finish(committed: boolean): void {
     this.#finished = true;
     if (committed) for (const run of this.#after) run();
-    for (const run of this.#over) run();
+    for (const waiting of this.#waiting) waiting.over();
     this.#resolve(committed);
   }
 }

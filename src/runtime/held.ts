@@ -30,21 +30,27 @@ export interface Held {
 
 const NO_HISTORY: readonly FailedAttempt[] = [];
 
+/** A class for the same reason as an envelope that was read. */
+class ReadMessage implements Held {
+  attempts = 0;
+  history = NO_HISTORY;
+  drain: number | undefined = undefined;
+  stage: Held['stage'] = 'read';
+  counted = false;
+  removed = false;
+  trimmed = false;
+  next: Held | undefined = undefined;
+
+  constructor(
+    readonly entry: string,
+    readonly envelope: Envelope,
+    readonly fields: readonly string[],
+  ) {}
+}
+
 /** As it was read. */
 export function heldOf({ id, fields }: Entry, envelope: Envelope): Held {
-  return {
-    entry: id,
-    envelope,
-    fields,
-    attempts: 0,
-    history: NO_HISTORY,
-    drain: undefined,
-    stage: 'read',
-    counted: false,
-    removed: false,
-    trimmed: false,
-    next: undefined,
-  };
+  return new ReadMessage(id, envelope, fields);
 }
 
 /** Stands in for the envelope of an entry that has none. */

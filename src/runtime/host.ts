@@ -10,7 +10,7 @@ import type { Behavior } from './behavior.js';
 import { Breaker } from './breaker.js';
 import type { Gate } from './gate.js';
 import type { Held } from './held.js';
-import type { Branch, Inbox, Receive } from './inbox.js';
+import type { Branch, Inbox, Receiver } from './inbox.js';
 import type { Logger } from './logger.js';
 import type { Composer } from './outgoing.js';
 import type { Partition } from './partition.js';
@@ -142,7 +142,7 @@ export class Host {
     for (const partition of this.partitions.values()) this.deps.reader.nudge(partition);
   }
 
-  spawn(receive: Receive<Held>): Inbox<Held> {
+  spawn(receiver: Receiver<Held>): Inbox<Held> {
     this.#armSweep();
     const { active } = this;
     if (active >= this.#crowdedAt) {
@@ -150,7 +150,7 @@ export class Host {
       // When nobody could leave, because all are at work, the next look is only after some more have come.
       this.#crowdedAt = Math.max(ACTIVATIONS_IN_MEMORY, this.active + ACTIVATIONS_IN_MEMORY / 10);
     }
-    return this.#branch.inbox(receive);
+    return this.#branch.inbox(receiver);
   }
 
   /** Told by an activation: the message that failed is safe in the log, its attempt counted. */

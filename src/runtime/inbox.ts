@@ -4,10 +4,10 @@ import { ACTIVATIONS_IN_MEMORY } from '../message/limits.js';
 /**
  * nact's only door: local actors, their inboxes, and the tree they hang in (system → supervisor → actor type → activation).
  *
- * I1: `receive` never throws and never rejects: nact's default answer to a fault stops the actor and abandons its mailbox.
+ * I1: `receive` never throws: nact's default answer to a fault stops the actor and abandons its mailbox.
  * I2: nothing is sent to a stopped inbox by those who keep count (activations are stopped only when nothing is outstanding,
  *     or together with all that was): nact drops such messages silently, or gives them to whoever was spawned since under the same name.
- * I3: only a local actor that is through with all that was sent to it goes to another activation.
+ * I3: only a local actor that has taken all that was sent to it goes to another activation.
  */
 
 type AnyRef = Ref<never>;
@@ -29,14 +29,16 @@ export interface Inbox<Message> {
   stop(): void;
 }
 
-/** Takes one message; the next comes once the promise, if there is one, is settled. Calls `through` once it is through with it. */
-export type Receive<Message> = (message: Message, through: () => void) => Promise<unknown> | void;
+/** Whose inbox it is. Takes one message, and need not be through with it when it returns. */
+export interface Receiver<Message> {
+  receive(message: Message): void;
+}
 
 /** A local actor that takes messages for one activation, and later for another. */
 interface Worker {
   readonly ref: AnyRef;
-  receive: Receive<never>;
-  /** messages sent to it that it is not through with */
+  receiver: Receiver<never>;
+  /** messages sent to it that it has not taken */
   pending: number;
 }
 
@@ -61,7 +63,7 @@ class WorkerInbox implements Inbox<unknown> {
   }
 }
 
-const atRest = (): void => undefined;
+const NOBODY: Receiver<unknown> = { receive: () => undefined };
 
 /** Of those without an activation so many are kept: as many as leave memory at a time (see Host). */
 const MOST_RESTING = ACTIVATIONS_IN_MEMORY / 2;
@@ -96,12 +98,12 @@ export class Branch {
   }
 
   /**
-   * An activation's inbox: one message at a time, the next once the promise of the last is settled. Its local actor may have been another
-   * activation's: where keys come and go, making and stopping one for each costs more than all else about an activation.
+   * An activation's inbox. Its local actor may have been another activation's: where keys come and go, making and stopping one for each
+   * costs more than all else about an activation.
    */
-  inbox<Message>(receive: Receive<Message>): Inbox<Message> {
+  inbox<Message>(receiver: Receiver<Message>): Inbox<Message> {
     const worker = this.#resting.pop() ?? this.#spawn();
-    worker.receive = receive;
+    worker.receiver = receiver;
     return new WorkerInbox(this, worker);
   }
 
@@ -115,18 +117,18 @@ export class Branch {
   /** It has no activation any more. */
   release(worker: Worker): void {
     if (worker.pending > 0 || this.#stopped || this.#resting.length >= MOST_RESTING) return stop(worker.ref); // I3
-    worker.receive = atRest;
+    worker.receiver = NOBODY;
     this.#resting.push(worker);
   }
 
   #spawn(): Worker {
     this.#spawned += 1;
-    const through = (): void => {
+    const take = (_state: undefined, message: unknown): undefined => {
       worker.pending -= 1;
+      worker.receiver.receive(message as never); // its promise is not waited for here: nact would keep all that it made for the message
     };
-    const take = (_state: unknown, message: unknown): unknown => worker.receive(message as never, through);
     const ref = spawn(this.ref, take, String(this.#spawned), KEEP) as AnyRef;
-    const worker: Worker = { ref, receive: atRest, pending: 0 };
+    const worker: Worker = { ref, receiver: NOBODY, pending: 0 };
     return worker;
   }
 

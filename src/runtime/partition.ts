@@ -88,7 +88,7 @@ export class Partition implements Surroundings, Source {
     const unread = (what: string) => (error: Error) => this.onLost(this, `${what} unread`, error);
     this.verdicts = new Verdicts(host, shard);
     this.inHand = new InHand(committer);
-    this.activations = new Activations(this, (receive) => host.spawn(receive));
+    this.activations = new Activations(this, (receiver) => host.spawn(receiver));
     this.#states = new StateLoader(link, unread('states'));
     this.#timetable = new Timetable(new Schedule(keys, id), committer, link, clock, unread('schedule'));
     this.#suspects = new Suspects(new SuspectRecords(keys, id), committer);

@@ -10,6 +10,10 @@ export class Queue {
     return this.#length;
   }
 
+  get first(): Held | undefined {
+    return this.#first;
+  }
+
   push(held: Held): void {
     if (this.#last === undefined) this.#first = held;
     else this.#last.next = held;
