@@ -20,6 +20,7 @@ import type { Composer } from './outgoing.js';
 import { Queue } from './queue.js';
 import { choose, decide, usedUp } from './recoverability.js';
 import type { Slots } from './slots.js';
+import type { Wanting } from './state-loader.js';
 import type { ChildSettings } from './supervision-settings.js';
 import type { Verdicts } from './verdicts.js';
 
@@ -51,7 +52,7 @@ export interface Surroundings {
   readonly cancellations: { has(held: Held): boolean };
   /** where the key's state is stored */
   stateKey(key: string): string;
-  loadState(stateKey: string): Promise<StoredState | undefined>;
+  readonly states: { load(wanting: Wanting): void };
   completed(held: Held, attempt: Attempt, resultJson: string, stateKey: string, state: StoredState | undefined): Gathering;
   failed(held: Held, code: string, message: string): Gathering;
   cancel(held: Held): Gathering;
@@ -81,7 +82,7 @@ function expiry({ expires }: Envelope): string {
 /** What handling a message came to: the commit that its effects went into, or nothing; at once, or later. */
 export type Handled = Gathering | undefined | Promise<Gathering | undefined>;
 
-export class Activation implements Receiver<Held>, Waiting {
+export class Activation implements Receiver<Held>, Waiting, Wanting {
   inbox: Inbox<Held> | undefined;
   /** a message was sent to the inbox that it is not through with */
   #busy = false;
@@ -99,16 +100,22 @@ export class Activation implements Receiver<Held>, Waiting {
   stopped = false;
   /** as of the last message that finished; committed, or pipelined and on its way */
   #stored: StoredState | undefined;
-  #loaded = false;
-  #loading: Promise<void> | undefined;
-  readonly #stateKey: string;
+  #loading: boolean;
+  /** why there is no state: the partition is being dropped */
+  #notLoaded: Error | undefined;
+  /** the message that came before the state */
+  #early: Held | undefined;
+  readonly stateKey: string;
 
   constructor(
     readonly key: string,
     private readonly around: Surroundings,
     private readonly admission: Admission,
   ) {
-    this.#stateKey = around.stateKey(key);
+    this.stateKey = around.stateKey(key);
+    // At once, so that what comes for many keys loads their states together.
+    this.#loading = around.behavior.stateful;
+    if (this.#loading) around.states.load(this);
   }
 
   /** Behind those that wait already. */
@@ -117,9 +124,10 @@ export class Activation implements Receiver<Held>, Waiting {
     if (!this.#busy) this.through();
   }
 
-  /** The inbox's receiver. */
+  /** The inbox's receiver. A message waits for its key's state before it takes a slot, so that those of many keys are on their way at a time. */
   receive(held: Held): void {
-    this.admission.receive(this, held);
+    if (this.#loading) this.#early = held;
+    else this.admission.receive(this, held);
   }
 
   /** With the message that was sent to the inbox: the next one follows. */
@@ -148,29 +156,25 @@ export class Activation implements Receiver<Held>, Waiting {
     if (held.fault !== undefined) return around.deadLetter(held, 'NO_ENVELOPE', new ErrandError('NO_ENVELOPE', held.fault));
     const definition = definitionFor(around.behavior, held.envelope);
     if (definition === undefined) return around.deadLetter(held, 'UNKNOWN_MESSAGE', unknownMessage(around.behavior, held.envelope));
-    return this.ready ? this.#try(held, definition) : this.#whenLoaded(held, definition);
-  }
-
-  async #whenLoaded(held: Held, definition: MessageDefinition): Promise<Gathering | undefined> {
-    await this.load();
+    if (this.#notLoaded !== undefined) throw this.#notLoaded;
     return this.#try(held, definition);
   }
 
-  /** Its state is in memory, or it has none. */
-  get ready(): boolean {
-    return this.#loaded || !this.around.behavior.stateful;
+  loaded(stored: StoredState | undefined): void {
+    this.#stored = stored;
+    this.#arrived();
   }
 
-  /** Begun when it is made, so that what comes for many keys loads their states together. Rejects when the partition is being dropped. */
-  load(): Promise<void> {
-    this.#loading ??= this.#load();
-    return this.#loading;
+  notLoaded(error: Error): void {
+    this.#notLoaded = error;
+    this.#arrived();
   }
 
-  async #load(): Promise<void> {
-    this.#stored = await this.around.loadState(this.#stateKey);
-    this.#loaded = true;
-    this.#loading = undefined;
+  #arrived(): void {
+    this.#loading = false;
+    const held = this.#early;
+    this.#early = undefined;
+    if (held !== undefined) this.receive(held);
   }
 
   #try(held: Held, definition: MessageDefinition): Handled {
@@ -323,7 +327,7 @@ export class Activation implements Receiver<Held>, Waiting {
     this.#instance = attempt.forgotten ? undefined : instance;
     this.#failure = undefined;
     this.#stored = stored;
-    return around.completed(held, attempt, resultJson, this.#stateKey, stored);
+    return around.completed(held, attempt, resultJson, this.stateKey, stored);
   }
 
   #revive(): Instance {

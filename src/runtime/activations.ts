@@ -39,7 +39,6 @@ export class Activations {
       activation = new Activation(key, this.around, this.#admission);
       activation.inbox = this.spawn(activation);
       this.#byKey.set(key, activation);
-      if (!activation.ready) activation.load().catch(() => undefined); // told to whoever handles a message
     }
     held.stage = 'routed';
     held.counted = true;
@@ -57,19 +56,19 @@ export class Activations {
     if (activation.outstanding > 0) return;
     this.busy -= 1;
     activation.current = undefined; // or it would stay in memory for as long as the activation
-    if (activation.stopped) this.#remove(envelope.subject, activation, 'onStop');
+    if (activation.stopped) this.#remove(activation, 'onStop');
   }
 
   /** Deactivates what has been idle since before `since` (monotonic ms). */
   passivate(since: number): void {
-    for (const [key, activation] of this.#byKey) {
-      if (activation.outstanding === 0 && activation.lastUsed <= since) this.#remove(key, activation, 'onPassivate');
+    for (const activation of this.#byKey.values()) {
+      if (activation.outstanding === 0 && activation.lastUsed <= since) this.#remove(activation, 'onPassivate');
     }
   }
 
-  /** When each that has nothing to do was last used, monotonic ms. */
-  idleSince(): number[] {
-    return [...this.#byKey.values()].filter(({ outstanding }) => outstanding === 0).map(({ lastUsed }) => lastUsed);
+  /** Adds when each that has nothing to do was last used, monotonic ms. */
+  idleSince(moments: number[]): void {
+    for (const { outstanding, lastUsed } of this.#byKey.values()) if (outstanding === 0) moments.push(lastUsed);
   }
 
   /** Keys of which several messages are held, and how many of them are queued. */
@@ -82,11 +81,11 @@ export class Activations {
   }
 
   clear(): void {
-    for (const [key, activation] of this.#byKey) this.#remove(key, activation, 'onStop');
+    for (const activation of this.#byKey.values()) this.#remove(activation, 'onStop');
   }
 
-  #remove(key: string, activation: Activation, hook: Hook): void {
-    this.#byKey.delete(key);
+  #remove(activation: Activation, hook: Hook): void {
+    this.#byKey.delete(activation.key);
     if (activation.outstanding > 0) this.busy -= 1;
     activation.leave(hook);
     activation.inbox?.stop();

@@ -10,30 +10,20 @@ import type { Held } from './held.js';
 const isOver = ({ stage }: Held): boolean => stage === 'over';
 
 /**
- * What stands between a message's turn in its inbox and its handler: its key's state, the breaker, a free slot, the gate; and, for the next one,
+ * What stands between a message's turn in its inbox and its handler: the breaker, a free slot, the gate; and, for the next one,
  * its commit. What has to wait does so in a method of its own: a closure, were it made or not, would cost every message that need not.
  */
 export class Admission {
   constructor(private readonly around: Surroundings) {}
 
   /**
-   * Never throws. A message whose state is in memory, whose slot is free and whose handler answers at once waits for nothing but its commit,
-   * and makes no promise. However it ends, the activation is told: `through` when it was not begun, `over` when it was.
+   * Never throws. A message whose slot is free and whose handler answers at once waits for nothing but its commit, and makes no promise.
+   * However it ends, the activation is told: `through` when it was not begun, `over` when it was.
    */
   receive(activation: Activation, held: Held): void {
     const { closing, host } = this.around;
     if (closing || isOver(held)) activation.through();
-    else if (!activation.ready) void this.#whenReady(activation, held);
     else if (host.breaker.open) void this.#inTurn(activation, held);
-    else this.#work(activation, held, activation);
-  }
-
-  /** Before it takes a slot, so that the states of many keys are on their way at a time. */
-  async #whenReady(activation: Activation, held: Held): Promise<void> {
-    const { around } = this;
-    await activation.load().catch(() => undefined); // told by its handling
-    if (around.closing || isOver(held)) activation.through();
-    else if (around.host.breaker.open) await this.#inTurn(activation, held);
     else this.#work(activation, held, activation);
   }
 

@@ -62,7 +62,8 @@ export class Host {
   #starvedSince: number | undefined;
   #crowding: Timer | undefined;
   #sweep: Timer | undefined;
-  #crowdedAt = ACTIVATIONS_IN_MEMORY;
+  /** so many activations may still be made before it is looked whether some must leave */
+  #untilCrowded = ACTIVATIONS_IN_MEMORY;
   /** `restarting`: nothing is acquired until its supervisor's back-off is over; `stopped`: nothing any more */
   state: 'running' | 'restarting' | 'stopped' = 'running';
   /** counts restarts: of two that overlap the later one decides */
@@ -144,11 +145,11 @@ export class Host {
 
   spawn(receiver: Receiver<Held>): Inbox<Held> {
     this.#armSweep();
-    const { active } = this;
-    if (active >= this.#crowdedAt) {
-      this.#makeRoom();
+    this.#untilCrowded -= 1;
+    if (this.#untilCrowded < 0) {
+      if (this.active >= ACTIVATIONS_IN_MEMORY) this.#makeRoom();
       // When nobody could leave, because all are at work, the next look is only after some more have come.
-      this.#crowdedAt = Math.max(ACTIVATIONS_IN_MEMORY, this.active + ACTIVATIONS_IN_MEMORY / 10);
+      this.#untilCrowded = Math.max(ACTIVATIONS_IN_MEMORY - this.active, ACTIVATIONS_IN_MEMORY / 10);
     }
     return this.#branch.inbox(receiver);
   }
@@ -229,8 +230,9 @@ export class Host {
   /** The half of the idle activations that was used longest ago leaves memory. */
   #makeRoom(): void {
     const partitions = [...this.partitions.values()];
-    const idle = partitions.flatMap((partition) => partition.activations.idleSince()).sort((a, b) => a - b);
-    const median = idle[Math.floor(idle.length / 2)];
+    const moments: number[] = [];
+    for (const { activations } of partitions) activations.idleSince(moments);
+    const median = Float64Array.from(moments).sort()[Math.floor(moments.length / 2)]; // sorted natively: there are thousands
     if (median !== undefined) for (const partition of partitions) partition.activations.passivate(median);
   }
 

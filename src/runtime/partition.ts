@@ -41,7 +41,7 @@ export class Partition implements Surroundings, Source {
   readonly inHand: InHand;
   readonly cancellations: Cancellations;
   readonly #window: InboxWindow;
-  readonly #states: StateLoader;
+  readonly states: StateLoader;
   readonly #lists: AsideLists;
   readonly #waiting: WaitingKeys;
   readonly #suspects: Suspects;
@@ -89,7 +89,7 @@ export class Partition implements Surroundings, Source {
     this.verdicts = new Verdicts(host, shard);
     this.inHand = new InHand(committer);
     this.activations = new Activations(this, (receiver) => host.spawn(receiver));
-    this.#states = new StateLoader(link, unread('states'));
+    this.states = new StateLoader(link, unread('states'));
     this.#timetable = new Timetable(new Schedule(keys, id), committer, link, clock, unread('schedule'));
     this.#suspects = new Suspects(new SuspectRecords(keys, id), committer);
     this.#lists = new AsideLists(keys, id);
@@ -197,10 +197,6 @@ export class Partition implements Surroundings, Source {
 
   stateKey(key: string): string {
     return this.host.deps.keys.state(this.host.type, this.shard, key);
-  }
-
-  loadState(stateKey: string): Promise<StoredState | undefined> {
-    return this.#states.load(stateKey);
   }
 
   // ---- settling --------------------------------------------------------------------------------------------------------------------
@@ -397,7 +393,7 @@ export class Partition implements Surroundings, Source {
     this.abandon(reason);
     this.inHand.giveUp();
     this.activations.clear();
-    this.#states.fail(new RedisError('REDIS_CONNECTION_LOST', 'the partition was given up'));
+    this.states.fail(new RedisError('REDIS_CONNECTION_LOST', 'the partition was given up'));
     this.#window.clear();
     this.host.held(-this.#held);
     this.#held = 0;

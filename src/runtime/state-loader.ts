@@ -2,50 +2,50 @@ import type { Link } from '../log/connection.js';
 import { readStates, type StoredState } from '../log/state.js';
 import { asError } from '../message/errors.js';
 
-interface Load {
-  readonly name: string;
-  readonly resolve: (state: StoredState | undefined) => void;
-  readonly reject: (error: Error) => void;
+/** Who waits for a state. Told by calls, not by promises: where keys come and go, each would make several. */
+export interface Wanting {
+  /** the state's key in Redis */
+  readonly stateKey: string;
+  loaded(state: StoredState | undefined): void;
+  notLoaded(error: Error): void;
 }
 
-/** Loads states together: all that are wanted in one turn go into one MGET. */
+/** Loads states together: all that are wanted before this turn's other work is done go into one MGET. */
 export class StateLoader {
-  #loads: Load[] = [];
+  #wanting: Wanting[] = [];
 
   constructor(
     private readonly link: Link,
     private readonly onFailed: (error: Error) => void,
   ) {}
 
-  /** @param name the state's key in Redis */
-  load(name: string): Promise<StoredState | undefined> {
-    return new Promise((resolve, reject) => {
-      this.#loads.push({ name, resolve, reject });
-      if (this.#loads.length === 1) setImmediate(() => void this.#read());
-    });
+  load(wanting: Wanting): void {
+    if (this.#wanting.push(wanting) === 1) queueMicrotask(() => void this.#read());
   }
 
   /** Answers all that is asked for with an error. */
   fail(error: Error): void {
-    const loads = this.#loads;
-    this.#loads = [];
-    for (const { reject } of loads) reject(error);
+    const wanting = this.#wanting;
+    this.#wanting = [];
+    for (const one of wanting) one.notLoaded(error);
   }
 
   async #read(): Promise<void> {
-    const loads = this.#loads;
-    this.#loads = [];
-    if (loads.length === 0) return;
+    const wanting = this.#wanting;
+    this.#wanting = [];
+    if (wanting.length === 0) return;
+    let states: readonly (StoredState | undefined)[];
     try {
-      const states = await readStates(
+      states = await readStates(
         this.link,
-        loads.map(({ name }) => name),
+        wanting.map(({ stateKey }) => stateKey),
       );
-      loads.forEach(({ resolve }, i) => resolve(states[i]));
     } catch (thrown) {
       const error = asError(thrown);
-      for (const { reject } of loads) reject(error);
-      this.onFailed(error);
+      this.onFailed(error); // the partition is dropped: none of its messages is judged by this
+      for (const one of wanting) one.notLoaded(error);
+      return;
     }
+    wanting.forEach((one, i) => one.loaded(states[i]));
   }
 }

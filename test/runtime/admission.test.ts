@@ -6,6 +6,7 @@ import { Breaker } from '../../src/runtime/breaker.js';
 import { Gate } from '../../src/runtime/gate.js';
 import { heldOf, NOBODY } from '../../src/runtime/held.js';
 import { Slots } from '../../src/runtime/slots.js';
+import type { Wanting } from '../../src/runtime/state-loader.js';
 import { turns } from '../support/hooked.js';
 
 /** What surrounds an activation, all of which fails. */
@@ -13,6 +14,10 @@ function broken(state: 'at once' | 'later') {
   const slots = new Slots(1);
   const breaker = new Breaker({ failures: 1, probeEvery: 1 }, systemClock, () => undefined);
   const seen = { working: 0, faults: 0 };
+  let tell: () => void = () => undefined;
+  const told = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
   const fails = (): never => {
     throw new Error('broken');
   };
@@ -24,27 +29,34 @@ function broken(state: 'at once' | 'later') {
     shards: 1,
     closing: false,
     running: new Set(),
-    verdicts: { attemptFailed: fails, fault: () => (seen.faults += 1) },
+    verdicts: {
+      attemptFailed: fails,
+      fault: () => {
+        seen.faults += 1;
+        tell();
+      },
+    },
     inHand: { begin: () => (seen.working += 1), end: () => (seen.working -= 1) },
     cancellations: { has: () => state === 'at once' && fails() },
     suspect: () => undefined,
     stateKey: (key: string) => key,
-    loadState: () => Promise.reject(new Error('broken')),
+    states: { load: (wanting: Wanting) => wanting.notLoaded(new Error('broken')) },
     deadLetter: fails,
   } as unknown as Surroundings;
-  return { around, slots, breaker, seen };
+  return { around, slots, breaker, seen, told };
 }
 
 for (const state of ['at once', 'later'] as const) {
   for (const open of [false, true]) {
     test(`whatever fails around a handler (${state}${open ? ', as a probe' : ''}), its slot, its turn and its place are given back`, async (t) => {
-      const { around, slots, breaker, seen } = broken(state);
+      const { around, slots, breaker, seen, told } = broken(state);
       if (open) breaker.failed('other', '');
       const held = heldOf({ id: '1-0', fields: [] }, NOBODY);
       const activation = new Activation('k', around, new Admission(around));
       activation.inbox = { send: (message) => activation.receive(message), stop: () => undefined };
       t.notThrows(() => activation.enqueue(held));
-      await turns(10);
+      await told;
+      await turns(1);
       t.is(slots.free, 1);
       t.deepEqual(seen, { working: 0, faults: 1 });
       if (open) t.true(await breaker.turn(), 'the next probe has its turn');
