@@ -257,12 +257,15 @@ export class Link {
     });
   }
 
-  /** As `call`, but the request is written past ioredis' encoder, which is given the bytes: for scripts and reads, whose arguments may be many. */
-  send(command: string, args: readonly CommandArgument[]): Promise<unknown> {
+  /**
+   * As `call`, but the request is written past ioredis' encoder, which is given the bytes: for scripts and reads, whose arguments may be many.
+   * @param parts all of them together are the arguments
+   */
+  send(command: string, ...parts: readonly (readonly CommandArgument[])[]): Promise<unknown> {
     const redis = this.#redis;
     if (redis === undefined) return Promise.reject(new RedisError('REDIS_NOT_CONNECTED', `not connected to ${this.options.store.place}`));
     const request = new this.options.store.Command(command, [], UTF8);
-    request.toWritable = () => encodeRequest(command, args);
+    request.toWritable = () => encodeRequest(command, parts);
     return (redis.sendCommand(request) as Promise<unknown>).catch((thrown: unknown) => {
       throw translate(thrown, command);
     });

@@ -74,17 +74,22 @@ function writeBytes(bytes: Buffer, at: number): number {
   return ended(from + bytes.copy(room, from));
 }
 
-export function encodeRequest(command: string, args: readonly CommandArgument[]): Buffer {
+/** @param parts the arguments, in pieces that need not be put together */
+export function encodeRequest(command: string, parts: readonly (readonly CommandArgument[])[]): Buffer {
   if (room.length > ROOM_BYTES || room.length - used < LEAST_BYTES) {
     room = Buffer.allocUnsafeSlow(ROOM_BYTES);
     used = 0;
   }
   const begin = used;
-  let at = writeText(command, line(ASTERISK, args.length + 1, begin));
-  for (const argument of args) {
-    if (typeof argument === 'string') at = writeText(argument, at);
-    else if (typeof argument === 'number') at = writeText(String(argument), at);
-    else at = writeBytes(argument, at);
+  let count = 1;
+  for (const part of parts) count += part.length;
+  let at = writeText(command, line(ASTERISK, count, begin));
+  for (const part of parts) {
+    for (const argument of part) {
+      if (typeof argument === 'string') at = writeText(argument, at);
+      else if (typeof argument === 'number') at = writeText(String(argument), at);
+      else at = writeBytes(argument, at);
+    }
   }
   used = at;
   return room.subarray(begin, at);

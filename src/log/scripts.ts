@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { RedisError } from '../message/errors.js';
-import type { Argument, CommandArgument, Link } from './connection.js';
+import type { Argument, Link } from './connection.js';
 import type { Given } from './script-arguments.js';
 
 /** The seven scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are. */
@@ -64,17 +64,13 @@ export async function runScript(
 ): Promise<unknown> {
   const { sha, source } = scripts()[name];
   const epoch = link.epoch;
-  const given: CommandArgument[] = [sha, keys.length];
-  for (const key of keys) given.push(key);
-  for (const argument of args) given.push(argument);
-  if (Buffer.isBuffer(more)) given.push(more);
-  else for (const argument of more) given.push(argument);
+  const last = Buffer.isBuffer(more) ? [more] : more;
   try {
-    return await link.send('EVALSHA', given);
+    return await link.send('EVALSHA', [sha, keys.length], keys, args, last);
   } catch (error) {
     const flushed = error instanceof RedisError && error.code === 'REDIS_ERROR' && error.message.includes('NOSCRIPT');
     if (!flushed) throw error;
     if (link.epoch !== epoch) throw new RedisError('REDIS_CONNECTION_LOST', `the connection was lost before ${name} could run`);
-    return link.send('EVAL', [source, ...given.slice(1)]);
+    return link.send('EVAL', [source, keys.length], keys, args, last);
   }
 }

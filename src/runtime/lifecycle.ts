@@ -1,6 +1,7 @@
 import { asError, describe, ErrandError } from '../message/errors.js';
 import type { Attempt } from './attempt.js';
 import type { Hook, Instance } from './behavior.js';
+import { isThenable } from './deadline.js';
 import { DIRECTIVES, type Directive } from './supervision-settings.js';
 
 /** What an actor class says about its own life: whatever it throws or answers harms nobody but itself. */
@@ -20,7 +21,8 @@ export interface Failure {
 /** Tells an actor that it leaves memory. Nobody waits for it. */
 export function farewell(instance: Instance, hook: Hook, onFault: OnFault): void {
   try {
-    Promise.resolve(instance.hook(hook)).catch((thrown: unknown) => onFault(hook, asError(thrown)));
+    const told = instance.hook(hook);
+    if (isThenable(told)) Promise.resolve(told).catch((thrown: unknown) => onFault(hook, asError(thrown))); // most have no such hook
   } catch (thrown) {
     onFault(hook, asError(thrown));
   }

@@ -68,7 +68,7 @@ test("a request is written as ioredis' own encoder would write it", (t) => {
   assert(
     property(words, (args) => {
       const theirs = Buffer.from(new Command('EVALSHA', args).toWritable({}));
-      t.true(encodeRequest('EVALSHA', args).equals(theirs));
+      t.true(encodeRequest('EVALSHA', [args.slice(0, 2), args.slice(2)]).equals(theirs));
     }),
   );
 });
