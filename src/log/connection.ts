@@ -275,14 +275,14 @@ export class Link {
    * As `call`, for a command that answers an array (or nothing), on a link on which nothing else is under way: the reply's bytes.
    * @returns undefined when Redis answered nothing
    */
-  async bytes(command: string, args: readonly Argument[]): Promise<Buffer | undefined> {
+  async bytes(command: string, ...parts: readonly (readonly Argument[])[]): Promise<Buffer | undefined> {
     const redis = this.#redis;
     if (redis !== undefined) {
       this.#tap ??= new ReplyTap(redis.stream);
       this.#tap.expect();
     }
     const tap = this.#tap;
-    await this.send(command, args);
+    await this.send(command, ...parts);
     return tap?.taken();
   }
 

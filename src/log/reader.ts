@@ -25,13 +25,6 @@ export interface Source {
   deliver(entries: readonly Entry[]): void;
 }
 
-/** A source that a read is made for, and from where. */
-interface Asked {
-  readonly source: Source;
-  readonly wanted: number;
-  readonly position: string;
-}
-
 /** A read that failed is tried again after this. */
 const PAUSE_MS = 100;
 /** After a read of so few the next one waits some turns: until they are handled, as on an idle system it would stand in their commit's way. */
@@ -41,7 +34,10 @@ const CALL_BACK_MAX_MS = 100;
 
 export class Reader {
   readonly #sources = new Set<Source>();
-  #asked: ReadonlySet<Source> | undefined;
+  /** several of them follow one stream */
+  #shared = false;
+  /** whom the read under way is made for */
+  #asked: readonly Source[] | undefined;
   #sleeper: (() => void) | undefined;
   #connectionId = '';
   #averageBytes = 512;
@@ -80,23 +76,29 @@ export class Reader {
 
   add(source: Source): void {
     this.#sources.add(source);
+    this.#count();
     this.nudge(source);
   }
 
   remove(source: Source): void {
     this.#sources.delete(source);
+    this.#count();
+  }
+
+  #count(): void {
+    this.#shared = new Set([...this.#sources].map(({ stream }) => stream)).size < this.#sources.size;
   }
 
   /** `source` wants entries again: if the read under way was made without it, that read is called back. */
   nudge(source: Source): void {
     this.#sleeper?.();
     const asked = this.#asked;
-    if (asked !== undefined && !asked.has(source)) void this.#callBack(asked);
+    if (asked !== undefined && !asked.includes(source)) void this.#callBack(asked);
   }
 
-  #calling: ReadonlySet<Source> | undefined;
+  #calling: readonly Source[] | undefined;
 
-  async #callBack(read: ReadonlySet<Source>): Promise<void> {
+  async #callBack(read: readonly Source[]): Promise<void> {
     if (this.#calling === read) return;
     this.#calling = read;
     // The request may overtake the read it is meant for, on the other connection: until the read is back, ask again. Soon, and then ever
@@ -120,10 +122,13 @@ export class Reader {
         await this.link.untilUp(READ_BLOCK_MS);
         continue;
       }
-      const asked: Asked[] = [];
+      const asked: Source[] = [];
+      let least = READ_ENTRIES;
       for (const source of this.#sources) {
         const wanted = source.wanted();
-        if (wanted > 0) asked.push({ source, wanted, position: source.position() });
+        if (wanted <= 0) continue;
+        asked.push(source);
+        least = Math.min(least, wanted);
       }
       if (asked.length === 0) {
         await new Promise<void>((resolve) => {
@@ -133,7 +138,7 @@ export class Reader {
         continue;
       }
       try {
-        const entries = await this.#read(asked);
+        const entries = await this.#read(asked, least);
         if (entries === 0 || entries > FEW_ENTRIES) continue;
         for (let left = this.turns; left > 0; left -= 1) await new Promise((resolve) => setImmediate(resolve));
       } catch (error) {
@@ -145,22 +150,18 @@ export class Reader {
     }
   }
 
-  /** Returns how many entries it brought. */
-  async #read(asked: readonly Asked[]): Promise<number> {
-    let count = Math.min(READ_ENTRIES, Math.floor(READ_BYTES / (this.#averageBytes * asked.length)));
-    const streams = new Map<string, string>(); // R3
-    const sources = new Set<Source>();
-    for (const { source, wanted, position } of asked) {
-      count = Math.min(count, wanted);
-      sources.add(source);
-      const first = streams.get(source.stream);
-      if (first === undefined || compareIds(position, first) < 0) streams.set(source.stream, position);
-    }
-    const args: Argument[] = ['COUNT', Math.max(1, count), 'BLOCK', this.link.readBlock, 'STREAMS', ...streams.keys(), ...streams.values()];
-    this.#asked = sources;
+  /** @param most entries of each stream. Returns how many came. */
+  async #read(asked: readonly Source[], most: number): Promise<number> {
+    const positions = asked.map((source) => source.position());
+    const streams = this.#shared ? furthestBack(asked, positions) : undefined; // R3
+    const names = streams === undefined ? asked.map(({ stream }) => stream) : [...streams.keys()];
+    const from = streams === undefined ? positions : [...streams.values()];
+    const count = Math.min(most, Math.floor(READ_BYTES / (this.#averageBytes * asked.length)));
+    const options: Argument[] = ['COUNT', Math.max(1, count), 'BLOCK', this.link.readBlock, 'STREAMS'];
+    this.#asked = asked;
     let reply: Buffer | undefined;
     try {
-      reply = await this.link.bytes('XREAD', args);
+      reply = await this.link.bytes('XREAD', options, names, from);
     } finally {
       this.#asked = undefined;
     }
@@ -168,13 +169,26 @@ export class Reader {
     const byStream = readStreamReply(reply);
     let entries = 0;
     for (const read of byStream.values()) entries += read.length;
-    for (const { source, position } of asked) {
+    asked.forEach((source, i) => {
       const read = byStream.get(source.stream);
-      if (read === undefined || !this.#sources.has(source) || source.position() !== position) continue; // R2
-      const news = streams.get(source.stream) === position ? read : read.filter(({ id }) => compareIds(id, position) > 0); // R3
+      const position = positions[i] as string;
+      if (read === undefined || !this.#sources.has(source) || source.position() !== position) return; // R2
+      const first = streams?.get(source.stream) ?? position;
+      const news = first === position ? read : read.filter(({ id }) => compareIds(id, position) > 0); // R3
       if (news.length > 0) source.deliver(news);
-    }
+    });
     if (entries > 0) this.#averageBytes = Math.max(64, this.#averageBytes * 0.8 + (reply.length / entries) * 0.2);
     return entries;
   }
+}
+
+/** Each stream once, with the position furthest back of those that follow it. */
+function furthestBack(sources: readonly Source[], positions: readonly string[]): Map<string, string> {
+  const streams = new Map<string, string>();
+  sources.forEach(({ stream }, i) => {
+    const position = positions[i] as string;
+    const first = streams.get(stream);
+    if (first === undefined || compareIds(position, first) < 0) streams.set(stream, position);
+  });
+  return streams;
 }
