@@ -135,6 +135,20 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/admission.test.js',
   },
   {
+    name: "a key's next message before its predecessor's commit",
+    file: 'dist/src/runtime/admission.js',
+    from: 'handled === undefined || this.around.behavior.pipelined',
+    to: 'true',
+    caughtBy: 'dist/test/runtime/interleavings.test.js',
+  },
+  {
+    name: 'a message handled before its state has come',
+    file: 'dist/src/runtime/activation.js',
+    from: 'this.#early = held;',
+    to: 'this.admission.receive(this, held);',
+    caughtBy: 'dist/test/runtime/main-job.test.js',
+  },
+  {
     name: 'a suspicion that condemns',
     file: 'dist/src/runtime/admission.js',
     from: 'suspect.kills >= KILLS_TO_CONDEMN',

@@ -59,6 +59,33 @@ test('a scheduled message goes back into the inbox once, also when its key is lo
   await close(system);
 });
 
+for (const pipelined of [false, true]) {
+  const what = pipelined ? "a pipelined key's next message does not wait" : "a key's next message waits";
+  test(`${what} for the commit of the one before it; another key's does not`, async (t) => {
+    const hooks: Hooks = {};
+    const { clock, start, close } = stage(hooks);
+    const begun: string[] = [];
+    const system = await start([listActor((word) => void begun.push(word), { pipelined })]);
+    await system.ask(Append, { key: 'a', word: 'first' }); // its state is in memory
+    await system.ask(Append, { key: 'b', word: 'first' });
+    await system.idle();
+    begun.length = 0;
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    hooks.before = (command, connection) => (command === 'EVALSHA' && connection === 'control' ? held : undefined);
+    await Promise.all(['a', 'a', 'b'].map((key, i) => system.tell(Append, { key, word: `${key}${i}` })));
+    await clock.settle();
+    t.deepEqual([...begun].sort(), pipelined ? ['a0', 'a1', 'b2'] : ['a0', 'b2']);
+    release();
+    await clock.settle();
+    await system.idle();
+    t.deepEqual([...begun].sort(), ['a0', 'a1', 'b2']);
+    await close(system);
+  });
+}
+
 test('a node that was cut off takes its partitions back as soon as it is connected again', async (t) => {
   const hooks: Hooks = {};
   const { clock, start, kill, close } = stage(hooks);

@@ -13,7 +13,7 @@ export interface Hooks {
   refuses?: (connection: string) => boolean;
 }
 
-const OWN = new Set(['EVALSHA', 'EVAL', 'XREAD']);
+const OWN = new Set(['EVALSHA', 'EVAL', 'XREAD', 'MGET']);
 
 /** The same store, seen through `hooks`: interleavings that are rare by nature become certain. `connection` is its purpose: `control`, `read`, … */
 export function hooked(redis: MemoryRedis, hooks: Hooks): MemoryRedis {
