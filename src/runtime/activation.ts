@@ -130,9 +130,9 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
     else this.admission.receive(this, held);
   }
 
-  /** With the message that was sent to the inbox: the next one follows. */
+  /** With the message that was sent to the inbox: the next one follows, unless the partition closes, which leaves them all where they are. */
   through(): void {
-    const { first } = this.queued;
+    const first = this.around.closing ? undefined : this.queued.first;
     this.#busy = first !== undefined;
     if (first !== undefined) this.inbox?.send(first);
   }

@@ -64,3 +64,23 @@ for (const state of ['at once', 'later'] as const) {
     });
   }
 }
+
+test('what is queued when its partition closes stays in the log, and is not asked for again and again', async (t) => {
+  const { around, breaker } = broken('later');
+  const closing = { ...around, closing: false, behavior: { ...around.behavior, stateful: false } };
+  const activation = new Activation('k', closing, new Admission(closing));
+  let sent = 0;
+  activation.inbox = {
+    send: (message) => {
+      sent += 1;
+      setImmediate(() => activation.receive(message));
+    },
+    stop: () => undefined,
+  };
+  for (const id of ['1-0', '2-0']) activation.enqueue(heldOf({ id, fields: [] }, NOBODY));
+  closing.closing = true;
+  await turns(20);
+  t.is(sent, 1);
+  t.is(activation.queued.length, 2);
+  breaker.stop();
+});
