@@ -163,7 +163,8 @@ test('what copies the data does not go far beyond maxmemory', async (t) => {
   await redis.close();
 });
 
-test('a value that grows by a byte at a time takes no more than its length', async (t) => {
+// Alone: the others of this file hold memory of their own while they run.
+test.serial('a value that grows by a byte at a time takes no more than its length', async (t) => {
   const redis = createMemoryRedis();
   const client = redis.client();
   const append = (count: number): Promise<unknown> => client.eval(`for _ = 1, ${count} do redis.call('APPEND', 'a', 'x') end`, 0);
