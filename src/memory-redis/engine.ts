@@ -38,7 +38,11 @@ const MOST_OVER_LIMIT = 1.25;
 export interface EngineOptions {
   /** Scripts touch no key that is not among their KEYS. */
   readonly declaredKeysOnly: boolean;
+  /** A script that is run so often is compiled to JavaScript, which takes a millisecond or some; counted from 1. */
+  readonly compileScriptsFrom: number;
 }
+
+export const DEFAULT_OPTIONS: EngineOptions = { declaredKeysOnly: false, compileScriptsFrom: 3 };
 
 export class Engine {
   readonly shared: Shared = { now: 0, usedBytes: 0, dirty: 0, expired: 0, ready: new Map() };
@@ -79,7 +83,7 @@ export class Engine {
   constructor(
     readonly clock: Clock,
     store?: LogStore,
-    readonly options: EngineOptions = { declaredKeysOnly: false },
+    readonly options: EngineOptions = DEFAULT_OPTIONS,
   ) {
     this.#databases = Array.from({ length: DATABASES }, (_, index) => new Database(index, this.shared));
     this.scripts = new Scripts(this);

@@ -5,7 +5,7 @@
 import type { Redis, RedisOptions } from 'ioredis';
 import { type Clock, systemClock } from '../message/clock.js';
 import { connectorOptions, createClient } from './client.js';
-import { Engine } from './engine.js';
+import { DEFAULT_OPTIONS, Engine } from './engine.js';
 import type { Fault, RequestMatch } from './faults.js';
 import { FileLogStore, MemoryLogStore, type SyncPolicy } from './log-store.js';
 import { type Listening, listen } from './server.js';
@@ -25,6 +25,11 @@ export interface MemoryRedisOptions {
   readonly log?: boolean;
   /** Refuses a script every key that is not among its KEYS, as a cluster would in the end; a single Redis does not look. For tests. Default: false. */
   readonly declaredKeysOnly?: boolean;
+  /**
+   * The run from which on a simple script is compiled to JavaScript, some times faster than the WebAssembly Lua: 1 for at once, Infinity for
+   * never. Default: 3.
+   */
+  readonly compileScriptsFrom?: number;
 }
 
 /** Switches for tests of what is built on Redis: each does what a network, a machine or a Redis may do. */
@@ -69,7 +74,10 @@ export function createMemoryRedis(options: MemoryRedisOptions = {}): MemoryRedis
   const engine: Engine = new Engine(
     clock,
     options.appendOnlyFile === undefined ? (options.log ? new MemoryLogStore() : undefined) : openFile(options.appendOnlyFile),
-    { declaredKeysOnly: options.declaredKeysOnly ?? false },
+    {
+      declaredKeysOnly: options.declaredKeysOnly ?? DEFAULT_OPTIONS.declaredKeysOnly,
+      compileScriptsFrom: options.compileScriptsFrom ?? DEFAULT_OPTIONS.compileScriptsFrom,
+    },
   );
   function openFile(path: string): FileLogStore {
     return new FileLogStore(

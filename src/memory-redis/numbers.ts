@@ -98,7 +98,7 @@ export function parseFloatLoose(text: string): number | undefined {
   return parseFloatStrict(trimmed);
 }
 
-function parseHexFloat(text: string): number | undefined {
+export function parseHexFloat(text: string): number | undefined {
   const match = /^([+-]?)0x([0-9a-f]*)(?:\.([0-9a-f]*))?(?:p([+-]?\d+))?$/i.exec(text);
   if (match === null) return undefined;
   const whole = match[2] ?? '';

@@ -15,31 +15,11 @@ import { Args } from './args.js';
 import { copyBytes, readUint32, writeLatin1, writeUint32 } from './bytes.js';
 import { ReplyDecoder, ReplyEncoder } from './lua-encoding.js';
 import { CommandError, type Reply } from './reply.js';
+import { FUEL, FUEL_MESSAGE, MOST_NESTED, ScriptFailure, type ScriptHost } from './script-host.js';
 import { SERVER_VERSION } from './version.js';
 
-/** Lua instructions one script may use: about a second's worth. Redis itself would go on and answer BUSY to others, which one thread cannot. */
-export const FUEL = 250_000_000;
 /** Compiled scripts kept in the engine; beyond this all are let go, and compiled again when they come. */
 const MOST_COMPILED = 2000;
-
-/** Who a script talks to while it runs. */
-export interface ScriptHost {
-  /** The protocol that the script has chosen. */
-  readonly protocol: 2 | 3;
-  call(args: Args): Reply;
-  log(level: number, message: string): void;
-  setProtocol(version: 2 | 3): void;
-}
-
-/** A script that failed, before anything is said about which script it was. */
-export class ScriptFailure {
-  constructor(
-    readonly message: string,
-    readonly line: number,
-    /** Thrown by the script as a table, `error({ err = … })`. */
-    readonly table: boolean,
-  ) {}
-}
 
 /** The engine's own functions; their names are Emscripten's. */
 interface WasmExports {
@@ -72,10 +52,6 @@ const UNEXPECTED = new Error('this version of lua-redis-wasm is built otherwise 
 type WasmCall = (ret: number, ptr: number, length: number) => void;
 
 const MARK = '\x01';
-/** What the package says when the instructions are used up. */
-export const FUEL_MESSAGE = 'Script killed by fuel limit';
-/** How deep a script's reply may be nested; the engine's own stack allows little more. */
-const MOST_NESTED = 100;
 
 /** How many steps the pattern functions may take in one script: well under a second's worth. */
 const MOST_PATTERN_STEPS = 1_000_000_000;
@@ -83,7 +59,7 @@ const MOST_PATTERN_STEPS = 1_000_000_000;
 /** Where a Lua table's read-only mark lies in it (Lua 5.1 with Redis' patch, 32 bits). */
 const READ_ONLY_OFFSET = 8;
 /** The tables that the sandbox changes. */
-const CHANGED_TABLES = ['_G', 'coroutine', 'string'];
+const CHANGED_TABLES = ['_G', 'coroutine', 'string', 'redis'];
 
 export class LuaRuntime {
   static #loaded: LuaRuntime | undefined;

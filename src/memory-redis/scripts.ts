@@ -4,11 +4,13 @@ import { printed } from './bytes.js';
 import type { Client } from './client-state.js';
 import { keyPositions } from './command-keys.js';
 import { arityFits, type CommandSpec } from './command-table.js';
+import { CompiledScript } from './compiled/compiled-script.js';
 import type { Engine } from './engine.js';
 import { InternalClient } from './internal-client.js';
 import { CommandError, OUT_OF_MEMORY, type Reply } from './reply.js';
 import { splitLine } from './resp-parser.js';
-import { FUEL, FUEL_MESSAGE, LuaRuntime, ScriptFailure, type ScriptHost } from './scripting.js';
+import { FUEL, FUEL_MESSAGE, ScriptFailure, type ScriptHost } from './script-host.js';
+import { LuaRuntime } from './scripting.js';
 
 /** What the first line of a script says about it. */
 export interface ScriptFlags {
@@ -22,6 +24,10 @@ interface Script {
   readonly sha: string;
   readonly source: string;
   readonly flags: ScriptFlags;
+  /** How often it has been run. */
+  runs: number;
+  /** In JavaScript; undefined before it was worth the while, and for what is left to the WebAssembly Lua. */
+  compiled: CompiledScript | undefined;
 }
 
 const KNOWN_FLAGS = new Set(['no-writes', 'allow-oom', 'allow-stale', 'no-cluster', 'allow-cross-slot-keys']);
@@ -96,7 +102,7 @@ export class Scripts {
     const sha = createHash('sha1').update(source, 'latin1').digest('hex');
     const known = this.#known.get(sha);
     if (known !== undefined) return known;
-    const script = { sha, ...readHeader(source) };
+    const script = { sha, ...readHeader(source), runs: 0, compiled: undefined };
     const fault = this.#runtime().compile(sha, script.source);
     if (fault !== undefined) throw new CommandError(`ERR Error compiling script (new function): ${fault}`);
     this.#remember(script);
@@ -154,18 +160,27 @@ export class Scripts {
       if (readOnly && !flags.noWrites) throw WRITES_ASKED_READ_ONLY;
       if (outOfMemory && !flags.allowOom && !flags.noWrites) throw NO_ROOM;
     }
-    const runtime = this.#runtime();
-    // The engine may have been loaded anew, or have let go of what it had compiled.
-    const fault = runtime.compile(script.sha, script.source);
-    if (fault !== undefined) throw new CommandError(`ERR Error compiling script (new function): ${fault}`);
+    script.runs += 1;
+    if (script.runs === this.engine.options.compileScriptsFrom) script.compiled = CompiledScript.of(script.source);
     const caller = this.#caller;
     caller.begin(client, {
       readOnly: readOnly || flags.noWrites,
       checkMemory: outOfMemory && !flags.allowOom,
       declared: this.engine.options.declaredKeysOnly ? new Set(args.texts(3, 3 + keys)) : undefined,
     });
-    const reply = this.engine.atomically(() => runtime.run(script.sha, args, 3, 3 + keys, caller));
+    const { compiled } = script;
+    const reply = this.engine.atomically(() =>
+      compiled === undefined ? this.#interpret(script, args, 3 + keys, caller) : compiled.run(args, 3, 3 + keys, caller),
+    );
     return reply instanceof ScriptFailure ? describeFailure(reply, script.sha) : reply;
+  }
+
+  #interpret({ sha, source }: Script, args: Args, firstArg: number, caller: ScriptClient): Reply | ScriptFailure {
+    const runtime = this.#runtime();
+    // The engine may have been loaded anew, or have let go of what it had compiled.
+    const fault = runtime.compile(sha, source);
+    if (fault !== undefined) throw new CommandError(`ERR Error compiling script (new function): ${fault}`);
+    return runtime.run(sha, args, 3, firstArg, caller);
   }
 }
 

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { asyncProperty, check } from 'fast-check';
-import { createMemoryRedis } from '../../src/memory-redis/index.js';
-import { RawConnection } from '../support/raw-redis.js';
+import { createMemoryRedis, type MemoryRedis } from '../../src/memory-redis/index.js';
+import { RawConnection, type RawReply } from '../support/raw-redis.js';
 import { redisServerOnPath, startRedisServer } from '../support/redis-server.js';
 import { firstDifference, replies } from './agreement.js';
 import { FOUND } from './found-sequences.js';
@@ -23,28 +23,32 @@ function report(seed: number, path: string | null, sequence: readonly (readonly 
 }
 
 interface Pair {
-  readonly ours: RawConnection;
+  /** One runs its scripts in WebAssembly, one in JavaScript where it can. */
+  readonly ours: readonly RawConnection[];
   readonly theirs: RawConnection;
 }
 
 async function withBoth(use: (pair: Pair) => Promise<void>): Promise<void> {
   const real = await startRedisServer({ args: ['--hz', '500'] });
-  const memory = createMemoryRedis();
-  const { port } = await memory.listen(0);
-  const [ours, theirs] = await Promise.all([RawConnection.open(port), RawConnection.open(real.port)]);
+  const memories = [createMemoryRedis({ compileScriptsFrom: Infinity }), createMemoryRedis({ compileScriptsFrom: 1 })];
+  const open = async (memory: MemoryRedis): Promise<RawConnection> => RawConnection.open((await memory.listen(0)).port);
+  const [theirs, ...ours] = await Promise.all([RawConnection.open(real.port), ...memories.map(open)]);
   try {
     await use({ ours, theirs });
   } finally {
-    ours.close();
-    theirs.close();
-    await memory.close();
+    for (const connection of [theirs, ...ours]) connection.close();
+    for (const memory of memories) await memory.close();
     await real.stop();
   }
 }
 
 async function differenceIn(sequence: readonly (readonly string[])[], { ours, theirs }: Pair): Promise<string | undefined> {
-  const [mine, expected] = await Promise.all([replies(ours, sequence), replies(theirs, sequence)]);
-  return firstDifference(sequence, mine, expected);
+  const [expected, ...mine] = await Promise.all([theirs, ...ours].map((connection) => replies(connection, sequence)));
+  for (const found of mine) {
+    const difference = firstDifference(sequence, found, expected as RawReply[]);
+    if (difference !== undefined) return difference;
+  }
+  return undefined;
 }
 
 if (redisServerOnPath()) {

@@ -34,6 +34,22 @@ test('a script that would take for ever, or all memory, is ended, and the next o
   await redis.close();
 });
 
+test('nor does one that is compiled to JavaScript at once', async (t) => {
+  const redis = createMemoryRedis({ compileScriptsFrom: 1 });
+  const client = redis.client();
+  const more = {
+    'a string that doubles': 'local s = "x" while true do s = s .. s end',
+    'functions that call each other twice': `local function f0() end ${Array.from({ length: 60 }, (_, i) => `local function f${i + 1}() f${i}() f${i}() end`).join(' ')} f60()`,
+    'a packed list without end': `return cmsgpack.unpack(string.rep("\\145", 100000))`,
+  };
+  const scripts = [...Object.entries(BOMBS).map(([name, [script]]) => [name, script] as const), ...Object.entries(more)];
+  for (const [name, script] of scripts) {
+    await t.throwsAsync(client.eval(script, 0), { message: /ran too long|gave up|stack|Bad data|Missing bytes/ }, name);
+    t.is(await client.eval('return 1', 0), 1, name);
+  }
+  await redis.close();
+});
+
 test('no script reaches what another one is made of', async (t) => {
   const redis = createMemoryRedis();
   const [victim, hostile] = [redis.client(), redis.client()];

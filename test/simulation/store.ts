@@ -2,7 +2,7 @@ import { AbstractConnector, Redis, type RedisOptions } from 'ioredis';
 import { Args } from '../../src/memory-redis/args.js';
 import type { Client } from '../../src/memory-redis/client-state.js';
 import type { CommandSpec } from '../../src/memory-redis/command-table.js';
-import { Engine } from '../../src/memory-redis/engine.js';
+import { DEFAULT_OPTIONS, Engine } from '../../src/memory-redis/engine.js';
 import type { MemoryRedis } from '../../src/memory-redis/index.js';
 import { InternalClient } from '../../src/memory-redis/internal-client.js';
 import { MemoryLogStore } from '../../src/memory-redis/log-store.js';
@@ -56,7 +56,7 @@ export class SimulatedStore implements WireWorld {
     private readonly latency: Latency,
     log: boolean,
   ) {
-    this.engine = new Engine(clock, log ? new MemoryLogStore() : undefined, { declaredKeysOnly: true });
+    this.engine = new Engine(clock, log ? new MemoryLogStore() : undefined, { ...DEFAULT_OPTIONS, declaredKeysOnly: true });
     this.#hand = new InternalClient(this.engine);
     this.#watch();
   }

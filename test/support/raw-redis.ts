@@ -32,6 +32,7 @@ export class RawConnection {
   /** Sends these bytes, and resolves with all replies up to the bulk string `until`, which the last request must echo. */
   exchange(bytes: Buffer, until: string): Promise<RawReply[]> {
     return new Promise((resolve, reject) => {
+      if (this.socket.destroyed) throw new Error('the connection was closed earlier');
       this.#waiting = { until: `$${until}`, replies: [], resolve, reject };
       this.socket.write(bytes);
     });

@@ -11,12 +11,13 @@
 --    thrown as a table. It passes both on in one text, its parts set apart by a mark.
 -- 2. A script that has used up its instructions cannot go on by catching that error: pcall, xpcall and coroutine.resume pass it on.
 -- 3. A reply that is nested too deeply, or holds itself, is refused here: the engine would never come to its end.
--- 4. Matching a pattern is one instruction and may take for ever: what it can take at worst is reckoned first.
+-- 4. redis.pcall, redis.error_reply and redis.status_reply answer what is no text with an error, as Redis does; the package throws one.
+-- 5. Matching a pattern is one instruction and may take for ever: what it can take at worst is reckoned first.
 
 local secret, spent_message, most_nested, most_steps = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local error, getmetatable, loadstring, pcall, rawget, tonumber, tostring, type, xpcall =
-  error, getmetatable, loadstring, pcall, rawget, tonumber, tostring, type, xpcall
-local log, setresp, resume = redis.log, redis.setresp, coroutine.resume
+local error, getmetatable, loadstring, pcall, rawget, select, tonumber, tostring, type, xpcall =
+  error, getmetatable, loadstring, pcall, rawget, select, tonumber, tostring, type, xpcall
+local log, setresp, redis_pcall, resume = redis.log, redis.setresp, redis.pcall, coroutine.resume
 local byte, find, gmatch, gsub, match = string.byte, string.find, string.gmatch, string.gsub, string.match
 
 local function is_spent(thrown)
@@ -44,6 +45,36 @@ _G.xpcall = function(run, handle)
     return ...
   end
   return finish(xpcall(run, guard))
+end
+
+-- Replies
+
+redis.pcall = function(...)
+  for index = 1, select('#', ...) do
+    local word = type((select(index, ...)))
+    if word ~= 'string' and word ~= 'number' then return { err = 'ERR Lua redis lib command arguments must be strings or integers' } end
+  end
+  return redis_pcall(...)
+end
+
+-- The only argument, if it is a text.
+local function text_alone(...)
+  local said = ...
+  return select('#', ...) == 1 and type(said) == 'string' and said
+end
+
+local function wrong() return { err = 'ERR wrong number or type of arguments' } end
+
+redis.status_reply = function(...)
+  local said = text_alone(...)
+  return said and { ok = said } or wrong()
+end
+
+redis.error_reply = function(...)
+  local said = text_alone(...)
+  if not said then return wrong() end
+  said = match(said, '^%-?[\r\n]*(.-)[\r\n]*$')
+  return { err = find(said, ' ', 1, true) and said or 'ERR ' .. said }
 end
 
 -- The line of the script that is running, or nil. Must be called by a function that a script called, or that handles its error.
@@ -112,8 +143,7 @@ end
 
 string.find = function(...)
   local subject, pattern, _, plain = ...
-  if plain then return find(...) end
-  reckon(subject, pattern)
+  if not plain then reckon(subject, pattern) end
   return as_called('find', pcall(find, ...))
 end
 string.match = function(...)
