@@ -3,6 +3,7 @@ import test from 'ava';
 import { filter, firstValueFrom } from 'rxjs';
 import { z } from 'zod';
 import { Actor, type ActorContext, type ActorSystem, command } from '../../src/index.js';
+import { turns } from '../support/hooked.js';
 import { type Options, onBoth } from '../support/stores.js';
 
 void test;
@@ -81,6 +82,25 @@ onBoth(
     const answered = system.ask(ToA, { what: 'work' });
     await pass('1s');
     await t.notThrowsAsync(answered, 'it hangs where it did');
+  },
+);
+
+onBoth(
+  'a branch that is being stopped is told so when the whole system stops meanwhile',
+  () => pair({ name: 's', children: [{ actor: 'b' }] }),
+  async (t, { system, pass }, given) => {
+    await system.tell(ToB, { what: 'hang' });
+    await begunOf(given);
+    let told = false;
+    const tell = (): void => void (told = true);
+    const branch = system.supervisors.stop('s').then(tell, tell); // refused when the system's end came first
+    await turns(20);
+    const ended = system.stop({ grace: '1s' });
+    await pass('15s');
+    await ended;
+    await turns(20);
+    t.true(told);
+    await branch;
   },
 );
 
