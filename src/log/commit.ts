@@ -10,7 +10,8 @@ export type CommitReply = 'committed' | 'fenced' | 'changed';
 /** The writes of one commit, gathered. KEYS and ARGV of lua/commit.lua are laid out here and nowhere else. */
 export class CommitBatch {
   readonly #keys: ScriptKeys;
-  readonly #conditions = new Map<string, string>();
+  /** each field and what is expected of it: seldom more than one */
+  readonly #conditions: string[] = [];
   readonly #writes = new ScriptArguments();
   /** roughly, of the values that the script is given */
   bytes = 0;
@@ -49,23 +50,30 @@ export class CommitBatch {
    * Of several for one field the first counts: the later ones expect what this very batch writes.
    */
   expect(field: string, expected: string): void {
-    if (!this.#conditions.has(field)) this.#conditions.set(field, expected);
+    if (this.#place(field) < 0) this.#conditions.push(field, expected);
   }
 
   /** What `expect` was told of this field. */
   expected(field: string): string | undefined {
-    return this.#conditions.get(field);
+    const place = this.#place(field);
+    return place < 0 ? undefined : this.#conditions[place + 1];
   }
 
   /** After a refusal: the field has another value, and that is known to be all right. */
   expectAnew(field: string, expected: string): void {
-    this.#conditions.set(field, expected);
+    const place = this.#place(field);
+    if (place < 0) this.#conditions.push(field, expected);
+    else this.#conditions[place + 1] = expected;
+  }
+
+  #place(field: string): number {
+    for (let i = 0; i < this.#conditions.length; i += 2) if (this.#conditions[i] === field) return i;
+    return -1;
   }
 
   /** Nothing can be written afterwards. */
   arguments(nonce: string): { keys: readonly string[]; conditions: readonly Argument[]; writes: Given } {
-    const conditions: Argument[] = [nonce, this.#conditions.size];
-    for (const [field, expected] of this.#conditions) conditions.push(field, expected);
+    const conditions = [nonce, this.#conditions.length / 2, ...this.#conditions];
     return { keys: this.#keys.names, conditions, writes: this.#writes.take() };
   }
 

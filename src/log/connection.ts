@@ -1,11 +1,11 @@
-import type { Command, Redis, RedisOptions } from 'ioredis';
+import type { Redis, RedisOptions } from 'ioredis';
 import type { MemoryRedis } from '../memory-redis/index.js';
 import { type Clock, sleep, type Timer } from '../message/clock.js';
 import { InvalidValueError, RedisError } from '../message/errors.js';
 import { READ_BLOCK_IN_PROCESS_MS, READ_BLOCK_MS, SOCKET_TIMEOUT_MS } from '../message/limits.js';
 import { fraction, type Random } from '../message/random.js';
 import { ReplyTap } from './reply-tap.js';
-import { encodeRequest } from './request.js';
+import { type CommandClass, encodeRequest, type WrittenClass, writtenBy } from './request.js';
 
 /**
  * ioredis' only door, which opens with the first store: whoever only imports messages does not wait for it. A `Link` is one purpose's way to Redis: at most one physical connection at a time, made anew on `Clock`'s
@@ -17,8 +17,6 @@ import { encodeRequest } from './request.js';
  * C3: no ioredis error leaves this file: a ReplyError holds the command's arguments, and with them payloads.
  */
 
-const UTF8 = { replyEncoding: 'utf8' } as const;
-
 /** Where the log lives. */
 export type RedisTarget = string | RedisOptions | Redis | MemoryRedis;
 
@@ -28,17 +26,21 @@ const CONNECT_TIMEOUT_MS = 5_000;
 
 /** Makes clients for one target. */
 export class Store {
+  readonly Written: WrittenClass;
+
   constructor(
     /** for messages: without user, password and query */
     readonly place: string,
     private readonly make: (options: RedisOptions) => Redis,
     /** ioredis' */
-    readonly Command: new (name: string, args: [], options: { replyEncoding: 'utf8' }) => Command,
+    Base: CommandClass,
     /** ends with the system when the system made it */
     private readonly own: MemoryRedis | undefined,
     /** how long a blocking read may take to return, ms */
     readonly readBlock: number = READ_BLOCK_MS,
-  ) {}
+  ) {
+    this.Written = writtenBy(Base);
+  }
 
   client(name: string, options: RedisOptions = {}): Redis {
     return this.make({
@@ -175,6 +177,11 @@ function translate(thrown: unknown, command: string): RedisError {
 export type Argument = string | number;
 /** What a command is given: texts, numbers, and what was packed. */
 export type CommandArgument = Argument | Buffer;
+type Parts = readonly (readonly CommandArgument[])[];
+
+function fail(error: RedisError): never {
+  throw error;
+}
 
 export interface LinkOptions {
   readonly store: Store;
@@ -251,7 +258,7 @@ export class Link {
    */
   call(command: string, args: readonly CommandArgument[] = []): Promise<unknown> {
     const redis = this.#redis;
-    if (redis === undefined) return Promise.reject(new RedisError('REDIS_NOT_CONNECTED', `not connected to ${this.options.store.place}`));
+    if (redis === undefined) return this.#away();
     return redis.call(command, args as CommandArgument[]).catch((thrown: unknown) => {
       throw translate(thrown, command);
     });
@@ -260,30 +267,36 @@ export class Link {
   /**
    * As `call`, but the request is written past ioredis' encoder, which is given the bytes: for scripts and reads, whose arguments may be many.
    * @param parts all of them together are the arguments
+   * @param otherwise what comes of an error; by default it is thrown
    */
-  send(command: string, ...parts: readonly (readonly CommandArgument[])[]): Promise<unknown> {
+  send(command: string, parts: Parts, otherwise: (error: RedisError) => unknown = fail): Promise<unknown> {
     const redis = this.#redis;
-    if (redis === undefined) return Promise.reject(new RedisError('REDIS_NOT_CONNECTED', `not connected to ${this.options.store.place}`));
-    const request = new this.options.store.Command(command, [], UTF8);
-    request.toWritable = () => encodeRequest(command, parts);
-    return (redis.sendCommand(request) as Promise<unknown>).catch((thrown: unknown) => {
-      throw translate(thrown, command);
-    });
+    if (redis === undefined) return this.#away();
+    return this.#write(redis, command, parts).catch((thrown: unknown) => otherwise(translate(thrown, command)));
+  }
+
+  #write(redis: Redis, command: string, parts: Parts): Promise<unknown> {
+    return redis.sendCommand(new this.options.store.Written(command, encodeRequest(command, parts))) as Promise<unknown>;
+  }
+
+  #away(): Promise<never> {
+    return Promise.reject(new RedisError('REDIS_NOT_CONNECTED', `not connected to ${this.options.store.place}`));
   }
 
   /**
    * As `call`, for a command that answers an array (or nothing), on a link on which nothing else is under way: the reply's bytes.
    * @returns undefined when Redis answered nothing
    */
-  async bytes(command: string, ...parts: readonly (readonly Argument[])[]): Promise<Buffer | undefined> {
+  bytes(command: string, parts: Parts): Promise<Buffer | undefined> {
     const redis = this.#redis;
-    if (redis !== undefined) {
-      this.#tap ??= new ReplyTap(redis.stream);
-      this.#tap.expect();
-    }
+    if (redis === undefined) return this.#away();
+    this.#tap ??= new ReplyTap(redis.stream);
     const tap = this.#tap;
-    await this.send(command, ...parts);
-    return tap?.taken();
+    tap.expect();
+    return this.#write(redis, command, parts).then(
+      () => tap.taken(),
+      (thrown: unknown) => fail(translate(thrown, command)),
+    );
   }
 
   /** Several commands in one write, answered one by one; an error takes the place of its reply. */

@@ -36,8 +36,10 @@ export class Reader {
   readonly #sources = new Set<Source>();
   /** several of them follow one stream */
   #shared = false;
-  /** whom the read under way is made for */
-  #asked: readonly Source[] | undefined;
+  /** the read under way */
+  #read: Read | undefined;
+  /** what the last read was made of; most are made of the same, as nobody came, went or was full */
+  #last: Request = { asked: [], positions: [], streams: [], options: [] };
   #sleeper: (() => void) | undefined;
   #connectionId = '';
   #averageBytes = 512;
@@ -92,18 +94,18 @@ export class Reader {
   /** `source` wants entries again: if the read under way was made without it, that read is called back. */
   nudge(source: Source): void {
     this.#sleeper?.();
-    const asked = this.#asked;
-    if (asked !== undefined && !asked.includes(source)) void this.#callBack(asked);
+    const read = this.#read;
+    if (read !== undefined && !read.asked.includes(source)) void this.#callBack(read);
   }
 
-  #calling: readonly Source[] | undefined;
+  #calling: Read | undefined;
 
-  async #callBack(read: readonly Source[]): Promise<void> {
+  async #callBack(read: Read): Promise<void> {
     if (this.#calling === read) return;
     this.#calling = read;
     // The request may overtake the read it is meant for, on the other connection: until the read is back, ask again. Soon, and then ever
     // less often: a read whose connection has died silently does not come back for seconds.
-    for (let wait = 0; this.#asked === read && this.link.up; wait = Math.min(wait * 2 + 1, CALL_BACK_MAX_MS)) {
+    for (let wait = 0; this.#read === read && this.link.up; wait = Math.min(wait * 2 + 1, CALL_BACK_MAX_MS)) {
       if (!this.control.up && !(await this.control.untilUp(this.link.readBlock))) return; // the read has come back by itself
       try {
         if ((await this.control.call('CLIENT', ['UNBLOCK', this.#connectionId])) === 1) return;
@@ -122,15 +124,8 @@ export class Reader {
         await this.link.untilUp(READ_BLOCK_MS);
         continue;
       }
-      const asked: Source[] = [];
-      let least = READ_ENTRIES;
-      for (const source of this.#sources) {
-        const wanted = source.wanted();
-        if (wanted <= 0) continue;
-        asked.push(source);
-        least = Math.min(least, wanted);
-      }
-      if (asked.length === 0) {
+      const least = this.#choose();
+      if (this.#last.asked.length === 0) {
         await new Promise<void>((resolve) => {
           this.#sleeper = resolve;
         });
@@ -138,7 +133,7 @@ export class Reader {
         continue;
       }
       try {
-        const entries = await this.#read(asked, least);
+        const entries = await this.#ask(this.#last, least);
         if (entries === 0 || entries > FEW_ENTRIES) continue;
         for (let left = this.turns; left > 0; left -= 1) await new Promise((resolve) => setImmediate(resolve));
       } catch (error) {
@@ -150,36 +145,80 @@ export class Reader {
     }
   }
 
+  /** Whom the next read is for (R1), in `#last`. Returns how many entries the one with the least room wants. */
+  #choose(): number {
+    const { asked } = this.#last;
+    let same = true;
+    let chosen = 0;
+    let least = READ_ENTRIES;
+    for (const source of this.#sources) {
+      const wanted = source.wanted();
+      if (wanted <= 0) continue;
+      if (asked[chosen] !== source) same = false;
+      chosen += 1;
+      least = Math.min(least, wanted);
+    }
+    if (!same || chosen !== asked.length) this.#last = requestFor([...this.#sources].filter((source) => source.wanted() > 0));
+    return least;
+  }
+
   /** @param most entries of each stream. Returns how many came. */
-  async #read(asked: readonly Source[], most: number): Promise<number> {
-    const positions = asked.map((source) => source.position());
-    const streams = this.#shared ? furthestBack(asked, positions) : undefined; // R3
-    const names = streams === undefined ? asked.map(({ stream }) => stream) : [...streams.keys()];
-    const from = streams === undefined ? positions : [...streams.values()];
+  async #ask({ asked, positions, streams, options }: Request, most: number): Promise<number> {
+    for (let i = 0; i < asked.length; i += 1) positions[i] = (asked[i] as Source).position();
+    const back = this.#shared ? furthestBack(asked, positions) : undefined; // R3
     const count = Math.min(most, Math.floor(READ_BYTES / (this.#averageBytes * asked.length)));
-    const options: Argument[] = ['COUNT', Math.max(1, count), 'BLOCK', this.link.readBlock, 'STREAMS'];
-    this.#asked = asked;
+    options[COUNT_AT] = Math.max(1, count);
+    options[BLOCK_AT] = this.link.readBlock;
+    const parts = back === undefined ? [options, streams, positions] : [options, [...back.keys()], [...back.values()]];
+    this.#read = { asked };
     let reply: Buffer | undefined;
     try {
-      reply = await this.link.bytes('XREAD', options, names, from);
+      reply = await this.link.bytes('XREAD', parts);
     } finally {
-      this.#asked = undefined;
+      this.#read = undefined;
     }
     if (reply === undefined) return 0;
     const byStream = readStreamReply(reply);
     let entries = 0;
     for (const read of byStream.values()) entries += read.length;
-    asked.forEach((source, i) => {
+    for (let i = 0; i < asked.length; i += 1) {
+      const source = asked[i] as Source;
       const read = byStream.get(source.stream);
       const position = positions[i] as string;
-      if (read === undefined || !this.#sources.has(source) || source.position() !== position) return; // R2
-      const first = streams?.get(source.stream) ?? position;
+      if (read === undefined || !this.#sources.has(source) || source.position() !== position) continue; // R2
+      const first = back?.get(source.stream) ?? position;
       const news = first === position ? read : read.filter(({ id }) => compareIds(id, position) > 0); // R3
       if (news.length > 0) source.deliver(news);
-    });
+    }
     if (entries > 0) this.#averageBytes = Math.max(64, this.#averageBytes * 0.8 + (reply.length / entries) * 0.2);
     return entries;
   }
+}
+
+/** One read, and for whom it is made. */
+interface Read {
+  readonly asked: readonly Source[];
+}
+
+/** A read's arguments. The lists are used again by the reads that follow, as one at a time is under way. */
+interface Request {
+  readonly asked: readonly Source[];
+  /** of each of them, when the read was made */
+  readonly positions: string[];
+  readonly streams: readonly string[];
+  readonly options: Argument[];
+}
+
+const COUNT_AT = 1;
+const BLOCK_AT = 3;
+
+function requestFor(asked: readonly Source[]): Request {
+  return {
+    asked,
+    positions: [],
+    streams: asked.map(({ stream }) => stream),
+    options: ['COUNT', 0, 'BLOCK', 0, 'STREAMS'],
+  };
 }
 
 /** Each stream once, with the position furthest back of those that follow it. */

@@ -22,7 +22,8 @@ const ASTERISK = 42;
 export class ReplyTap {
   readonly #decoder: Listener;
   #waiting = false;
-  #chunks: Buffer[] = [];
+  /** what came of it in earlier chunks; most replies come in one */
+  #chunks: Buffer[] | undefined;
   #bytes: Buffer | undefined;
   /** values of the reply that are still to come */
   #left = 0;
@@ -43,7 +44,7 @@ export class ReplyTap {
   /** Call just before a command is sent: its reply is kept for `taken`. */
   expect(): void {
     this.#waiting = true;
-    this.#chunks = [];
+    this.#chunks = undefined;
     this.#bytes = undefined;
     this.#left = 1;
     this.#skip = 0;
@@ -60,16 +61,18 @@ export class ReplyTap {
   #take(arrived: Buffer): void {
     const chunk = this.#cut === undefined ? arrived : Buffer.concat([this.#cut, arrived]);
     this.#cut = undefined;
-    if (this.#waiting && this.#chunks.length === 0 && chunk[0] !== ASTERISK) this.#waiting = false; // B2
+    if (this.#waiting && this.#chunks === undefined && chunk[0] !== ASTERISK) this.#waiting = false; // B2
     if (!this.#waiting) return this.#decoder(chunk);
     const end = this.#scan(chunk);
-    this.#chunks.push(chunk.subarray(0, end));
+    const piece = end === chunk.length ? chunk : chunk.subarray(0, end);
     if (this.#left > 0 || this.#skip > 0) {
+      this.#chunks ??= [];
+      this.#chunks.push(piece);
       if (end < chunk.length) this.#cut = chunk.subarray(end);
       return;
     }
-    this.#bytes = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks);
-    this.#chunks = [];
+    this.#bytes = this.#chunks === undefined ? piece : Buffer.concat([...this.#chunks, piece]);
+    this.#chunks = undefined;
     this.#waiting = false;
     this.#decoder(EMPTY);
     if (end < chunk.length) this.#decoder(chunk.subarray(end));

@@ -1,3 +1,4 @@
+import type { Command } from 'ioredis';
 import type { CommandArgument } from './connection.js';
 
 /** A request as the protocol (RESP2) writes it, in one buffer: ioredis would make a piece of text of each argument, and join them. */
@@ -93,4 +94,25 @@ export function encodeRequest(command: string, parts: readonly (readonly Command
   }
   used = at;
   return room.subarray(begin, at);
+}
+
+const UTF8 = { replyEncoding: 'utf8' } as const;
+
+export type CommandClass = new (name: string, args: [], options: { replyEncoding: 'utf8' }) => Command;
+export type WrittenClass = new (name: string, bytes: Buffer) => Command;
+
+/** ioredis' command (`Base`), whose bytes are there already. */
+export function writtenBy(Base: CommandClass): WrittenClass {
+  return class Written extends Base {
+    constructor(
+      name: string,
+      private readonly bytes: Buffer,
+    ) {
+      super(name, [], UTF8);
+    }
+
+    override toWritable(): Buffer {
+      return this.bytes;
+    }
+  };
 }

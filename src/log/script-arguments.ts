@@ -23,21 +23,27 @@ const MOST_VALUES = 127;
 /** What a script is given in the end: arguments as they are, or all of them in one. */
 export type Given = readonly Argument[] | Buffer;
 
+/** Up to so many keys are looked through: those of a message alone are not worth a Map. */
+const FEW_KEYS = 8;
+
 /** Keys in the order in which they are first named, each once. */
 export class ScriptKeys {
   readonly names: string[];
-  readonly #index = new Map<string, number>();
+  /** of each, once they are many */
+  #index: Map<string, number> | undefined;
 
   constructor(first: string) {
     this.names = [first];
-    this.#index.set(first, 1);
   }
 
   /** The index in KEYS. */
   at(key: string): number {
-    let index = this.#index.get(key);
-    if (index === undefined) {
-      index = this.names.push(key);
+    const { names } = this;
+    const known = this.#index === undefined ? names.indexOf(key) + 1 : (this.#index.get(key) ?? 0);
+    if (known > 0) return known;
+    const index = names.push(key);
+    if (index > FEW_KEYS) {
+      this.#index ??= new Map(names.map((name, i) => [name, i + 1]));
       this.#index.set(key, index);
     }
     return index;
@@ -74,8 +80,7 @@ export class ScriptArguments {
     if (shape < 0) for (const value of values) this.text(value);
     else {
       this.number(shape);
-      const names = SHAPES[shape] as readonly string[];
-      names.forEach((name, i) => name !== TYPE_NAME && this.text(values[2 * i + 1] as string));
+      for (let i = 1; i < values.length; i += 2) if (i !== TYPE_AT) this.text(values[i] as string);
     }
   }
 
@@ -99,13 +104,19 @@ export class ScriptArguments {
 
 /** As lua/rows.lua knows them. */
 const SHAPES: readonly (readonly string[])[] = [COMMAND_NAMES, RESULT_NAMES, ASKED_NAMES];
-const TYPE_NAME: (typeof COMMAND_NAMES)[number] = 'datacontenttype';
-const TYPE_AT = 2 * COMMAND_NAMES.indexOf(TYPE_NAME) + 1;
+const TYPE_AT = 2 * COMMAND_NAMES.indexOf('datacontenttype') + 1;
 
 /** -1 for none of them. */
 function shapeOf(values: readonly string[]): number {
   if (values[TYPE_AT] !== JSON_TYPE) return -1;
-  return SHAPES.findIndex((names) => 2 * names.length === values.length && names.every((name, i) => name === values[2 * i]));
+  for (let shape = 0; shape < SHAPES.length; shape += 1) if (hasNames(values, SHAPES[shape] as readonly string[])) return shape;
+  return -1;
+}
+
+function hasNames(values: readonly string[], names: readonly string[]): boolean {
+  if (values.length !== 2 * names.length) return false;
+  for (let i = 0; i < names.length; i += 1) if (values[2 * i] !== names[i]) return false;
+  return true;
 }
 
 /** Packs what differs: its count and one, negative; then each place (from 1) and its value, or the place, negative, and where in the row the value stands already. */

@@ -55,7 +55,7 @@ const NONE: Given = [];
  * @param more arguments that follow `args`
  * @throws RedisError as `Link.call`
  */
-export async function runScript(
+export function runScript(
   link: Link,
   name: ScriptName,
   keys: readonly string[],
@@ -63,14 +63,11 @@ export async function runScript(
   more: Given = NONE,
 ): Promise<unknown> {
   const { sha, source } = scripts()[name];
-  const epoch = link.epoch;
+  const { epoch } = link;
   const last = Buffer.isBuffer(more) ? [more] : more;
-  try {
-    return await link.send('EVALSHA', [sha, keys.length], keys, args, last);
-  } catch (error) {
-    const flushed = error instanceof RedisError && error.code === 'REDIS_ERROR' && error.message.includes('NOSCRIPT');
-    if (!flushed) throw error;
+  return link.send('EVALSHA', [[sha, keys.length], keys, args, last], (error) => {
+    if (error.code !== 'REDIS_ERROR' || !error.message.includes('NOSCRIPT')) throw error;
     if (link.epoch !== epoch) throw new RedisError('REDIS_CONNECTION_LOST', `the connection was lost before ${name} could run`);
-    return link.send('EVAL', [source, keys.length], keys, args, last);
-  }
+    return link.send('EVAL', [[source, keys.length], keys, args, last]);
+  });
 }

@@ -30,6 +30,6 @@ const PIECE = 1_000;
 export async function readStates(link: Link, keys: readonly string[]): Promise<(StoredState | undefined)[]> {
   const pieces: (readonly string[])[] = [];
   for (let at = 0; at < keys.length; at += PIECE) pieces.push(keys.slice(at, at + PIECE));
-  const replies = await Promise.all(pieces.map((piece) => link.send('MGET', piece)));
+  const replies = await Promise.all(pieces.map((piece) => link.send('MGET', [piece])));
   return replies.flatMap((reply) => (reply as (string | null)[]).map((text) => (text === null ? undefined : parse(text))));
 }

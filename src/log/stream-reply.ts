@@ -28,14 +28,36 @@ class ReadEntry implements Entry {
   ) {}
 }
 
+const NOTHING = Buffer.alloc(0);
+const NONE: readonly string[] = [];
+const NOWHERE = -1;
+
+/** What one reply left must not be compared with, or kept for, the next. */
+function forget(texts: Texts): void {
+  texts.starts.fill(NOWHERE);
+  texts.texts = NONE;
+}
+
+/** Reads one reply after the other. */
 class StreamReply {
   #at = 0;
+  #bytes: Buffer = NOTHING;
   #last: Texts = { starts: [], ends: [], texts: [] };
   #next: Texts = { starts: [], ends: [], texts: [] };
 
-  constructor(private readonly bytes: Buffer) {}
+  read(bytes: Buffer): Map<string, Entry[]> {
+    this.#at = 0;
+    this.#bytes = bytes;
+    try {
+      return this.#streams();
+    } finally {
+      this.#bytes = NOTHING;
+      forget(this.#last);
+      forget(this.#next);
+    }
+  }
 
-  read(): Map<string, Entry[]> {
+  #streams(): Map<string, Entry[]> {
     const streams = new Map<string, Entry[]>();
     const count = this.#length();
     for (let i = 0; i < count; i += 1) {
@@ -50,7 +72,7 @@ class StreamReply {
 
   /** The number of the line at hand, whatever its type; 0 for none. */
   #length(): number {
-    const { bytes } = this;
+    const bytes = this.#bytes;
     let at = this.#at + 1;
     let count = 0;
     for (let digit = bytes[at] as number; digit !== CR; digit = bytes[at] as number) {
@@ -104,19 +126,21 @@ class StreamReply {
   #text(length: number): string {
     const start = this.#at;
     this.#at += length + 2;
-    return this.bytes.toString('utf8', start, start + length);
+    return this.#bytes.toString('utf8', start, start + length);
   }
 
   #same({ starts, ends }: Texts, i: number, start: number, length: number): boolean {
-    const { bytes } = this;
+    const bytes = this.#bytes;
     const before = starts[i];
-    if (before === undefined || (ends[i] as number) - before !== length) return false;
+    if (before === undefined || before === NOWHERE || (ends[i] as number) - before !== length) return false;
     for (let at = 0; at < length; at += 1) if (bytes[start + at] !== bytes[before + at]) return false;
     return true;
   }
 }
 
+const replies = new StreamReply();
+
 /** The entries of each stream, by its name. @param reply a whole reply to XREAD, in RESP2 */
 export function readStreamReply(reply: Buffer): Map<string, Entry[]> {
-  return new StreamReply(reply).read();
+  return replies.read(reply);
 }
