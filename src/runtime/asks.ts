@@ -14,19 +14,49 @@ const POLL_MS = 500;
 /** The first look is soon: the answer may have come before anybody listened. */
 const FIRST_POLL_MS = 50;
 
-interface Waiter {
-  readonly shard: number;
-  /** its record must be there; an ask's comes with its append */
-  readonly attached: boolean;
-  readonly resolve: (outcome: Outcome) => void;
-  readonly reject: (error: Error) => void;
+/** One who waits for a message's outcome. */
+class Waiter {
+  readonly outcome: Promise<Outcome>;
+  resolve!: (outcome: Outcome) => void;
+  reject!: (error: Error) => void;
+  /** another one, for the same message */
+  next: Waiter | undefined;
+  signal: AbortSignal | undefined;
+  onAbort: (() => void) | undefined;
+
+  constructor(
+    readonly shard: number,
+    readonly messageId: string,
+    readonly correlationId: string,
+    readonly timeout: number,
+    /** its record must be there; an ask's comes with its append */
+    readonly attached: boolean,
+    /** monotonic ms */
+    readonly deadline: number,
+  ) {
+    this.outcome = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  /** It waits no longer. */
+  deafen(): void {
+    if (this.onAbort !== undefined) this.signal?.removeEventListener('abort', this.onAbort);
+  }
 }
 
 export class Asks {
-  readonly #waiters = new Map<string, Set<Waiter>>();
+  /** the first of each message */
+  readonly #waiters = new Map<string, Waiter>();
   readonly #looked = new Set<string>();
   #poll: Timer | undefined;
+  /** for the first deadline there is; one for each that waits would cost as much as its envelope, and is seldom needed */
+  #alarm: Timer | undefined;
+  #alarmAt = Number.POSITIVE_INFINITY;
   #subscribed: Promise<void> | undefined;
+  /** nobody needs to await `listen` any more */
+  listening = false;
   #heard = false;
   #stopped = false;
 
@@ -55,6 +85,7 @@ export class Asks {
     try {
       await this.wakeups.open();
       await this.wakeups.subscribe(channel);
+      this.listening = true;
     } catch {
       if (!this.wakeups.up) this.#subscribed = undefined; // the next one tries again
     }
@@ -78,58 +109,96 @@ export class Asks {
   }
 
   settle(messageId: string, outcome: Outcome): void {
-    const waiters = this.#waiters.get(messageId);
-    if (waiters === undefined) return;
+    let waiter = this.#waiters.get(messageId);
+    if (waiter === undefined) return;
     this.#waiters.delete(messageId);
-    for (const { resolve } of waiters) resolve(outcome);
+    for (; waiter !== undefined; waiter = waiter.next) {
+      waiter.deafen();
+      waiter.resolve(outcome);
+    }
+  }
+
+  /** Waits no longer, if it still does. */
+  cancel(waiter: Waiter, reason: Error): void {
+    if (!this.#leave(waiter)) return;
+    waiter.deafen();
+    waiter.reject(reason);
+  }
+
+  /** Returns false for one that has its outcome. */
+  #leave(waiter: Waiter): boolean {
+    const { messageId, next } = waiter;
+    let before = this.#waiters.get(messageId);
+    if (before === waiter) {
+      if (next === undefined) this.#waiters.delete(messageId);
+      else this.#waiters.set(messageId, next);
+      return true;
+    }
+    while (before !== undefined && before.next !== waiter) before = before.next;
+    if (before === undefined) return false;
+    before.next = next;
+    return true;
   }
 
   /**
    * Waits for the message's outcome.
-   * @param wait `attached`: for a message told earlier, whose record must be there; otherwise call before the append
-   * @returns `outcome`, which rejects with AskTimeoutError `ASK_TIMEOUT` after `timeout` ms, the signal's reason, or ErrandError `NOT_TRACKED`,
-   *   `STOPPED`; and `cancel`, to wait no longer
+   * @param attached for a message told earlier, whose record must be there; otherwise call before the append
+   * @returns whose `outcome` rejects with AskTimeoutError `ASK_TIMEOUT` after `timeout` ms, the signal's reason, or ErrandError `NOT_TRACKED`,
+   *   `STOPPED`; give it to `cancel` to wait no longer
    */
   wait(
     shard: number,
     messageId: string,
     correlationId: string,
-    wait: { timeout: number; signal?: AbortSignal | undefined; attached: boolean },
-  ): { outcome: Promise<Outcome>; cancel: (reason: Error) => void } {
-    const { timeout, signal, attached } = wait;
-    let cancel: (reason: Error) => void = () => undefined;
-    const outcome = new Promise<Outcome>((resolve, reject) => {
-      if (this.#stopped) return reject(stopped());
-      if (signal?.aborted) return reject(asError(signal.reason));
-      const waiters = this.#waiters.get(messageId) ?? new Set();
-      const leave = (): void => {
-        timer.cancel();
-        signal?.removeEventListener('abort', onAbort);
-        waiters.delete(waiter);
-        if (waiters.size === 0 && this.#waiters.get(messageId) === waiters) this.#waiters.delete(messageId);
-      };
-      const waiter: Waiter = {
-        shard,
-        attached,
-        resolve: (found) => {
-          leave();
-          resolve(found);
-        },
-        reject: (error) => {
-          leave();
-          reject(error);
-        },
-      };
-      const onAbort = (): void => waiter.reject(asError(signal?.reason));
-      const timer = this.clock.after(timeout, () => waiter.reject(new AskTimeoutError(messageId, correlationId, timeout)));
-      signal?.addEventListener('abort', onAbort, { once: true });
-      waiters.add(waiter);
-      this.#waiters.set(messageId, waiters);
-      cancel = waiter.reject;
-      if (attached) this.look(messageId);
-      else this.#armPoll(FIRST_POLL_MS);
-    });
-    return { outcome, cancel };
+    timeout: number,
+    signal: AbortSignal | undefined,
+    attached: boolean,
+  ): Waiter {
+    const deadline = this.clock.monotonic() + timeout;
+    const waiter = new Waiter(shard, messageId, correlationId, timeout, attached, deadline);
+    if (this.#stopped || signal?.aborted) {
+      waiter.reject(this.#stopped ? stopped() : asError(signal?.reason));
+      return waiter;
+    }
+    if (signal !== undefined) this.#heed(waiter, signal);
+    waiter.next = this.#waiters.get(messageId);
+    this.#waiters.set(messageId, waiter);
+    if (deadline < this.#alarmAt) this.#setAlarm(deadline);
+    if (attached) this.look(messageId);
+    else this.#armPoll(FIRST_POLL_MS);
+    return waiter;
+  }
+
+  #heed(waiter: Waiter, signal: AbortSignal): void {
+    waiter.signal = signal;
+    waiter.onAbort = () => this.cancel(waiter, asError(signal.reason));
+    signal.addEventListener('abort', waiter.onAbort, { once: true });
+  }
+
+  /** It stays when whoever it was set for is gone: the next one's deadline is seldom earlier. */
+  #setAlarm(deadline: number): void {
+    this.#alarm?.cancel();
+    this.#alarmAt = deadline;
+    this.#alarm = this.clock.after(deadline - this.clock.monotonic(), () => this.#ring());
+  }
+
+  #ring(): void {
+    this.#alarm = undefined;
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    const now = this.clock.monotonic();
+    let next = Number.POSITIVE_INFINITY;
+    for (const waiter of this.#all()) {
+      const { messageId, correlationId, timeout, deadline } = waiter;
+      if (deadline <= now) this.cancel(waiter, new AskTimeoutError(messageId, correlationId, timeout));
+      else next = Math.min(next, deadline);
+    }
+    if (next < this.#alarmAt) this.#setAlarm(next);
+  }
+
+  #all(): Waiter[] {
+    const all: Waiter[] = [];
+    for (const first of this.#waiters.values()) for (let one: Waiter | undefined = first; one !== undefined; one = one.next) all.push(one);
+    return all;
   }
 
   /** Reads one record soon: those of one turn together. */
@@ -152,9 +221,10 @@ export class Asks {
   }
 
   async #look(messageIds: readonly string[]): Promise<void> {
-    const wanted = messageIds.flatMap((messageId) =>
-      [...(this.#waiters.get(messageId) ?? [])].slice(0, 1).map(({ shard }) => ({ shard, messageId })),
-    );
+    const wanted = messageIds.flatMap((messageId) => {
+      const waiter = this.#waiters.get(messageId);
+      return waiter === undefined ? [] : [{ shard: waiter.shard, messageId }];
+    });
     if (wanted.length === 0) return;
     try {
       const records = await readOutcomes(this.link, this.keys, wanted);
@@ -162,15 +232,8 @@ export class Asks {
         const { messageId } = wanted[i] as (typeof wanted)[number];
         if (record.kind === 'terminal') this.settle(messageId, record.outcome);
         if (record.kind !== 'none') return;
-        for (const { attached, reject } of this.#waiters.get(messageId) ?? []) {
-          if (!attached) continue;
-          reject(
-            new ErrandError(
-              'NOT_TRACKED',
-              `no outcome is recorded for ${messageId}: it was not asked, tracked or given an idempotencyKey, or is forgotten`,
-            ),
-          );
-        }
+        for (let one = this.#waiters.get(messageId); one !== undefined; one = one.next)
+          if (one.attached) this.cancel(one, untracked(messageId));
       });
     } catch {
       // Away for now; looked at again below.
@@ -181,9 +244,15 @@ export class Asks {
   stop(): void {
     this.#stopped = true;
     this.#poll?.cancel();
+    this.#alarm?.cancel();
     this.wakeups.close();
-    for (const waiters of [...this.#waiters.values()]) for (const { reject } of [...waiters]) reject(stopped());
+    for (const waiter of this.#all()) this.cancel(waiter, stopped());
   }
+}
+
+function untracked(messageId: string): ErrandError {
+  const text = `no outcome is recorded for ${messageId}: it was not asked, tracked or given an idempotencyKey, or is forgotten`;
+  return new ErrandError('NOT_TRACKED', text);
 }
 
 function stopped(): ErrandError {

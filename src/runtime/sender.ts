@@ -67,15 +67,15 @@ export class Sender {
   async ask(definition: MessageDefinition, input: unknown, options: SendOptions & WaitOptions): Promise<unknown> {
     const timeout = milliseconds(options.timeout ?? WAIT_MS, 'timeout');
     options.signal?.throwIfAborted();
-    await this.asks.listen();
+    if (!this.asks.listening) await this.asks.listen();
     const { outgoing, print } = this.#compose(definition, input, options, true, this.asks.node);
     const { shard, messageId, correlationId } = outgoing;
-    const { outcome, cancel } = this.asks.wait(shard, messageId, correlationId, { timeout, signal: options.signal, attached: false });
-    this.#append(definition, outgoing, print, (duplicate) => duplicate).then(
-      (duplicate) => duplicate && this.asks.look(messageId),
-      (thrown: unknown) => cancel(asError(thrown)),
-    );
-    return valueOf(definition, messageId, await outcome);
+    const waiter = this.asks.wait(shard, messageId, correlationId, timeout, options.signal, false);
+    const appended = (duplicate: boolean): void => {
+      if (duplicate) this.asks.look(messageId);
+    };
+    this.#append(definition, outgoing, print, appended).catch((thrown: unknown) => this.asks.cancel(waiter, asError(thrown)));
+    return valueOf(definition, messageId, await waiter.outcome);
   }
 
   async attach(definition: MessageDefinition, messageId: string, options: WaitOptions): Promise<unknown> {
@@ -87,8 +87,8 @@ export class Sender {
         `${messageId} is no message id of this system: outcomes are kept for messages that it sent itself`,
       );
     }
-    const { outcome } = this.asks.wait(shard, messageId, messageId, { timeout, signal: options.signal, attached: true });
-    return valueOf(definition, messageId, await outcome);
+    const waiter = this.asks.wait(shard, messageId, messageId, timeout, options.signal, true);
+    return valueOf(definition, messageId, await waiter.outcome);
   }
 
   #compose(
