@@ -61,24 +61,29 @@ function isoTime(ms: number): string {
 
 /** The flat list of names and values that `XADD` takes. */
 export function toFields(e: NewEnvelope): string[] {
-  const { id, type, source, subject, correlationId, causationId, status, data } = e;
+  const { id, type, source, subject, correlationId, causationId, status, data, replyNode, track } = e;
   const time = isoTime(e.time);
   const json = JSON_TYPE;
-  // What every command and every result has stands in one piece: a list that grows is made anew.
+  const result = status !== undefined && causationId !== undefined;
+  const asked = !result && replyNode !== undefined && track !== undefined;
+  // What every result, every asked command and every other one has stands in one piece: a list that grows is made anew.
   // biome-ignore format: a name and its value stand beside each other
   const fields =
-    status === undefined || causationId === undefined
+    result
       ? ['id', id, 'type', type, 'source', source, 'subject', subject, 'time', time, 'datacontenttype', json,
-         'correlationid', correlationId, 'data', data]
-      : ['id', id, 'type', type, 'source', source, 'subject', subject, 'time', time, 'datacontenttype', json,
-         'correlationid', correlationId, 'causationid', causationId, 'status', status, 'data', data];
+         'correlationid', correlationId, 'causationid', causationId, 'status', status, 'data', data]
+      : asked
+        ? ['id', id, 'type', type, 'source', source, 'subject', subject, 'time', time, 'datacontenttype', json,
+           'correlationid', correlationId, 'data', data, 'replynode', replyNode, 'track', track]
+        : ['id', id, 'type', type, 'source', source, 'subject', subject, 'time', time, 'datacontenttype', json,
+           'correlationid', correlationId, 'data', data];
   if (status === undefined && causationId !== undefined) fields.push('causationid', causationId);
   if (status !== undefined && causationId === undefined) fields.push('status', status);
   if (e.kind !== undefined && e.kind !== 'command') fields.push('kind', e.kind);
   if (e.idempotencyKey !== undefined && e.idempotencyKey !== id) fields.push('idempotencykey', e.idempotencyKey);
   if (e.replyTo !== undefined) fields.push('replyto', e.replyTo);
-  if (e.replyNode !== undefined) fields.push('replynode', e.replyNode);
-  if (e.track !== undefined) fields.push('track', e.track);
+  if (!asked && replyNode !== undefined) fields.push('replynode', replyNode);
+  if (!asked && track !== undefined) fields.push('track', track);
   if (e.expires !== undefined) fields.push('expirytime', new Date(e.expires).toISOString());
   if (e.due !== undefined) fields.push('duetime', new Date(e.due).toISOString());
   if (e.traceparent !== undefined) fields.push('traceparent', e.traceparent);
