@@ -62,7 +62,7 @@ export class Cancellations {
 
   /** The message ends as cancelled, and its mark goes with it. */
   clear(gathering: Gathering, cancelled: Pick<Held, 'envelope'>): void {
-    gathering.cancelled.push(cancelled);
+    gathering.cancel(cancelled);
     this.expect(gathering.batch);
     this.#clear(gathering, cancelled.envelope.id);
   }

@@ -15,13 +15,17 @@ import type { Held } from './held.js';
 export interface Gathering {
   readonly batch: CommitBatch;
   /** messages whose inbox entries this very commit removes */
-  readonly removed: Held[];
+  readonly removed: List<Held>;
   /** messages that get their outcome, other than being cancelled */
-  readonly settled: Held[];
+  readonly settled: List<Held>;
   /** messages that end as cancelled */
-  readonly cancelled: Pick<Held, 'envelope'>[];
+  readonly cancelled: List<Pick<Held, 'envelope'>>;
   /** messages that leave memory once it is committed */
-  readonly left: Held[];
+  readonly left: List<Held>;
+  remove(held: Held): void;
+  settle(held: Held): void;
+  cancel(held: Pick<Held, 'envelope'>): void;
+  leave(held: Held): void;
   /** resolves to whether it was committed */
   readonly done: Promise<boolean>;
   /** runs once it is committed */
@@ -34,24 +38,60 @@ export interface Waiting {
   over(): void;
 }
 
+type List<T> = readonly T[];
+
+const NONE: List<never> = [];
+
+/** One more. Made with its first item a list has room for one; an empty one that grows makes room for seventeen, and most commits are of one message. */
+function added<T>(list: List<T>, item: T): List<T> {
+  if (list.length === 0) return [item];
+  (list as T[]).push(item);
+  return list;
+}
+
 class Commit implements Gathering {
   readonly batch: CommitBatch;
-  readonly removed: Held[] = [];
-  readonly settled: Held[] = [];
-  readonly cancelled: Pick<Held, 'envelope'>[] = [];
-  readonly left: Held[] = [];
+  removed: List<Held> = NONE;
+  settled: List<Held> = NONE;
+  cancelled: List<Pick<Held, 'envelope'>> = NONE;
+  left: List<Held> = NONE;
   messages = 0;
-  readonly done: Promise<boolean>;
-  #resolve: (committed: boolean) => void = () => undefined;
-  readonly #after: (() => void)[] = [];
-  readonly #waiting: Waiting[] = [];
-  #finished = false;
+  /** made when somebody asks for it */
+  #done: Promise<boolean> | undefined;
+  #resolve: ((committed: boolean) => void) | undefined;
+  #after: List<() => void> = NONE;
+  #waiting: List<Waiting> = NONE;
+  /** undefined: it is not known yet */
+  #committed: boolean | undefined;
 
   constructor(partitionKey: string) {
     this.batch = new CommitBatch(partitionKey);
-    this.done = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
+  }
+
+  remove(held: Held): void {
+    this.removed = added(this.removed, held);
+  }
+
+  settle(held: Held): void {
+    this.settled = added(this.settled, held);
+  }
+
+  cancel(held: Pick<Held, 'envelope'>): void {
+    this.cancelled = added(this.cancelled, held);
+  }
+
+  leave(held: Held): void {
+    this.left = added(this.left, held);
+  }
+
+  get done(): Promise<boolean> {
+    this.#done ??=
+      this.#committed === undefined
+        ? new Promise((resolve) => {
+            this.#resolve = resolve;
+          })
+        : Promise.resolve(this.#committed);
+    return this.#done;
   }
 
   get full(): boolean {
@@ -59,19 +99,19 @@ class Commit implements Gathering {
   }
 
   after(run: () => void): void {
-    this.#after.push(run);
+    this.#after = added(this.#after, run);
   }
 
   over(waiting: Waiting): void {
-    if (this.#finished) waiting.over();
-    else this.#waiting.push(waiting);
+    if (this.#committed === undefined) this.#waiting = added(this.#waiting, waiting);
+    else waiting.over();
   }
 
   finish(committed: boolean): void {
-    this.#finished = true;
+    this.#committed = committed;
     if (committed) for (const run of this.#after) run();
     for (const waiting of this.#waiting) waiting.over();
-    this.#resolve(committed);
+    this.#resolve?.(committed);
   }
 }
 

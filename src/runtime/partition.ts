@@ -203,14 +203,14 @@ export class Partition implements Surroundings, Source {
 
   /** The message gets its outcome in `gathering`; once that is committed it leaves memory. */
   settle(held: Held, gathering: Gathering): Gathering {
-    gathering.settled.push(held);
+    gathering.settle(held);
     this.cancellations.expect(gathering.batch);
     return this.#takeOut(held, gathering);
   }
 
   /** It stands no longer where it stood. */
   #takeOut(held: Held, gathering: Gathering): Gathering {
-    if (held.drain === undefined) gathering.removed.push(held);
+    if (held.drain === undefined) gathering.remove(held);
     else this.#waiting.pop(held, gathering.batch);
     this.#suspects.settled(gathering, held.entry);
     this.#leave(held, gathering);
@@ -220,7 +220,7 @@ export class Partition implements Surroundings, Source {
   /** What becomes of the message is handed over; once that is committed it leaves memory. */
   #leave(held: Held, gathering: Gathering): void {
     held.stage = 'over';
-    gathering.left.push(held);
+    gathering.leave(held);
   }
 
   /** @param now monotonic ms */
@@ -326,7 +326,7 @@ export class Partition implements Surroundings, Source {
     const begun = current?.stage === 'begun' ? current : undefined;
     const gathering = this.committer.gather();
     this.#waiting.crowd(key, begun, gathering);
-    if (begun !== undefined) gathering.removed.push(begun);
+    if (begun !== undefined) gathering.remove(begun);
     this.#clearQueue(activation);
   }
 
@@ -348,7 +348,7 @@ export class Partition implements Surroundings, Source {
   #setAside(held: Held, due: number): Gathering {
     const gathering = this.committer.gather();
     this.#waiting.wait(held, gathering, due);
-    if (held.drain === undefined) gathering.removed.push(held);
+    if (held.drain === undefined) gathering.remove(held);
     this.#suspects.waits(gathering, held.entry);
     this.#leave(held, gathering);
     const activation = this.activations.get(held.envelope.subject);
