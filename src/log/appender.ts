@@ -186,8 +186,7 @@ class ShardQueue {
     });
     if (!this.#sending) {
       this.#sending = true;
-      // What is told in the same turn goes into the first batch.
-      this.#drained = Promise.resolve().then(() => this.#drain());
+      this.#drained = this.#drain();
     }
     return appended;
   }
@@ -201,6 +200,7 @@ class ShardQueue {
   }
 
   async #drain(): Promise<void> {
+    await Promise.resolve(); // what is told in the same turn goes into the first batch
     for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
       this.#sequence += 1;
       await this.#send(batch, this.#sequence);

@@ -39,8 +39,9 @@ export class Pack {
     const at = this.#at;
     if (length <= SHORT) {
       let seen = 0;
+      // On the prototype: see request.
       for (let i = 0; i < length; i += 1) {
-        const unit = text.charCodeAt(i);
+        const unit = String.prototype.charCodeAt.call(text, i);
         seen |= unit;
         room[at + 1 + i] = unit;
       }
