@@ -188,8 +188,12 @@ export class ActorSystem implements AsyncDisposable {
    * @param options `timeout` default 30 s
    * @throws as `tell`; CommandFailed with the failure's code; AskTimeoutError `ASK_TIMEOUT`: the outcome is unknown, never failed
    */
-  async ask<C extends Command>(command: C, data: InputOf<C>, options: SendOptions & WaitOptions = {}): Promise<ResultOf<C>> {
-    return this.#node.sender.ask(definitionAt(command, 'command', 'ask'), data, options) as Promise<ResultOf<C>>;
+  ask<C extends Command>(command: C, data: InputOf<C>, options: SendOptions & WaitOptions = {}): Promise<ResultOf<C>> {
+    try {
+      return this.#node.sender.ask(definitionAt(command, 'command', 'ask'), data, options) as Promise<ResultOf<C>>;
+    } catch (error) {
+      return Promise.reject(error); // as `#send`
+    }
   }
 
   /**
