@@ -4,8 +4,10 @@ import { type Clock, sleep, type Timer } from '../message/clock.js';
 import { InvalidValueError, RedisError } from '../message/errors.js';
 import { READ_BLOCK_IN_PROCESS_MS, READ_BLOCK_MS, SOCKET_TIMEOUT_MS } from '../message/limits.js';
 import { fraction, type Random } from '../message/random.js';
+import { translate } from './redis-error.js';
 import { ReplyTap } from './reply-tap.js';
 import { type CommandClass, encodeRequest, type WrittenClass, writtenBy } from './request.js';
+import { Silence } from './silence.js';
 
 /**
  * ioredis' only door, which opens with the first store: whoever only imports messages does not wait for it. A `Link` is one purpose's way to Redis: at most one physical connection at a time, made anew on `Clock`'s
@@ -131,23 +133,6 @@ export async function openStore(target: RedisTarget, clock: Clock): Promise<Stor
   );
 }
 
-const CODES: readonly (readonly [string, string, string])[] = [
-  ['OOM', 'REDIS_OUT_OF_MEMORY', 'Redis has reached maxmemory'],
-  // With memory full, queueing is refused even for commands that only read.
-  ['EXECABORT', 'REDIS_OUT_OF_MEMORY', 'Redis has reached maxmemory'],
-  ['READONLY', 'REDIS_READONLY', 'this Redis is a read-only replica'],
-  ['LOADING', 'REDIS_LOADING', 'Redis is loading its data'],
-  ['MASTERDOWN', 'REDIS_READONLY', 'this replica has lost its master'],
-  ['BUSY', 'REDIS_BUSY', 'Redis is busy running a script'],
-  ['MISCONF', 'REDIS_MISCONF', 'Redis cannot persist and refuses writes (MISCONF)'],
-  ['NOAUTH', 'REDIS_AUTH', 'Redis asks for a password'],
-  ['WRONGPASS', 'REDIS_AUTH', 'Redis refuses the user name or password'],
-  ['NOPERM', 'REDIS_PERMISSION', 'the Redis user may not run this command or use this key'],
-  ['MOVED', 'REDIS_CLUSTER', 'this is a Redis Cluster'],
-  ['CROSSSLOT', 'REDIS_CLUSTER', 'this is a Redis Cluster'],
-  ['CLUSTERDOWN', 'REDIS_CLUSTER', 'this is a Redis Cluster'],
-];
-
 /** Redis is not there: nothing is said about the request itself. */
 export function isAway(error: unknown): boolean {
   return error instanceof RedisError && (error.code === 'REDIS_NOT_CONNECTED' || error.code === 'REDIS_CONNECTION_LOST');
@@ -163,17 +148,6 @@ export const PASSING_CODES: ReadonlySet<string> = new Set([
   'REDIS_NOT_CONNECTED',
 ]);
 
-/** Invariant C3: the error's own words, never its arguments. */
-function translate(thrown: unknown, command: string): RedisError {
-  if (thrown instanceof RedisError) return thrown;
-  const text = thrown instanceof Error ? thrown.message : String(thrown);
-  if (thrown instanceof Error && thrown.name === 'ReplyError') {
-    for (const [prefix, code, meaning] of CODES) if (text.startsWith(prefix)) return new RedisError(code, `${meaning} (${command})`);
-    return new RedisError('REDIS_ERROR', `Redis refused ${command}: ${text.slice(0, 200)}`);
-  }
-  return new RedisError('REDIS_CONNECTION_LOST', `the connection was lost while ${command} was unanswered`);
-}
-
 export type Argument = string | number;
 /** What a command is given: texts, numbers, and what was packed. */
 export type CommandArgument = Argument | Buffer;
@@ -181,6 +155,28 @@ type Parts = readonly (readonly CommandArgument[])[];
 
 function fail(error: RedisError): never {
   throw error;
+}
+
+/** One physical connection. */
+interface Connection {
+  readonly redis: Redis;
+  readonly silence: Silence;
+  /** once somebody wants bytes from it */
+  tap: ReplyTap | undefined;
+}
+
+/** Invariant C3. @param otherwise what comes of an error */
+function awaited<T>(
+  { silence }: Connection,
+  answer: Promise<T>,
+  command: string,
+  otherwise: (error: RedisError) => T | Promise<T>,
+): Promise<T> {
+  silence.sent();
+  return answer.then(silence.pass, (thrown: unknown) => {
+    silence.answered();
+    return otherwise(translate(thrown, command));
+  });
 }
 
 export interface LinkOptions {
@@ -194,9 +190,7 @@ export interface LinkOptions {
 }
 
 export class Link {
-  #redis: Redis | undefined;
-  /** of the connection there is, once somebody wants bytes from it */
-  #tap: ReplyTap | undefined;
+  #up: Connection | undefined;
   /** on its way to a connection */
   #connecting: Redis | undefined;
   #epoch = 0;
@@ -219,7 +213,7 @@ export class Link {
   }
 
   get up(): boolean {
-    return this.#redis !== undefined;
+    return this.#up !== undefined;
   }
 
   /** Invariant C2. */
@@ -257,11 +251,9 @@ export class Link {
    * @throws RedisError `REDIS_NOT_CONNECTED` (not written), `REDIS_CONNECTION_LOST` (nobody knows), or what Redis said
    */
   call(command: string, args: readonly CommandArgument[] = []): Promise<unknown> {
-    const redis = this.#redis;
-    if (redis === undefined) return this.#away();
-    return redis.call(command, args as CommandArgument[]).catch((thrown: unknown) => {
-      throw translate(thrown, command);
-    });
+    const up = this.#up;
+    if (up === undefined) return this.#away();
+    return awaited(up, up.redis.call(command, args as CommandArgument[]), command, fail);
   }
 
   /**
@@ -270,12 +262,12 @@ export class Link {
    * @param otherwise what comes of an error; by default it is thrown
    */
   send(command: string, parts: Parts, otherwise: (error: RedisError) => unknown = fail): Promise<unknown> {
-    const redis = this.#redis;
-    if (redis === undefined) return this.#away();
-    return this.#write(redis, command, parts).catch((thrown: unknown) => otherwise(translate(thrown, command)));
+    const up = this.#up;
+    if (up === undefined) return this.#away();
+    return awaited(up, this.#write(up, command, parts), command, otherwise);
   }
 
-  #write(redis: Redis, command: string, parts: Parts): Promise<unknown> {
+  #write({ redis }: Connection, command: string, parts: Parts): Promise<unknown> {
     return redis.sendCommand(new this.options.store.Written(command, encodeRequest(command, parts))) as Promise<unknown>;
   }
 
@@ -288,27 +280,32 @@ export class Link {
    * @returns undefined when Redis answered nothing
    */
   bytes(command: string, parts: Parts): Promise<Buffer | undefined> {
-    const redis = this.#redis;
-    if (redis === undefined) return this.#away();
-    this.#tap ??= new ReplyTap(redis.stream);
-    const tap = this.#tap;
+    const up = this.#up;
+    if (up === undefined) return this.#away();
+    up.tap ??= new ReplyTap(up.redis.stream);
+    const { tap, silence } = up;
     tap.expect();
-    return this.#write(redis, command, parts).then(
-      () => tap.taken(),
-      (thrown: unknown) => fail(translate(thrown, command)),
+    silence.sent();
+    return this.#write(up, command, parts).then(
+      () => {
+        silence.answered();
+        return tap.taken();
+      },
+      (thrown: unknown) => {
+        silence.answered();
+        throw translate(thrown, command);
+      },
     );
   }
 
   /** Several commands in one write, answered one by one; an error takes the place of its reply. */
   async pipeline(commands: readonly (readonly [string, ...Argument[]])[]): Promise<unknown[]> {
-    const redis = this.#redis;
-    if (redis === undefined) throw new RedisError('REDIS_NOT_CONNECTED', `not connected to ${this.options.store.place}`);
+    const up = this.#up;
+    if (up === undefined) return this.#away();
     if (commands.length === 0) return [];
-    const pipe = redis.pipeline();
+    const pipe = up.redis.pipeline();
     for (const [command, ...args] of commands) pipe.call(command, ...args);
-    const replies = await pipe.exec().catch((thrown: unknown) => {
-      throw translate(thrown, 'a pipeline');
-    });
+    const replies = await awaited(up, pipe.exec(), 'a pipeline', fail);
     if (replies === null) throw new RedisError('REDIS_CONNECTION_LOST', 'the connection was lost while a pipeline was unanswered');
     return replies.map(([error, reply], i) => {
       if (error === null) return reply;
@@ -319,23 +316,21 @@ export class Link {
   }
 
   async subscribe(channel: string): Promise<void> {
-    const redis = this.#redis;
-    if (redis === undefined) throw new RedisError('REDIS_NOT_CONNECTED', `not connected to ${this.options.store.place}`);
-    await redis.subscribe(channel).catch((thrown: unknown) => {
-      throw translate(thrown, 'SUBSCRIBE');
-    });
+    const up = this.#up;
+    if (up === undefined) return this.#away();
+    await awaited(up, up.redis.subscribe(channel), 'SUBSCRIBE', fail);
   }
 
   /** Gives the physical connection up, as if it had been lost. */
   drop(): void {
-    this.#redis?.disconnect();
+    this.#up?.redis.disconnect();
   }
 
   close(): void {
     this.#closed.abort();
-    const redis = this.#redis;
-    this.#redis = undefined;
-    redis?.disconnect();
+    const up = this.#up;
+    this.#up = undefined;
+    up?.redis.disconnect();
     this.#connecting?.disconnect();
     for (const resolve of this.#waiting) resolve();
     this.#waiting.clear();
@@ -366,15 +361,17 @@ export class Link {
     }
     this.#connecting = undefined;
     if (redis.status !== 'ready') throw new RedisError('REDIS_UNREACHABLE', `the connection to ${store.place} was lost at once`);
-    this.#redis = redis;
-    this.#tap = undefined;
+    // Until here ioredis has watched; all that was sent is answered, so that its watch is off.
+    const silence = new Silence(redis.stream, redis.options.socketTimeout, this.options.clock);
+    delete redis.options.socketTimeout;
+    this.#up = { redis, silence, tap: undefined };
     this.#epoch += 1;
     redis.on('message', (channel: string, text: string) => {
       for (const listener of this.#onMessage) listener(channel, text);
     });
     redis.once('end', () => {
-      if (this.#redis !== redis) return;
-      this.#redis = undefined;
+      if (this.#up?.redis !== redis) return;
+      this.#up = undefined;
       for (const listener of this.#onDown) listener();
       void this.#reconnect();
     });
