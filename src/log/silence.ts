@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../message/clock.js';
 
 /**
  * Ends a connection on which an answer is due and nothing has come for too long: one that died silently would be waited on for ever.
- * ioredis' own watch (`socketTimeout`) makes a timer and a listener for each command, an eighth of all that an `ask` leaves to the garbage collector.
+ * ioredis' own watch (`socketTimeout`) makes a timer and a listener for each command, a fifteenth of all that an `ask` leaves to the garbage collector.
  */
 export class Silence {
   /** commands that have no answer yet */
