@@ -50,6 +50,7 @@ export interface Surroundings {
   /** work at a message begins; ends, its commit included */
   readonly inHand: { begin(): void; end(): void };
   readonly cancellations: { has(held: Held): boolean };
+  inbox(receiver: Receiver<Held>): Inbox<Held>;
   /** where the key's state is stored */
   stateKey(key: string): string;
   readonly states: { load(wanting: Wanting): void };
@@ -83,9 +84,8 @@ function expiry({ expires }: Envelope): string {
 export type Handled = Gathering | undefined | Promise<Gathering | undefined>;
 
 export class Activation implements Receiver<Held>, Waiting, Wanting {
-  inbox: Inbox<Held> | undefined;
-  /** a message was sent to the inbox that it is not through with */
-  #busy = false;
+  /** only while a message was sent to it that the activation is not through with: idle ones are many, and keep none */
+  #inbox: Inbox<Held> | undefined;
   /** messages routed to it and not yet dealt with */
   outstanding = 0;
   /** those of them that are not begun, in order */
@@ -121,7 +121,7 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
   /** Behind those that wait already. */
   enqueue(held: Held): void {
     this.queued.push(held);
-    if (!this.#busy) this.through();
+    if (this.#inbox === undefined) this.through();
   }
 
   /** The inbox's receiver. A message waits for its key's state before it takes a slot, so that those of many keys are on their way at a time. */
@@ -133,8 +133,14 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
   /** With the message that was sent to the inbox: the next one follows, unless the partition closes, which leaves them all where they are. */
   through(): void {
     const first = this.around.closing ? undefined : this.queued.first;
-    this.#busy = first !== undefined;
-    if (first !== undefined) this.inbox?.send(first);
+    if (first === undefined) return this.#leaveInbox();
+    this.#inbox ??= this.around.inbox(this);
+    this.#inbox.send(first);
+  }
+
+  #leaveInbox(): void {
+    this.#inbox?.stop();
+    this.#inbox = undefined;
   }
 
   /** Likewise, with one that was begun. */
@@ -269,6 +275,7 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
   leave(hook: Hook): void {
     if (this.#instance !== undefined) farewell(this.#instance, hook, this.#onFault());
     this.#instance = undefined;
+    this.#leaveInbox();
   }
 
   /** One attempt; it never throws. */

@@ -2,7 +2,6 @@ import { Activation, type Surroundings } from './activation.js';
 import { Admission } from './admission.js';
 import type { Hook } from './behavior.js';
 import type { Held } from './held.js';
-import type { Inbox, Receiver } from './inbox.js';
 
 /** A partition's activations: who is in memory, and since when it has had nothing to do. */
 export class Activations {
@@ -14,7 +13,8 @@ export class Activations {
 
   constructor(
     private readonly around: Surroundings,
-    private readonly spawn: (receiver: Receiver<Held>) => Inbox<Held>,
+    /** one is about to be made */
+    private readonly onNew: () => void,
   ) {
     this.#admission = new Admission(around);
   }
@@ -36,8 +36,8 @@ export class Activations {
     const key = held.envelope.subject;
     let activation = this.#byKey.get(key);
     if (activation === undefined) {
+      this.onNew();
       activation = new Activation(key, this.around, this.#admission);
-      activation.inbox = this.spawn(activation);
       this.#byKey.set(key, activation);
     }
     held.stage = 'routed';
@@ -88,6 +88,5 @@ export class Activations {
     this.#byKey.delete(activation.key);
     if (activation.outstanding > 0) this.busy -= 1;
     activation.leave(hook);
-    activation.inbox?.stop();
   }
 }

@@ -143,15 +143,18 @@ export class Host {
     for (const partition of this.partitions.values()) this.deps.reader.nudge(partition);
   }
 
-  spawn(receiver: Receiver<Held>): Inbox<Held> {
+  inbox(receiver: Receiver<Held>): Inbox<Held> {
+    return this.#branch.inbox(receiver);
+  }
+
+  /** For one more activation. */
+  makeRoom(): void {
     this.#armSweep();
     this.#untilCrowded -= 1;
-    if (this.#untilCrowded < 0) {
-      if (this.active >= ACTIVATIONS_IN_MEMORY) this.#makeRoom();
-      // When nobody could leave, because all are at work, the next look is only after some more have come.
-      this.#untilCrowded = Math.max(ACTIVATIONS_IN_MEMORY - this.active, ACTIVATIONS_IN_MEMORY / 10);
-    }
-    return this.#branch.inbox(receiver);
+    if (this.#untilCrowded >= 0) return;
+    if (this.active >= ACTIVATIONS_IN_MEMORY) this.#halve();
+    // When nobody could leave, because all are at work, the next look is only after some more have come.
+    this.#untilCrowded = Math.max(ACTIVATIONS_IN_MEMORY - this.active, ACTIVATIONS_IN_MEMORY / 10);
   }
 
   /** Told by an activation: the message that failed is safe in the log, its attempt counted. */
@@ -228,7 +231,7 @@ export class Host {
   }
 
   /** The half of the idle activations that was used longest ago leaves memory. */
-  #makeRoom(): void {
+  #halve(): void {
     const partitions = [...this.partitions.values()];
     const moments: number[] = [];
     for (const { activations } of partitions) activations.idleSince(moments);

@@ -1,5 +1,4 @@
 import { dispatch, type Ref, spawn, start, stop } from 'nact';
-import { ACTIVATIONS_IN_MEMORY } from '../message/limits.js';
 
 /**
  * nact's only door: local actors, their inboxes, and the tree they hang in (system → supervisor → actor type → activation).
@@ -34,7 +33,7 @@ export interface Receiver<Message> {
   receive(message: Message): void;
 }
 
-/** A local actor that takes messages for one activation, and later for another. */
+/** A local actor that takes messages for one activation, and later for another: there are as many as activations at work. */
 interface Worker {
   readonly ref: AnyRef;
   receiver: Receiver<never>;
@@ -65,8 +64,8 @@ class WorkerInbox implements Inbox<unknown> {
 
 const NOBODY: Receiver<unknown> = { receive: () => undefined };
 
-/** Of those without an activation so many are kept: as many as leave memory at a time (see Host). */
-const MOST_RESTING = ACTIVATIONS_IN_MEMORY / 2;
+/** Of those without an activation so many are kept: as many as have a message at a time, with the default prefetch. */
+const MOST_RESTING = 1_000;
 
 /** A node of the tree below which there are others. */
 export class Branch {
@@ -98,8 +97,8 @@ export class Branch {
   }
 
   /**
-   * An activation's inbox. Its local actor may have been another activation's: where keys come and go, making and stopping one for each
-   * costs more than all else about an activation.
+   * An activation's inbox, for as long as it has messages. Its local actor may have been another activation's: where keys come and go,
+   * making and stopping one for each costs more than all else about an activation.
    */
   inbox<Message>(receiver: Receiver<Message>): Inbox<Message> {
     const worker = this.#resting.pop() ?? this.#spawn();

@@ -15,6 +15,7 @@ import { Committer, type Gathering } from './committer.js';
 import { type Held, heldOf, NOBODY } from './held.js';
 import type { Host } from './host.js';
 import { InHand } from './in-hand.js';
+import type { Inbox, Receiver } from './inbox.js';
 import { InboxWindow } from './inbox-window.js';
 import { Intake } from './intake.js';
 import { Requests } from './requests.js';
@@ -88,7 +89,7 @@ export class Partition implements Surroundings, Source {
     const unread = (what: string) => (error: Error) => this.onLost(this, `${what} unread`, error);
     this.verdicts = new Verdicts(host, shard);
     this.inHand = new InHand(committer);
-    this.activations = new Activations(this, (receiver) => host.spawn(receiver));
+    this.activations = new Activations(this, () => host.makeRoom());
     this.states = new StateLoader(link, unread('states'));
     this.#timetable = new Timetable(new Schedule(keys, id), committer, link, clock, unread('schedule'));
     this.#suspects = new Suspects(new SuspectRecords(keys, id), committer);
@@ -193,6 +194,10 @@ export class Partition implements Surroundings, Source {
   #route(held: Held): void {
     if (held.drain === undefined && this.#waiting.has(held.envelope.subject)) return this.#follow(held);
     this.activations.route(held);
+  }
+
+  inbox(receiver: Receiver<Held>): Inbox<Held> {
+    return this.host.inbox(receiver);
   }
 
   stateKey(key: string): string {

@@ -4,7 +4,8 @@ import { Activation, type Surroundings } from '../../src/runtime/activation.js';
 import { Admission } from '../../src/runtime/admission.js';
 import { Breaker } from '../../src/runtime/breaker.js';
 import { Gate } from '../../src/runtime/gate.js';
-import { heldOf, NOBODY } from '../../src/runtime/held.js';
+import { type Held, heldOf, NOBODY } from '../../src/runtime/held.js';
+import type { Inbox, Receiver } from '../../src/runtime/inbox.js';
 import { Slots } from '../../src/runtime/slots.js';
 import type { Wanting } from '../../src/runtime/state-loader.js';
 import { turns } from '../support/hooked.js';
@@ -39,6 +40,7 @@ function broken(state: 'at once' | 'later') {
     inHand: { begin: () => (seen.working += 1), end: () => (seen.working -= 1) },
     cancellations: { has: () => state === 'at once' && fails() },
     suspect: () => undefined,
+    inbox: (receiver: Receiver<Held>) => ({ send: (message: Held) => receiver.receive(message), stop: () => undefined }),
     stateKey: (key: string) => key,
     states: { load: (wanting: Wanting) => wanting.notLoaded(new Error('broken')) },
     deadLetter: fails,
@@ -53,7 +55,6 @@ for (const state of ['at once', 'later'] as const) {
       if (open) breaker.failed('other', '');
       const held = heldOf({ id: '1-0', fields: [] }, NOBODY);
       const activation = new Activation('k', around, new Admission(around));
-      activation.inbox = { send: (message) => activation.receive(message), stop: () => undefined };
       t.notThrows(() => activation.enqueue(held));
       await told;
       await turns(1);
@@ -67,16 +68,16 @@ for (const state of ['at once', 'later'] as const) {
 
 test('what is queued when its partition closes stays in the log, and is not asked for again and again', async (t) => {
   const { around, breaker } = broken('later');
-  const closing = { ...around, closing: false, behavior: { ...around.behavior, stateful: false } };
-  const activation = new Activation('k', closing, new Admission(closing));
   let sent = 0;
-  activation.inbox = {
+  const inbox = (receiver: Receiver<Held>): Inbox<Held> => ({
     send: (message) => {
       sent += 1;
-      setImmediate(() => activation.receive(message));
+      setImmediate(() => receiver.receive(message));
     },
     stop: () => undefined,
-  };
+  });
+  const closing = { ...around, closing: false, inbox, behavior: { ...around.behavior, stateful: false } };
+  const activation = new Activation('k', closing, new Admission(closing));
   for (const id of ['1-0', '2-0']) activation.enqueue(heldOf({ id, fields: [] }, NOBODY));
   closing.closing = true;
   await turns(20);
