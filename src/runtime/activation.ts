@@ -54,6 +54,8 @@ export interface Surroundings {
   /** where the key's state is stored */
   stateKey(key: string): string;
   readonly states: { load(wanting: Wanting): void };
+  /** A key's state cannot be loaded: the partition is dropped, and none of its messages is judged by this. */
+  stateUnread(error: Error): void;
   completed(held: Held, attempt: Attempt, resultJson: string, stateKey: string, state: StoredState | undefined): Gathering;
   failed(held: Held, code: string, message: string): Gathering;
   cancel(held: Held): Gathering;
@@ -173,6 +175,7 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
 
   notLoaded(error: Error): void {
     this.#notLoaded = error;
+    this.around.stateUnread(error);
     this.#arrived();
   }
 

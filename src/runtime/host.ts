@@ -17,6 +17,7 @@ import type { Partition } from './partition.js';
 import type { Pulse } from './pulse.js';
 import type { Signals } from './signals.js';
 import { Slots } from './slots.js';
+import { StateLoader } from './state-loader.js';
 import type { ChildSettings } from './supervision-settings.js';
 
 /** What everything on one node shares. */
@@ -57,6 +58,7 @@ export class Host {
   readonly partitions = new Map<number, Partition>();
   readonly slots: Slots;
   readonly breaker: Breaker;
+  readonly states: StateLoader;
   #held = 0;
   /** since when (monotonic ms) too little is free for another read; undefined: it is not so */
   #starvedSince: number | undefined;
@@ -83,6 +85,7 @@ export class Host {
   ) {
     this.#branch = parent.branch(behavior.type);
     this.slots = new Slots(settings.concurrency);
+    this.states = new StateLoader(deps.link);
     this.breaker = new Breaker(settings.breaker, deps.clock, (open) => {
       deps.signals.emit({ kind: open ? 'breaker-opened' : 'breaker-closed', actor: behavior.type });
     });

@@ -6,7 +6,7 @@ import { Schedule } from '../log/schedule.js';
 import { deleteState, type StoredState, writeState } from '../log/state.js';
 import { type Suspect, SuspectRecords } from '../log/suspects.js';
 import { fromFields } from '../message/envelope.js';
-import { codeOf, ErrandError, RedisError } from '../message/errors.js';
+import { codeOf, ErrandError } from '../message/errors.js';
 import type { Activation, Surroundings } from './activation.js';
 import { Activations } from './activations.js';
 import type { Attempt } from './attempt.js';
@@ -19,7 +19,7 @@ import type { Inbox, Receiver } from './inbox.js';
 import { InboxWindow } from './inbox-window.js';
 import { Intake } from './intake.js';
 import { Requests } from './requests.js';
-import { StateLoader } from './state-loader.js';
+import type { StateLoader } from './state-loader.js';
 import { Suspects } from './suspects.js';
 import { Timetable } from './timetable.js';
 import { Verdicts } from './verdicts.js';
@@ -42,7 +42,6 @@ export class Partition implements Surroundings, Source {
   readonly inHand: InHand;
   readonly cancellations: Cancellations;
   readonly #window: InboxWindow;
-  readonly states: StateLoader;
   readonly #lists: AsideLists;
   readonly #waiting: WaitingKeys;
   readonly #suspects: Suspects;
@@ -90,7 +89,6 @@ export class Partition implements Surroundings, Source {
     this.verdicts = new Verdicts(host, shard);
     this.inHand = new InHand(committer);
     this.activations = new Activations(this, () => host.makeRoom());
-    this.states = new StateLoader(link, unread('states'));
     this.#timetable = new Timetable(new Schedule(keys, id), committer, link, clock, unread('schedule'));
     this.#suspects = new Suspects(new SuspectRecords(keys, id), committer);
     this.#lists = new AsideLists(keys, id);
@@ -127,6 +125,9 @@ export class Partition implements Surroundings, Source {
   }
   get shards(): number {
     return this.host.deps.keys.shards;
+  }
+  get states(): StateLoader {
+    return this.host.states;
   }
   get closing(): boolean {
     return this.#dropped || this.#stopping;
@@ -202,6 +203,10 @@ export class Partition implements Surroundings, Source {
 
   stateKey(key: string): string {
     return this.host.deps.keys.state(this.host.type, this.shard, key);
+  }
+
+  stateUnread(error: Error): void {
+    this.onLost(this, 'states unread', error);
   }
 
   // ---- settling --------------------------------------------------------------------------------------------------------------------
@@ -398,7 +403,6 @@ export class Partition implements Surroundings, Source {
     this.abandon(reason);
     this.inHand.giveUp();
     this.activations.clear();
-    this.states.fail(new RedisError('REDIS_CONNECTION_LOST', 'the partition was given up'));
     this.#window.clear();
     this.host.held(-this.#held);
     this.#held = 0;

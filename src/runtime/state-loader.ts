@@ -10,30 +10,22 @@ export interface Wanting {
   notLoaded(error: Error): void;
 }
 
-/** Loads states together: all that are wanted before this turn's other work is done go into one MGET. */
+/**
+ * Loads the states of an actor type together: all that are wanted before this turn's other work is done, in whatever partition, go into
+ * one MGET. A read brings some twenty messages to each partition, and an MGET for each of these would cost more than the states.
+ */
 export class StateLoader {
   #wanting: Wanting[] = [];
 
-  constructor(
-    private readonly link: Link,
-    private readonly onFailed: (error: Error) => void,
-  ) {}
+  constructor(private readonly link: Link) {}
 
   load(wanting: Wanting): void {
     if (this.#wanting.push(wanting) === 1) queueMicrotask(() => void this.#read());
   }
 
-  /** Answers all that is asked for with an error. */
-  fail(error: Error): void {
-    const wanting = this.#wanting;
-    this.#wanting = [];
-    for (const one of wanting) one.notLoaded(error);
-  }
-
   async #read(): Promise<void> {
     const wanting = this.#wanting;
     this.#wanting = [];
-    if (wanting.length === 0) return;
     let states: readonly (StoredState | undefined)[];
     try {
       states = await readStates(
@@ -41,9 +33,7 @@ export class StateLoader {
         wanting.map(({ stateKey }) => stateKey),
       );
     } catch (thrown) {
-      const error = asError(thrown);
-      this.onFailed(error); // the partition is dropped: none of its messages is judged by this
-      for (const one of wanting) one.notLoaded(error);
+      for (const one of wanting) one.notLoaded(asError(thrown));
       return;
     }
     wanting.forEach((one, i) => one.loaded(states[i]));

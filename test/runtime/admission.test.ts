@@ -42,6 +42,7 @@ function broken(state: 'at once' | 'later') {
     suspect: () => undefined,
     inbox: (receiver: Receiver<Held>) => ({ send: (message: Held) => receiver.receive(message), stop: () => undefined }),
     stateKey: (key: string) => key,
+    stateUnread: () => undefined,
     states: { load: (wanting: Wanting) => wanting.notLoaded(new Error('broken')) },
     deadLetter: fails,
   } as unknown as Surroundings;
