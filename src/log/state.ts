@@ -28,8 +28,11 @@ const PIECE = 1_000;
 
 /** The states under `keys`; undefined where there is none. */
 export async function readStates(link: Link, keys: readonly string[]): Promise<(StoredState | undefined)[]> {
-  const pieces: (readonly string[])[] = [];
-  for (let at = 0; at < keys.length; at += PIECE) pieces.push(keys.slice(at, at + PIECE));
-  const replies = await Promise.all(pieces.map((piece) => link.send('MGET', [piece])));
-  return replies.flatMap((reply) => (reply as (string | null)[]).map((text) => (text === null ? undefined : parse(text))));
+  const replies: Promise<unknown>[] = [];
+  for (let at = 0; at < keys.length; at += PIECE) replies.push(link.send('MGET', [keys.slice(at, at + PIECE)]));
+  const states: (StoredState | undefined)[] = [];
+  for (const reply of await Promise.all(replies)) {
+    for (const text of reply as (string | null)[]) states.push(text === null ? undefined : parse(text));
+  }
+  return states;
 }
