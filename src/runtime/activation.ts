@@ -38,7 +38,13 @@ import type { Verdicts } from './verdicts.js';
 export interface Surroundings {
   readonly behavior: Behavior;
   readonly settings: ChildSettings;
-  readonly host: { readonly slots: Slots; readonly breaker: Breaker; readonly deps: { readonly gate: Gate } };
+  readonly host: {
+    readonly slots: Slots;
+    readonly breaker: Breaker;
+    readonly deps: { readonly gate: Gate };
+    readonly states: { load(wanting: Wanting): void };
+    inbox(receiver: Receiver<Held>): Inbox<Held>;
+  };
   readonly clock: Clock;
   readonly composer: Composer;
   readonly shards: number;
@@ -50,10 +56,8 @@ export interface Surroundings {
   /** work at a message begins; ends, its commit included */
   readonly inHand: { begin(): void; end(): void };
   readonly cancellations: { has(held: Held): boolean };
-  inbox(receiver: Receiver<Held>): Inbox<Held>;
   /** where the key's state is stored */
   stateKey(key: string): string;
-  readonly states: { load(wanting: Wanting): void };
   /** A key's state cannot be loaded: the partition is dropped, and none of its messages is judged by this. */
   stateUnread(error: Error): void;
   completed(held: Held, attempt: Attempt, resultJson: string, stateKey: string, state: StoredState | undefined): Gathering;
@@ -117,7 +121,7 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
     this.stateKey = around.stateKey(key);
     // At once, so that what comes for many keys loads their states together.
     this.#loading = around.behavior.stateful;
-    if (this.#loading) around.states.load(this);
+    if (this.#loading) around.host.states.load(this);
   }
 
   /** Behind those that wait already. */
@@ -136,19 +140,19 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
   through(): void {
     const first = this.around.closing ? undefined : this.queued.first;
     if (first === undefined) return this.#leaveInbox();
-    this.#inbox ??= this.around.inbox(this);
+    this.#inbox ??= this.around.host.inbox(this);
     this.#inbox.send(first);
-  }
-
-  #leaveInbox(): void {
-    this.#inbox?.stop();
-    this.#inbox = undefined;
   }
 
   /** Likewise, with one that was begun. */
   over(): void {
     this.around.inHand.end();
     this.through();
+  }
+
+  #leaveInbox(): void {
+    this.#inbox?.stop();
+    this.#inbox = undefined;
   }
 
   /** It is about to be worked at. */

@@ -15,11 +15,9 @@ import { Committer, type Gathering } from './committer.js';
 import { type Held, heldOf, NOBODY } from './held.js';
 import type { Host } from './host.js';
 import { InHand } from './in-hand.js';
-import type { Inbox, Receiver } from './inbox.js';
 import { InboxWindow } from './inbox-window.js';
 import { Intake } from './intake.js';
 import { Requests } from './requests.js';
-import type { StateLoader } from './state-loader.js';
 import { Suspects } from './suspects.js';
 import { Timetable } from './timetable.js';
 import { Verdicts } from './verdicts.js';
@@ -126,9 +124,6 @@ export class Partition implements Surroundings, Source {
   get shards(): number {
     return this.host.deps.keys.shards;
   }
-  get states(): StateLoader {
-    return this.host.states;
-  }
   get closing(): boolean {
     return this.#dropped || this.#stopping;
   }
@@ -195,10 +190,6 @@ export class Partition implements Surroundings, Source {
   #route(held: Held): void {
     if (held.drain === undefined && this.#waiting.has(held.envelope.subject)) return this.#follow(held);
     this.activations.route(held);
-  }
-
-  inbox(receiver: Receiver<Held>): Inbox<Held> {
-    return this.host.inbox(receiver);
   }
 
   stateKey(key: string): string {

@@ -25,7 +25,13 @@ function broken(state: 'at once' | 'later') {
   const around = {
     behavior: { type: 't', stateful: true, pipelined: false, commands: new Map([['', {}]]), subscriptions: new Map(), replies: new Map() },
     settings: {},
-    host: { slots, breaker, deps: { gate: new Gate() } },
+    host: {
+      slots,
+      breaker,
+      deps: { gate: new Gate() },
+      states: { load: (wanting: Wanting) => wanting.notLoaded(new Error('broken')) },
+      inbox: (receiver: Receiver<Held>) => ({ send: (message: Held) => receiver.receive(message), stop: () => undefined }),
+    },
     clock: systemClock,
     shards: 1,
     closing: false,
@@ -40,10 +46,8 @@ function broken(state: 'at once' | 'later') {
     inHand: { begin: () => (seen.working += 1), end: () => (seen.working -= 1) },
     cancellations: { has: () => state === 'at once' && fails() },
     suspect: () => undefined,
-    inbox: (receiver: Receiver<Held>) => ({ send: (message: Held) => receiver.receive(message), stop: () => undefined }),
     stateKey: (key: string) => key,
     stateUnread: () => undefined,
-    states: { load: (wanting: Wanting) => wanting.notLoaded(new Error('broken')) },
     deadLetter: fails,
   } as unknown as Surroundings;
   return { around, slots, breaker, seen, told };
@@ -77,7 +81,7 @@ test('what is queued when its partition closes stays in the log, and is not aske
     },
     stop: () => undefined,
   });
-  const closing = { ...around, closing: false, inbox, behavior: { ...around.behavior, stateful: false } };
+  const closing = { ...around, closing: false, host: { ...around.host, inbox }, behavior: { ...around.behavior, stateful: false } };
   const activation = new Activation('k', closing, new Admission(closing));
   for (const id of ['1-0', '2-0']) activation.enqueue(heldOf({ id, fields: [] }, NOBODY));
   closing.closing = true;
