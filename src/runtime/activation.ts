@@ -177,6 +177,10 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
     this.#arrived();
   }
 
+  get wanted(): boolean {
+    return !this.around.closing;
+  }
+
   notLoaded(error: Error): void {
     this.#notLoaded = error;
     this.around.stateUnread(error);
