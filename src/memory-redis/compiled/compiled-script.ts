@@ -37,7 +37,7 @@ export class CompiledScript {
   /** Words `firstKey` up to `firstArg` are its KEYS, the rest its ARGV. */
   run(args: Args, firstKey: number, firstArg: number, host: ScriptHost): Reply | ScriptFailure {
     fuel.left = FUEL;
-    redis.host = host;
+    redis.begin(host);
     try {
       // One text for all words: each is a piece of it, and lives no longer than the script.
       const from = firstKey < args.count ? (args.starts[firstKey] as number) : 0;
@@ -47,7 +47,7 @@ export class CompiledScript {
     } catch (error) {
       return this.#failure(error);
     } finally {
-      redis.host = undefined;
+      redis.end();
     }
   }
 

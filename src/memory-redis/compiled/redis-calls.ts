@@ -8,9 +8,11 @@ import type { ScriptHost } from '../script-host.js';
 import { LuaTable, type LuaValue, plainText, spend, tableOf } from './values.js';
 
 const WORD_OVERHEAD_BYTES = 32;
-/** A buffer that grew beyond this for one request is let go. */
-const KEPT_BYTES = 1024 * 1024;
-const FIRST_BYTES = 64 * 1024;
+const FIRST_BYTES = 1024;
+/** A buffer that grew beyond this is let go. */
+const KEPT_BYTES = 256 * 1024;
+/** Requests of more words than this are written anew each time. */
+const MOST_WORDS_KEPT = 32;
 const DOLLAR = 36;
 /** What each request costs a script. */
 const CALL_STEPS = 10;
@@ -27,40 +29,107 @@ export class CallFailed extends Error {
 
 const NOT_WORDS = new CommandError('ERR Lua redis lib command arguments must be strings or integers');
 
+/**
+ * A request in wire form, and room for the next one of as many words. A script's requests are much alike, above all the entries that it
+ * appends: a word that is the same as in the last request, and in the same place, stands there already.
+ */
+class WrittenRequest {
+  readonly args = new Args();
+  #buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  /** the texts that stand there, one behind the other */
+  #words: LuaValue[] = [];
+
+  /** Nothing is written there yet. */
+  get isFresh(): boolean {
+    return this.#words.length === 0;
+  }
+
+  /** Returns false for what cannot be part of a request. */
+  write(words: readonly LuaValue[]): boolean {
+    const standing = this.#words;
+    const { ends } = this.args;
+    let moved = false;
+    for (let index = 0; index < words.length; index += 1) {
+      const word = words[index];
+      if (!moved && word === standing[index] && word !== undefined) continue;
+      if (typeof word !== 'string' && typeof word !== 'number') {
+        this.forget();
+        return false;
+      }
+      const end = ends[index];
+      this.#put(index, plainText(word));
+      standing[index] = word === 0 ? undefined : word; // 0 and -0 are equal, but not the same text
+      if (ends[index] !== end) moved = true;
+    }
+    this.args.reset(this.#buffer, true);
+    this.args.count = words.length;
+    return true;
+  }
+
+  /** Nothing is held on to: words may be pieces of much larger texts. */
+  forget(): void {
+    this.#words.length = 0;
+    if (this.#buffer.length > KEPT_BYTES) this.#buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  }
+
+  /** Writes a word behind the one before it. */
+  #put(index: number, text: string): void {
+    const { starts, ends } = this.args;
+    const at = index === 0 ? 0 : (ends[index - 1] as number) + 2;
+    if (at + text.length + WORD_OVERHEAD_BYTES > this.#buffer.length) this.#grow(at, text.length);
+    const buffer = this.#buffer;
+    buffer[at] = DOLLAR;
+    const start = writeLineEnd(buffer, writeDigits(buffer, text.length, at + 1));
+    const end = writeLatin1(buffer, text, start);
+    writeLineEnd(buffer, end);
+    starts[index] = start;
+    ends[index] = end;
+  }
+
+  #grow(used: number, more: number): void {
+    const grown = Buffer.allocUnsafeSlow((used + more + WORD_OVERHEAD_BYTES) * 2);
+    this.#buffer.copy(grown, 0, 0, used);
+    this.#buffer = grown;
+    this.#words.length = 0; // what stood behind is not there
+  }
+}
+
 export class RedisCalls {
   /** Who runs the commands of the script that is running. */
-  host: ScriptHost | undefined;
-  #buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
-  readonly #args = new Args();
+  #host: ScriptHost | undefined;
+  /** by how many words they have */
+  readonly #requests: (WrittenRequest | undefined)[] = [];
+  /** those that this script has used */
+  readonly #used: WrittenRequest[] = [];
+
+  /** A script runs, and talks to `host`. */
+  begin(host: ScriptHost): void {
+    this.#host = host;
+  }
+
+  end(): void {
+    this.#host = undefined;
+    for (const request of this.#used) request.forget();
+    this.#used.length = 0;
+  }
 
   call(site: number, words: readonly LuaValue[], raise: boolean): LuaValue {
     spend(CALL_STEPS);
-    const reply = this.#write(words) ? (this.host as ScriptHost).call(this.#args) : NOT_WORDS;
+    const request = this.#requestOf(words.length);
+    const reply = request.write(words) ? (this.#host as ScriptHost).call(request.args) : NOT_WORDS;
     if (raise && reply instanceof CommandError) throw new CallFailed(site, reply);
     return valueOf(reply);
   }
 
-  /** Writes the request in wire form. */
-  #write(words: readonly LuaValue[]): boolean {
-    const args = this.#args;
-    let size = 0;
-    for (const word of words) size += WORD_OVERHEAD_BYTES + (typeof word === 'string' ? word.length : 0);
-    if (size > this.#buffer.length || this.#buffer.length > KEPT_BYTES) {
-      this.#buffer = Buffer.allocUnsafeSlow(Math.max(size, FIRST_BYTES));
+  #requestOf(count: number): WrittenRequest {
+    if (count > MOST_WORDS_KEPT) return new WrittenRequest();
+    let request = this.#requests[count];
+    if (request === undefined) {
+      request = new WrittenRequest();
+      this.#requests[count] = request;
     }
-    const buffer = this.#buffer;
-    args.reset(buffer, true);
-    let at = 0;
-    for (const word of words) {
-      if (typeof word !== 'string' && typeof word !== 'number') return false;
-      const text = plainText(word);
-      buffer[at] = DOLLAR;
-      const start = writeLineEnd(buffer, writeDigits(buffer, text.length, at + 1));
-      const end = writeLatin1(buffer, text, start);
-      args.add(start, end);
-      at = writeLineEnd(buffer, end);
-    }
-    return true;
+    if (request.isFresh) this.#used.push(request);
+    return request;
   }
 }
 
