@@ -9,7 +9,7 @@ const { latin1Slice, latin1Write } = Buffer.prototype as unknown as Latin1;
 /** Up to this many characters a loop beats a call out of JavaScript; longer texts may be pieces of others, which are slow to read one by one. */
 const SHORT_TEXT = 12;
 /** The same for bytes. */
-const SHORT_BYTES = 48;
+const SHORT_BYTES = 32;
 
 export function readLatin1(bytes: Buffer, start: number, end: number): string {
   return latin1Slice.call(bytes, start, end);

@@ -14,6 +14,8 @@ export interface LibraryFunction {
   readonly least: number;
   readonly most: number;
   readonly many: boolean;
+  /** Its arguments are given in one array. */
+  readonly listed?: boolean;
   readonly run: (site: number, ...args: never[]) => unknown;
 }
 
@@ -186,8 +188,8 @@ const lower = (text: string): string => text.replace(/[A-Z]+/g, (part) => part.t
 
 export function library(redis: RedisCalls): ReadonlyMap<string, LibraryFunction> {
   return new Map([
-    ['redis.call', one(0, Infinity, (site: number, ...words: LuaValue[]) => redis.call(site, words, true))],
-    ['redis.pcall', one(0, Infinity, (site: number, ...words: LuaValue[]) => redis.call(site, words, false))],
+    ['redis.call', { ...one(0, Infinity, (site: number, words: LuaValue[]) => redis.call(site, words, true)), listed: true }],
+    ['redis.pcall', { ...one(0, Infinity, (site: number, words: LuaValue[]) => redis.call(site, words, false)), listed: true }],
     ['redis.error_reply', one(1, 1, (_site: number, said: LuaValue) => errorReply(said))],
     ['redis.status_reply', one(1, 1, (_site: number, said: LuaValue) => (typeof said === 'string' ? tableOf('ok', said) : WRONG()))],
     ['tonumber', one(1, 1, (_site: number, value: LuaValue) => (typeof value === 'string' ? textNumber(value) : numberOnly(value)))],

@@ -1,5 +1,5 @@
 /** Reads MessagePack as Redis' `cmsgpack.unpack` does: out of a byte string into Lua's values. */
-import { LuaTable, type LuaValue, spend, TABLE_STEPS } from './values.js';
+import { LuaTable, type LuaValue, SLOT_STEPS, spend, TABLE_STEPS } from './values.js';
 
 export class PackFault extends Error {
   constructor(
@@ -116,8 +116,20 @@ export class Unpacker {
 
   #list(count: number): LuaTable {
     this.#enter();
-    const table = new LuaTable();
-    for (let index = 1; index <= count; index += 1) table.set(index, this.#value());
+    if (count > this.bytes.length - this.#at) throw new PackFault(MISSING); // each takes a byte at least
+    spend(SLOT_STEPS * count);
+    const items = new Array<LuaValue>(count);
+    let filled = 0;
+    while (filled < count) {
+      const value = this.#value();
+      if (value === undefined) break;
+      items[filled] = value;
+      filled += 1;
+    }
+    items.length = filled;
+    const table = new LuaTable(items);
+    // What follows the first nil is not part of the list.
+    for (let index = filled + 2; index <= count; index += 1) table.set(index, this.#value());
     this.#depth -= 1;
     return table;
   }

@@ -545,7 +545,7 @@ class Translator {
     if (given.length === 1) this.#onlyArguments.add(given[0] as luaparse.Expression);
     const list = this.#list(given);
     if (!callee.sited) return { js: `${callee.js}(${list})`, many: callee.many };
-    const { name, least, most } = callee.library as LibraryFunction & { name: string };
+    const { name, least, most, listed } = callee.library as LibraryFunction & { name: string };
     const open = given.length > 0 && this.#results(given.at(-1) as luaparse.Expression) !== undefined;
     if (open ? least > 0 || most < Infinity : given.length < least || given.length > most) throw new Beyond();
     if (name === 'string.find') {
@@ -555,7 +555,8 @@ class Translator {
     const line = node.base.loc?.end.line ?? 1;
     // The pattern functions go by their own names: sandbox.lua stands between.
     const site = this.#sites.push({ line, names: [], function: name === 'string.find' ? 'find' : callee.called }) - 1;
-    return { js: `${callee.js}(${site}${list === '' ? '' : `, ${list}`})`, many: callee.many };
+    const args = listed === true ? `[${list}]` : list;
+    return { js: `${callee.js}(${site}${args === '' ? '' : `, ${args}`})`, many: callee.many };
   }
 
   #callee({ base }: luaparse.CallExpression): Callee {
