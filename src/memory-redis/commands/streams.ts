@@ -15,7 +15,6 @@ const EXHAUSTED = new CommandError('ERR The stream has exhausted the last possib
 type WantedId = '*' | { readonly ms: Int64; readonly seq: Int64 | undefined };
 
 function readWantedId(text: string): WantedId {
-  if (text === '*') return '*';
   if (text.endsWith('-*') && text.indexOf('-') === text.length - 2) {
     const ms = text.length > 127 ? undefined : parseUnsigned(text.slice(0, -2));
     if (ms === undefined) throw INVALID_ID;
@@ -52,7 +51,7 @@ function xadd(client: Client, args: Args): Reply {
     }
   }
   if (at >= args.count) throw wrongArity('xadd');
-  const wanted = readWantedId(args.text(at));
+  const wanted = args.is(at, '*') ? '*' : readWantedId(args.text(at));
   const rule = options.together();
   const words = args.count - at - 1;
   if (words < 2 || words % 2 === 1) throw wrongArity('xadd');
