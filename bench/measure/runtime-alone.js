@@ -52,12 +52,12 @@ await report(async ({ n, warmup, keys }) => {
   }
   const stateless = { ...behaviorOf(Counting, await resolverFor([Counting], undefined, undefined), silent) };
   const host = new Host(deps, stateless, defaultChildSettings('counter'), Branch.root('alone'), nothing);
+  host.states.load = (wanting) => queueMicrotask(() => wanting.loaded(undefined));
   const lost = (_partition, reason, error) => {
     throw error ?? new Error(reason);
   };
   for (let shard = 0; shard < SHARDS; shard += 1) {
     const partition = new Partition(host, shard, { nonce: 'nonce', unclean: false, fields: new Map() }, lost);
-    partition.states.load = (wanting) => queueMicrotask(() => wanting.loaded(undefined));
     host.partitions.set(shard, partition);
   }
   let entryTime = Date.now();
