@@ -9,6 +9,34 @@ import { join, resolve } from 'node:path';
 /** `from` must stand in `file` exactly once; `caughtBy` is the test file that must fail. */
 const UNIT = [
   {
+    name: 'as many states under way as are wanted',
+    file: 'dist/src/runtime/state-loader.js',
+    from: 'Math.max(1, Math.floor(PAYLOAD_BYTES / this.#bytes)) - this.#underWay',
+    to: '1_000',
+    caughtBy: 'dist/test/runtime/state-loader.test.js',
+  },
+  {
+    name: 'only the last one told that a partition has nothing in hand',
+    file: 'dist/src/runtime/in-hand.js',
+    from: 'this.#onRest.push(resolve)',
+    to: 'this.#onRest = [resolve]',
+    caughtBy: 'dist/test/runtime/supervision-changes.test.js',
+  },
+  {
+    name: "a word of a script's last request taken for what has moved",
+    file: 'dist/src/memory-redis/compiled/redis-calls.js',
+    from: '!moved && word === standing[index]',
+    to: 'word === standing[index]',
+    caughtBy: 'dist/test/memory-redis/compiled-scripts.test.js',
+  },
+  {
+    name: 'a compiled function that is called for nothing',
+    file: 'dist/src/memory-redis/compiled/translate.js',
+    from: 'spend(${this.#steps - before + 1});\\n${whole}',
+    to: '${whole}',
+    caughtBy: 'dist/test/memory-redis/hostile-scripts.test.js',
+  },
+  {
     name: 'a commit under any nonce',
     file: 'dist/src/log/lua/commit.lua',
     from: "if call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 'fenced' end",

@@ -1,5 +1,8 @@
 /** Scripts that are compiled to JavaScript: their results, their effects, and what is said of each fault. */
 export const SIMPLE: readonly string[] = [
+  "local call = redis.call call('RPUSH', 'l', 'a', 'same') call('RPUSH', 'l', 'longer', 'same') call('RPUSH', 'l', 'b', 'same') return call('RPUSH', 'l', #ARGV[3], #ARGV[3] * -1)",
+  "redis.pcall('RPUSH', 'l', 'a', 'same') redis.pcall('RPUSH', 'l', 'longer', {}) redis.pcall('RPUSH', 'l', 'a', 'same') return redis.call('RPUSH', 'l', #ARGV[3] * -1, #ARGV[3])",
+  "local long = string.rep('x', 3000) redis.call('RPUSH', 'l', 'a', long, 'b') redis.call('RPUSH', 'l', 'a', 'y', 'b') return redis.call('RPUSH', 'l', 'a', long, 'b')",
   'local function f() return 1, 2 end return { --[[x]] (--[[y]] f()), (f ( )), tostring(1) }',
   'local function f() return 1, 2 end local function g(a, b) return {a, tostring(b)} end return {g(f()), g((f())), g(0, f()), g(0, (f()))}',
   "local function f() return 'APPEND', 'k1', 'x' end return redis.call(f())",
