@@ -344,7 +344,7 @@ const SIMULATED = [
         to: `let reply = await commit(this.options.link, this.options.nonce, next.batch);
                 if (reply === 'committed' && next.removed.length > 0) {
                   const apart = new Commit(this.options.partitionKey);
-                  apart.removed.push(...next.removed);
+                  for (const held of next.removed) apart.remove(held);
                   this.options.complete(apart);
                   reply = await commit(this.options.link, this.options.nonce, apart.batch);
                 }`,

@@ -40,7 +40,7 @@ export interface Waiting {
 
 type List<T> = readonly T[];
 
-const NONE: List<never> = [];
+const NONE: List<never> = Object.freeze([]);
 
 /** One more. Made with its first item a list has room for one; an empty one that grows makes room for seventeen, and most commits are of one message. */
 function added<T>(list: List<T>, item: T): List<T> {

@@ -1,5 +1,6 @@
 /** Scripts that are compiled to JavaScript: their results, their effects, and what is said of each fault. */
 export const SIMPLE: readonly string[] = [
+  "local rows local function add(x) rows = rows or {} rows[#rows + 1] = x return #rows end return {add('a') + add('b'), add('c')}",
   "local call = redis.call call('RPUSH', 'l', 'a', 'same') call('RPUSH', 'l', 'longer', 'same') call('RPUSH', 'l', 'b', 'same') return call('RPUSH', 'l', #ARGV[3], #ARGV[3] * -1)",
   "redis.pcall('RPUSH', 'l', 'a', 'same') redis.pcall('RPUSH', 'l', 'longer', {}) redis.pcall('RPUSH', 'l', 'a', 'same') return redis.call('RPUSH', 'l', #ARGV[3] * -1, #ARGV[3])",
   "local long = string.rep('x', 3000) redis.call('RPUSH', 'l', 'a', long, 'b') redis.call('RPUSH', 'l', 'a', 'y', 'b') return redis.call('RPUSH', 'l', 'a', long, 'b')",
@@ -153,7 +154,6 @@ export const SIMPLE: readonly string[] = [
   'local function f() return 1, 2, 3 end local a, b = f() local c = f() local d, e, g, h = 0, f() return {a, b, c, d, e, g, h}',
   'local function f() return 1, 2, 3 end return {f(), f()}',
   'local function f() return 1, 2, 3 end return {(f()), (f())}',
-  'local n = 0 local function up() n = n + 1 return n end up() up() return {up(), n}',
   'local n = 0 repeat local done = n >= 3 n = n + 1 until done return n',
   'local n = 0 while true do n = n + 1 if n > 5 then break end end return n',
   'local r = {} for i = 10, 1, -3 do r[#r + 1] = i end return r',
@@ -210,6 +210,8 @@ export const FOUND_PROGRAMS: readonly string[] = [];
 
 /** Scripts that are left to Lua. */
 export const BEYOND: readonly string[] = [
+  'local n = 0 local function up() n = n + 1 return n end up() up() return {up(), n}',
+  'local t = {} local function f() t = 1 end t[1] = f()',
   "return 'x' .. -0",
   'return tonumber()',
   "return tonumber('10', 2)",

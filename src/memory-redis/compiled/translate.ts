@@ -10,6 +10,8 @@
  */
 import luaparse from 'luaparse';
 import type { LibraryFunction } from './library.js';
+import { assignedNames, constantIn, isMinusZero, rangeOf, returnsOne, withoutComments } from './lua-source.js';
+import { Beyond, checkOrder, Scopes } from './scopes.js';
 
 /** Where an operation stands, and what it works on. */
 export interface Site {
@@ -25,15 +27,6 @@ export interface Translation {
   readonly code: string;
   readonly sites: readonly Site[];
 }
-
-/** Thrown where a script goes beyond what is translated. */
-class Beyond extends Error {}
-
-type Binding =
-  | { readonly kind: 'value'; readonly js: string; readonly depth: number }
-  | { readonly kind: 'local function'; readonly js: string; readonly many: boolean }
-  | { readonly kind: 'library'; readonly name: string }
-  | { readonly kind: 'unknown' };
 
 interface Callee {
   readonly js: string;
@@ -71,38 +64,9 @@ export function translate(source: string, library: ReadonlyMap<string, LibraryFu
   }
 }
 
-function withoutComments(source: string, { comments = [] }: luaparse.Chunk): string {
-  let text = '';
-  for (const comment of comments) {
-    const [start, end] = rangeOf(comment);
-    text += source.slice(text.length, start).padEnd(end - text.length);
-  }
-  return text + source.slice(text.length);
-}
-
-/** Where a node stands in the source. The parser's types do not know it. */
-function rangeOf(node: object): readonly [start: number, end: number] {
-  return (node as { readonly range: readonly [number, number] }).range;
-}
-
-/** The names that are assigned to anywhere, whichever variables they are. */
-function assignedNames(chunk: luaparse.Chunk): ReadonlySet<string> {
-  const names = new Set<string>();
-  const visit = (node: unknown): void => {
-    if (Array.isArray(node)) for (const item of node) visit(item);
-    else if (typeof node === 'object' && node !== null) {
-      const { type, variables } = node as luaparse.AssignmentStatement;
-      if (type === 'AssignmentStatement') for (const variable of variables) if (variable.type === 'Identifier') names.add(variable.name);
-      for (const part of Object.values(node)) visit(part);
-    }
-  };
-  visit(chunk.body);
-  return names;
-}
-
 class Translator {
   readonly #sites: Site[] = [];
-  #scopes: Map<string, Binding>[] = [];
+  readonly #scopes = new Scopes();
   /** How many functions the code being translated stands in. */
   #depth = 0;
   #nextName = 1;
@@ -146,22 +110,10 @@ class Translator {
     return name;
   }
 
-  #bind(name: string, binding: Binding): void {
-    (this.#scopes.at(-1) as Map<string, Binding>).set(name, binding);
-  }
-
   #variable(name: string): string {
     const js = this.#name('v');
-    this.#bind(name, { kind: 'value', js, depth: this.#depth });
+    this.#scopes.bind(name, { kind: 'value', js, depth: this.#depth, read: false, assigned: false });
     return js;
-  }
-
-  #lookup(name: string): Binding | undefined {
-    for (let index = this.#scopes.length - 1; index >= 0; index -= 1) {
-      const found = this.#scopes[index]?.get(name);
-      if (found !== undefined) return found;
-    }
-    return undefined;
   }
 
   /** A place in the script, for what may fail there. */
@@ -173,7 +125,7 @@ class Translator {
   /** What Lua's messages call an operand. */
   #called(node: luaparse.Expression): string {
     if (node.type === 'Identifier') {
-      const binding = this.#lookup(node.name);
+      const binding = this.#scopes.find(node.name);
       const kind = binding?.kind !== 'value' ? 'global' : binding.depth === this.#depth ? 'local' : 'upvalue';
       return `${kind} '${node.name}'`;
     }
@@ -186,10 +138,10 @@ class Translator {
   // Statements
 
   #block(statements: readonly luaparse.Statement[], prepare: () => string = () => ''): string {
-    this.#scopes.push(new Map());
+    this.#scopes.enter();
     const head = prepare();
     const lines = statements.map((statement) => this.#statement(statement));
-    this.#scopes.pop();
+    this.#scopes.leave();
     return head + lines.join('\n');
   }
 
@@ -230,7 +182,7 @@ class Translator {
     if (only !== undefined && value !== undefined && variables.length === 1 && init.length === 1 && !this.assigned.has(only.name)) {
       const name = this.#libraryFunction(value);
       if (name !== undefined) {
-        this.#bind(only.name, { kind: 'library', name });
+        this.#scopes.bind(only.name, { kind: 'library', name });
         return '';
       }
     }
@@ -263,8 +215,10 @@ class Translator {
   }
 
   #assignable({ name }: luaparse.Identifier): string {
-    const binding = this.#lookup(name);
+    const binding = this.#scopes.find(name);
     if (binding?.kind !== 'value') throw new Beyond();
+    if (binding.depth < this.#depth) binding.assigned = true;
+    checkOrder(binding);
     return binding.js;
   }
 
@@ -296,7 +250,7 @@ class Translator {
     const { identifier, parameters, body } = node;
     if (!node.isLocal || identifier?.type !== 'Identifier' || this.assigned.has(identifier.name)) throw new Beyond();
     const js = this.#name('f');
-    this.#bind(identifier.name, { kind: 'unknown' });
+    this.#scopes.bind(identifier.name, { kind: 'unknown' });
     const outer = { temporaries: this.#temporaries, many: this.#many };
     const many = !returnsOne(body);
     this.#temporaries = [];
@@ -315,7 +269,7 @@ class Translator {
     const whole = this.#declared(text);
     this.#temporaries = outer.temporaries;
     this.#many = outer.many;
-    this.#bind(identifier.name, { kind: 'local function', js, many });
+    this.#scopes.bind(identifier.name, { kind: 'local function', js, many });
     return `function ${js}(${names.join(', ')}) {\nspend(${this.#steps - before + 1});\n${whole}\n${many ? 'return [];\n' : ''}}`;
   }
 
@@ -338,10 +292,10 @@ class Translator {
   /** The condition knows the body's locals. */
   #repeat({ body, condition }: luaparse.RepeatStatement): string {
     if (body.some(({ type }) => type === 'BreakStatement' || type === 'ReturnStatement')) throw new Beyond();
-    this.#scopes.push(new Map());
+    this.#scopes.enter();
     const lines = body.map((statement) => this.#statement(statement));
     const last = `if (${this.#condition(condition)}) break;`;
-    this.#scopes.pop();
+    this.#scopes.leave();
     return `${lines.join('\n')}\n${last}`;
   }
 
@@ -366,7 +320,7 @@ class Translator {
     if (iterators.length !== 1 || iterator?.type !== 'CallExpression' || iterator.arguments.length !== 1 || variables.length > 2)
       throw new Beyond();
     const base = iterator.base;
-    if (base.type !== 'Identifier' || base.name !== 'ipairs' || this.#lookup('ipairs') !== undefined) throw new Beyond();
+    if (base.type !== 'Identifier' || base.name !== 'ipairs' || this.#scopes.find('ipairs') !== undefined) throw new Beyond();
     const list = iterator.arguments[0] as luaparse.Expression;
     this.#onlyArguments.add(list);
     if (this.#results(list) !== undefined) throw new Beyond();
@@ -462,8 +416,12 @@ class Translator {
   }
 
   #read(name: string): string {
-    const binding = this.#lookup(name);
-    if (binding?.kind === 'value') return binding.js;
+    const binding = this.#scopes.find(name);
+    if (binding?.kind === 'value') {
+      if (binding.depth === this.#depth) binding.read = true;
+      checkOrder(binding);
+      return binding.js;
+    }
     if (binding === undefined && (name === 'KEYS' || name === 'ARGV')) return name;
     throw new Beyond();
   }
@@ -502,9 +460,7 @@ class Translator {
   #unary(node: luaparse.UnaryExpression): string {
     if (node.operator === 'not') return `!${this.#condition(node.argument)}`;
     const operation = node.operator === '-' ? 'neg' : node.operator === '#' ? 'length' : undefined;
-    // Lua has one constant for 0 and -0: the one that came first.
-    const isZero = node.argument.type === 'NumericLiteral' && node.argument.value === 0;
-    if (operation === undefined || isZero) throw new Beyond();
+    if (operation === undefined || isMinusZero(node)) throw new Beyond();
     return `${operation}(${this.#value(node.argument)}, ${this.#site(node, node.argument)})`;
   }
 
@@ -512,7 +468,7 @@ class Translator {
     const { operator, left, right } = node;
     if (operator === '==' || operator === '~=') return `(${this.#value(left)} ${operator === '==' ? '===' : '!=='} ${this.#value(right)})`;
     const operation = ARITHMETIC[operator] ?? COMPARISON[operator];
-    if (operation === undefined) throw new Beyond();
+    if (operation === undefined || isMinusZero(node)) throw new Beyond();
     return `${operation}(${this.#value(left)}, ${this.#value(right)}, ${this.#site(node, left, right)})`;
   }
 
@@ -561,7 +517,7 @@ class Translator {
 
   #callee({ base }: luaparse.CallExpression): Callee {
     const called = base.type === 'Identifier' ? base.name : base.type === 'MemberExpression' ? base.identifier.name : '?';
-    const binding = base.type === 'Identifier' ? this.#lookup(base.name) : undefined;
+    const binding = base.type === 'Identifier' ? this.#scopes.find(base.name) : undefined;
     if (binding?.kind === 'local function') return { js: binding.js, many: binding.many, sited: false, library: undefined, called };
     const name = this.#libraryFunction(base);
     const found = name === undefined ? undefined : this.library.get(name);
@@ -572,12 +528,12 @@ class Translator {
   /** The name of the library's function that an expression is. */
   #libraryFunction(node: luaparse.Expression): string | undefined {
     if (node.type === 'Identifier') {
-      const binding = this.#lookup(node.name);
+      const binding = this.#scopes.find(node.name);
       if (binding !== undefined) return binding.kind === 'library' ? binding.name : undefined;
       return this.library.has(node.name) ? node.name : undefined;
     }
     if (node.type !== 'MemberExpression' || node.indexer !== '.' || node.base.type !== 'Identifier') return undefined;
-    if (this.#lookup(node.base.name) !== undefined) return undefined;
+    if (this.#scopes.find(node.base.name) !== undefined) return undefined;
     const name = `${node.base.name}.${node.identifier.name}`;
     return this.library.has(name) ? name : undefined;
   }
@@ -585,42 +541,4 @@ class Translator {
 
 function libraryName(name: string): string {
   return `lib_${name.replace('.', '_')}`;
-}
-
-/** Whether Lua's compiler takes an expression for true or for false; it then leaves out the `and` or `or` that it stands before. */
-function constantIn(node: luaparse.Expression): boolean | undefined {
-  if (node.type === 'NumericLiteral' || node.type === 'StringLiteral') return true;
-  if (node.type === 'BooleanLiteral') return node.value;
-  if (node.type === 'NilLiteral') return false;
-  if (node.type === 'UnaryExpression') return node.operator === '-' && node.argument.type === 'NumericLiteral' ? true : undefined;
-  if (node.type !== 'LogicalExpression') return undefined;
-  return constantIn(node.left) === (node.operator === 'and') ? constantIn(node.right) : undefined;
-}
-
-/** Whether a function always returns exactly one value, as far as can be told without looking into others. */
-function returnsOne(body: readonly luaparse.Statement[]): boolean {
-  return (
-    ends(body) &&
-    returns(body).every(({ arguments: [value, ...more] }) => value !== undefined && more.length === 0 && value.type !== 'CallExpression')
-  );
-}
-
-function ends(body: readonly luaparse.Statement[]): boolean {
-  const last = body.at(-1);
-  if (last?.type === 'ReturnStatement') return true;
-  return (
-    last?.type === 'IfStatement' &&
-    last.clauses.some(({ type }) => type === 'ElseClause') &&
-    last.clauses.every((clause) => ends(clause.body))
-  );
-}
-
-/** The function's own return statements. */
-function returns(body: readonly luaparse.Statement[]): luaparse.ReturnStatement[] {
-  return body.flatMap((statement) => {
-    if (statement.type === 'ReturnStatement') return [statement];
-    if (statement.type === 'IfStatement') return statement.clauses.flatMap((clause) => returns(clause.body));
-    if (statement.type === 'FunctionDeclaration') return [];
-    return 'body' in statement ? returns(statement.body) : [];
-  });
 }
