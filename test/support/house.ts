@@ -48,7 +48,11 @@ const VENDOR_DOORS: Readonly<Record<string, readonly string[]>> = {
   uuidv7: ['src/message/ids.ts'],
   ms: ['src/message/duration.ts'],
   'lua-redis-wasm': ['src/memory-redis/scripting.ts'],
-  luaparse: ['src/memory-redis/compiled/translate.ts', 'src/memory-redis/compiled/lua-source.ts'],
+  luaparse: [
+    'src/memory-redis/compiled/translate.ts',
+    'src/memory-redis/compiled/lua-source.ts',
+    'src/memory-redis/compiled/expressions.ts',
+  ],
   '@standard-schema/spec': [],
 };
 

@@ -4,10 +4,11 @@ import type { Args } from '../args.js';
 import { readLatin1 } from '../bytes.js';
 import { CommandError, type Reply, Status } from '../reply.js';
 import { FUEL, FUEL_MESSAGE, MOST_NESTED, NESTED_TOO_DEEPLY, ScriptFailure, type ScriptHost } from '../script-host.js';
+import type { Site } from './expressions.js';
 import { library, Thrown, textOf } from './library.js';
 import * as operations from './operations.js';
 import { CallFailed, RedisCalls } from './redis-calls.js';
-import { type Site, translate } from './translate.js';
+import { translate } from './translate.js';
 import { fuel, LuaTable, type LuaValue, OutOfFuel, spend } from './values.js';
 
 const redis = new RedisCalls();

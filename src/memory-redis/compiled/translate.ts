@@ -9,42 +9,16 @@
  * 4. Each turn of a loop and each call of a function is paid for, so that every script comes to an end.
  */
 import luaparse from 'luaparse';
+import { ExpressionTranslator, libraryName, type Site } from './expressions.js';
 import type { LibraryFunction } from './library.js';
-import { assignedNames, constantIn, isMinusZero, rangeOf, returnsOne, withoutComments } from './lua-source.js';
-import { Beyond, checkOrder, Scopes } from './scopes.js';
-
-/** Where an operation stands, and what it works on. */
-export interface Site {
-  readonly line: number;
-  /** What the script calls the operands, or nothing. */
-  readonly names: readonly string[];
-  /** The name by which the function is called. */
-  readonly function: string;
-}
+import { assignedNames, returnsOne, withoutComments } from './lua-source.js';
+import { Beyond, checkOrder } from './scopes.js';
 
 export interface Translation {
   /** The body of a function with the parameters `ops` (operations.ts) and `lib` (library.ts); it returns a function of KEYS and ARGV. */
   readonly code: string;
   readonly sites: readonly Site[];
 }
-
-interface Callee {
-  readonly js: string;
-  readonly many: boolean;
-  /** It is told the place of the call. */
-  readonly sited: boolean;
-  readonly library: (LibraryFunction & { readonly name: string }) | undefined;
-  /** The name the script calls it by. */
-  readonly called: string;
-}
-
-const ARITHMETIC: Readonly<Record<string, string>> = { '+': 'add', '-': 'sub', '*': 'mul', '/': 'div', '%': 'mod', '..': 'concat' };
-const COMPARISON: Readonly<Record<string, string>> = { '<': 'less', '<=': 'atMost', '>': 'more', '>=': 'atLeast' };
-/** Members of a text are the functions of `string`. */
-const TEXT_MEMBERS = /^(?:byte|char|dump|find|format|g?match|gfind|gsub|len|lower|rep|reverse|sub|upper)$/;
-
-/** What makes a table one of RESP3's types. */
-const TYPED = /^(?:double|map|set|big_number|verbatim_string)$/;
 
 /** @returns undefined when the script is left to the WebAssembly Lua */
 export function translate(source: string, library: ReadonlyMap<string, LibraryFunction>): Translation | undefined {
@@ -64,26 +38,9 @@ export function translate(source: string, library: ReadonlyMap<string, LibraryFu
   }
 }
 
-class Translator {
-  readonly #sites: Site[] = [];
-  readonly #scopes = new Scopes();
-  /** How many functions the code being translated stands in. */
-  #depth = 0;
-  #nextName = 1;
-  /** Declared at the head of the function being translated. */
-  #temporaries: string[] = [];
+class Translator extends ExpressionTranslator {
   /** Whether its results are given as an array. */
   #many = false;
-  readonly #onlyArguments = new Set<luaparse.Expression>();
-  /** Operations translated so far: what a turn of a loop costs is how many it holds. */
-  #steps = 0;
-
-  constructor(
-    private readonly library: ReadonlyMap<string, LibraryFunction>,
-    private readonly assigned: ReadonlySet<string>,
-    /** With spaces in place of comments. */
-    private readonly source: string,
-  ) {}
 
   script(chunk: luaparse.Chunk): Translation {
     const body = this.#block(chunk.body);
@@ -91,57 +48,20 @@ class Translator {
     const main = `return function main(KEYS, ARGV) {\n${this.#declared(body)}\n};`;
     const operations =
       'const { add, sub, mul, div, mod, neg, concat, length, get, set, listed, keyed, less, atMost, more, atLeast, bound, truthy, spend } = ops;';
-    return { code: `'use strict';\n${operations}\n${used}\n${main}`, sites: this.#sites };
+    return { code: `'use strict';\n${operations}\n${used}\n${main}`, sites: this.sites };
   }
 
   #declared(body: string): string {
-    return this.#temporaries.length === 0 ? body : `let ${this.#temporaries.join(', ')};\n${body}`;
-  }
-
-  // Names
-
-  #name(prefix: string): string {
-    return `${prefix}${this.#nextName++}`;
-  }
-
-  #temporary(): string {
-    const name = this.#name('t');
-    this.#temporaries.push(name);
-    return name;
-  }
-
-  #variable(name: string): string {
-    const js = this.#name('v');
-    this.#scopes.bind(name, { kind: 'value', js, depth: this.#depth, read: false, assigned: false });
-    return js;
-  }
-
-  /** A place in the script, for what may fail there. */
-  #site(node: luaparse.Node, ...operands: luaparse.Expression[]): number {
-    const line = node.loc?.end.line ?? 1;
-    return this.#sites.push({ line, names: operands.map((operand) => this.#called(operand)), function: '?' }) - 1;
-  }
-
-  /** What Lua's messages call an operand. */
-  #called(node: luaparse.Expression): string {
-    if (node.type === 'Identifier') {
-      const binding = this.#scopes.find(node.name);
-      const kind = binding?.kind !== 'value' ? 'global' : binding.depth === this.#depth ? 'local' : 'upvalue';
-      return `${kind} '${node.name}'`;
-    }
-    if (node.type === 'LogicalExpression') return constantIn(node.left) === (node.operator === 'and') ? this.#called(node.right) : '';
-    if (node.type === 'MemberExpression') return `field '${node.identifier.name}'`;
-    if (node.type === 'IndexExpression') return `field '${node.index.type === 'StringLiteral' ? node.index.value : '?'}'`;
-    return '';
+    return this.temporaries.length === 0 ? body : `let ${this.temporaries.join(', ')};\n${body}`;
   }
 
   // Statements
 
   #block(statements: readonly luaparse.Statement[], prepare: () => string = () => ''): string {
-    this.#scopes.enter();
+    this.scopes.enter();
     const head = prepare();
     const lines = statements.map((statement) => this.#statement(statement));
-    this.#scopes.leave();
+    this.scopes.leave();
     return head + lines.join('\n');
   }
 
@@ -152,7 +72,7 @@ class Translator {
       case 'AssignmentStatement':
         return this.#assignment(node);
       case 'CallStatement':
-        return `${this.#call(node.expression).js};`;
+        return `${this.call(node.expression).js};`;
       case 'FunctionDeclaration':
         return this.#localFunction(node);
       case 'DoStatement':
@@ -160,7 +80,7 @@ class Translator {
       case 'IfStatement':
         return this.#if(node);
       case 'WhileStatement':
-        return this.#loop(() => `if (!${this.#condition(node.condition)}) break;\n${this.#block(node.body)}`);
+        return this.#loop(() => `if (!${this.condition(node.condition)}) break;\n${this.#block(node.body)}`);
       case 'RepeatStatement':
         return this.#loop(() => this.#repeat(node));
       case 'ForNumericStatement':
@@ -180,25 +100,25 @@ class Translator {
     const [only] = variables;
     const value = init[0];
     if (only !== undefined && value !== undefined && variables.length === 1 && init.length === 1 && !this.assigned.has(only.name)) {
-      const name = this.#libraryFunction(value);
+      const name = this.libraryFunction(value);
       if (name !== undefined) {
-        this.#scopes.bind(only.name, { kind: 'library', name });
+        this.scopes.bind(only.name, { kind: 'library', name });
         return '';
       }
     }
     // The values are evaluated before the names hold.
     const { before, values } = this.#values(init, variables.length);
-    return before + variables.map(({ name }, index) => `let ${this.#variable(name)} = ${values[index]};`).join('\n');
+    return before + variables.map(({ name }, index) => `let ${this.variable(name)} = ${values[index]};`).join('\n');
   }
 
   #assignment({ variables, init }: luaparse.AssignmentStatement): string {
     const [target] = variables;
     const value = init[0];
     if (variables.length === 1 && init.length === 1 && target !== undefined && value !== undefined) {
-      if (target.type === 'Identifier') return `${this.#assignable(target)} = ${this.#value(value)};`;
-      const { base, key } = this.#member(target);
-      const site = this.#site(target, target.base);
-      return `set(${this.#value(base)}, ${key}, ${this.#value(value)}, ${site});`;
+      if (target.type === 'Identifier') return `${this.#assignable(target)} = ${this.value(value)};`;
+      const { base, key } = this.member(target);
+      const site = this.site(target, target.base);
+      return `set(${this.value(base)}, ${key}, ${this.value(value)}, ${site});`;
     }
     const targets = variables.map((variable) => {
       if (variable.type !== 'Identifier') throw new Beyond();
@@ -206,7 +126,7 @@ class Translator {
     });
     const { before, values } = this.#values(init, targets.length);
     const kept = values.map((js) => {
-      const name = this.#name('r');
+      const name = this.name('r');
       return { name, line: `const ${name} = ${js};` };
     });
     // The last first, as Lua does it: it shows where a variable is named twice.
@@ -215,9 +135,9 @@ class Translator {
   }
 
   #assignable({ name }: luaparse.Identifier): string {
-    const binding = this.#scopes.find(name);
+    const binding = this.scopes.find(name);
     if (binding?.kind !== 'value') throw new Beyond();
-    if (binding.depth < this.#depth) binding.assigned = true;
+    if (binding.depth < this.depth) binding.assigned = true;
     checkOrder(binding);
     return binding.js;
   }
@@ -225,16 +145,16 @@ class Translator {
   /** `count` values out of a list whose last may have many. */
   #values(nodes: readonly luaparse.Expression[], count: number): { before: string; values: string[] } {
     const last = nodes.at(-1);
-    const results = last !== undefined && nodes.length <= count ? this.#results(last) : undefined;
+    const results = last !== undefined && nodes.length <= count ? this.results(last) : undefined;
     if (results === undefined) {
       // What is too much is evaluated all the same.
-      const all = nodes.map((node) => this.#value(node));
+      const all = nodes.map((node) => this.value(node));
       if (all.length > count) return this.#kept(all, count);
       while (all.length < count) all.push('undefined');
       return { before: '', values: all };
     }
-    const name = this.#name('r');
-    const early = nodes.slice(0, -1).map((node) => ({ name: this.#name('r'), js: this.#value(node) }));
+    const name = this.name('r');
+    const early = nodes.slice(0, -1).map((node) => ({ name: this.name('r'), js: this.value(node) }));
     const before = [...early.map((one) => `const ${one.name} = ${one.js};`), `const ${name} = ${results()};`].join('\n');
     const values = early.map((one) => one.name);
     for (let index = 0; values.length < count; index += 1) values.push(`${name}[${index}]`);
@@ -242,41 +162,41 @@ class Translator {
   }
 
   #kept(all: readonly string[], count: number): { before: string; values: string[] } {
-    const names = all.map(() => this.#name('r'));
+    const names = all.map(() => this.name('r'));
     return { before: `${all.map((js, index) => `const ${names[index]} = ${js};`).join('\n')}\n`, values: names.slice(0, count) };
   }
 
   #localFunction(node: luaparse.FunctionDeclaration): string {
     const { identifier, parameters, body } = node;
     if (!node.isLocal || identifier?.type !== 'Identifier' || this.assigned.has(identifier.name)) throw new Beyond();
-    const js = this.#name('f');
-    this.#scopes.bind(identifier.name, { kind: 'unknown' });
-    const outer = { temporaries: this.#temporaries, many: this.#many };
+    const js = this.name('f');
+    this.scopes.bind(identifier.name, { kind: 'unknown' });
+    const outer = { temporaries: this.temporaries, many: this.#many };
     const many = !returnsOne(body);
-    this.#temporaries = [];
+    this.temporaries = [];
     this.#many = many;
-    this.#depth += 1;
+    this.depth += 1;
     const names: string[] = [];
-    const before = this.#steps;
+    const before = this.steps;
     const text = this.#block(body, () => {
       for (const parameter of parameters) {
         if (parameter.type !== 'Identifier') throw new Beyond();
-        names.push(this.#variable(parameter.name));
+        names.push(this.variable(parameter.name));
       }
       return '';
     });
-    this.#depth -= 1;
+    this.depth -= 1;
     const whole = this.#declared(text);
-    this.#temporaries = outer.temporaries;
+    this.temporaries = outer.temporaries;
     this.#many = outer.many;
-    this.#scopes.bind(identifier.name, { kind: 'local function', js, many });
-    return `function ${js}(${names.join(', ')}) {\nspend(${this.#steps - before + 1});\n${whole}\n${many ? 'return [];\n' : ''}}`;
+    this.scopes.bind(identifier.name, { kind: 'local function', js, many });
+    return `function ${js}(${names.join(', ')}) {\nspend(${this.steps - before + 1});\n${whole}\n${many ? 'return [];\n' : ''}}`;
   }
 
   #if({ clauses }: luaparse.IfStatement): string {
     return clauses
       .map((clause, index) => {
-        const test = clause.type === 'ElseClause' ? '' : `if (${this.#condition(clause.condition)}) `;
+        const test = clause.type === 'ElseClause' ? '' : `if (${this.condition(clause.condition)}) `;
         return `${index > 0 ? 'else ' : ''}${test}{\n${this.#block(clause.body)}\n}`;
       })
       .join(' ');
@@ -284,31 +204,31 @@ class Translator {
 
   /** An endless loop, each turn of which is paid for; `body` breaks out of it. */
   #loop(body: () => string, head = 'for (;;)'): string {
-    const before = this.#steps;
+    const before = this.steps;
     const text = body();
-    return `${head} {\nspend(${this.#steps - before + 1});\n${text}\n}`;
+    return `${head} {\nspend(${this.steps - before + 1});\n${text}\n}`;
   }
 
   /** The condition knows the body's locals. */
   #repeat({ body, condition }: luaparse.RepeatStatement): string {
     if (body.some(({ type }) => type === 'BreakStatement' || type === 'ReturnStatement')) throw new Beyond();
-    this.#scopes.enter();
+    this.scopes.enter();
     const lines = body.map((statement) => this.#statement(statement));
-    const last = `if (${this.#condition(condition)}) break;`;
-    this.#scopes.leave();
+    const last = `if (${this.condition(condition)}) break;`;
+    this.scopes.leave();
     return `${lines.join('\n')}\n${last}`;
   }
 
   #forNumeric({ variable, start, end, step, body }: luaparse.ForNumericStatement): string {
     const line = (step ?? end).loc?.end.line ?? 1;
-    const site = this.#sites.push({ line, names: [], function: 'for' }) - 1;
-    const [at, limit, by] = [this.#name('i'), this.#name('n'), this.#name('s')];
-    const values = [start, end, step].map((one) => (one === null || one === undefined ? '1' : this.#value(one)));
+    const site = this.sites.push({ line, names: [], function: 'for' }) - 1;
+    const [at, limit, by] = [this.name('i'), this.name('n'), this.name('s')];
+    const values = [start, end, step].map((one) => (one === null || one === undefined ? '1' : this.value(one)));
     const bounds = [at, limit, by].map((name, index) => `const ${name}v = ${values[index]};`);
     const checked = `let ${at} = bound(${at}v, 'initial value', ${site}); const ${limit} = bound(${limit}v, 'limit', ${site}); const ${by} = bound(${by}v, 'step', ${site});`;
     const test = `(${at} += ${by}, ${by} > 0 ? ${at} <= ${limit} : ${limit} <= ${at})`;
     const loop = this.#loop(
-      () => this.#block(body, () => `let ${this.#variable(variable.name)} = ${at};\n`),
+      () => this.#block(body, () => `let ${this.variable(variable.name)} = ${at};\n`),
       `for (${at} -= ${by}; ${test};)`,
     );
     return `{\n${bounds.join('\n')}\n${checked}\n${loop}\n}`;
@@ -320,18 +240,18 @@ class Translator {
     if (iterators.length !== 1 || iterator?.type !== 'CallExpression' || iterator.arguments.length !== 1 || variables.length > 2)
       throw new Beyond();
     const base = iterator.base;
-    if (base.type !== 'Identifier' || base.name !== 'ipairs' || this.#scopes.find('ipairs') !== undefined) throw new Beyond();
+    if (base.type !== 'Identifier' || base.name !== 'ipairs' || this.scopes.find('ipairs') !== undefined) throw new Beyond();
     const list = iterator.arguments[0] as luaparse.Expression;
-    this.#onlyArguments.add(list);
-    if (this.#results(list) !== undefined) throw new Beyond();
-    const site = this.#sites.push({ line: base.loc?.end.line ?? 1, names: [], function: 'ipairs' }) - 1;
-    const [table, at, item] = [this.#name('l'), this.#name('i'), this.#name('x')];
-    const head = `{\nconst ${table} = ${libraryName('ipairs')}(${site}, ${this.#value(list)});\n`;
+    this.onlyArguments.add(list);
+    if (this.results(list) !== undefined) throw new Beyond();
+    const site = this.sites.push({ line: base.loc?.end.line ?? 1, names: [], function: 'ipairs' }) - 1;
+    const [table, at, item] = [this.name('l'), this.name('i'), this.name('x')];
+    const head = `{\nconst ${table} = ${libraryName('ipairs')}(${site}, ${this.value(list)});\n`;
     const loop = this.#loop(
       () =>
         `const ${item} = ${table}.get(${at});\nif (${item} === undefined) break;\n{\n${this.#block(body, () => {
           const values = [at, item];
-          return variables.map(({ name }, index) => `let ${this.#variable(name)} = ${values[index]};\n`).join('');
+          return variables.map(({ name }, index) => `let ${this.variable(name)} = ${values[index]};\n`).join('');
         })}\n}`,
       `for (let ${at} = 1; ; ${at} += 1)`,
     );
@@ -339,206 +259,8 @@ class Translator {
   }
 
   #return({ arguments: nodes }: luaparse.ReturnStatement): string {
-    if (this.#many) return `return ${this.#array(nodes)};`;
-    if (nodes.length <= 1) return `return ${nodes[0] === undefined ? 'undefined' : this.#value(nodes[0])};`;
-    return `return ${this.#array(nodes)}[0];`;
+    if (this.#many) return `return ${this.array(nodes)};`;
+    if (nodes.length <= 1) return `return ${nodes[0] === undefined ? 'undefined' : this.value(nodes[0])};`;
+    return `return ${this.array(nodes)}[0];`;
   }
-
-  // Expressions
-
-  /** All values of a list, as the elements of an array or the arguments of a call. */
-  #list(nodes: readonly luaparse.Expression[]): string {
-    return nodes
-      .map((node, index) => {
-        const results = index === nodes.length - 1 ? this.#results(node) : undefined;
-        return results === undefined ? this.#value(node) : `...${results()}`;
-      })
-      .join(', ');
-  }
-
-  #array(nodes: readonly luaparse.Expression[]): string {
-    const [only] = nodes;
-    const results = nodes.length === 1 && only !== undefined ? this.#results(only) : undefined;
-    return results === undefined ? `[${this.#list(nodes)}]` : results();
-  }
-
-  /** What a call with many results comes to, as an array; undefined for anything that has one value. */
-  #results(node: luaparse.Expression): (() => string) | undefined {
-    if (!this.#hasMany(node) || this.#isInParentheses(node)) return undefined;
-    return () => this.#call(node).js;
-  }
-
-  /** `(f())` has one value, whatever `f` returns; the parser does not tell. The only argument of a call has one pair that is the call's. */
-  #isInParentheses(node: luaparse.Expression): boolean {
-    const before = this.source.slice(0, rangeOf(node)[0]).trimEnd();
-    if (!before.endsWith('(')) return false;
-    return !this.#onlyArguments.has(node) || before.slice(0, -1).trimEnd().endsWith('(');
-  }
-
-  #hasMany(node: luaparse.Expression): boolean {
-    return node.type === 'CallExpression' && this.#callee(node).many;
-  }
-
-  #value(node: luaparse.Expression): string {
-    this.#steps += 1;
-    switch (node.type) {
-      case 'NilLiteral':
-        return 'undefined';
-      case 'BooleanLiteral':
-        return String(node.value);
-      case 'NumericLiteral':
-        return String(node.value);
-      case 'StringLiteral':
-        return JSON.stringify(node.value);
-      case 'Identifier':
-        return this.#read(node.name);
-      case 'MemberExpression':
-      case 'IndexExpression': {
-        const { base, key } = this.#member(node);
-        const site = this.#site(node, node.base);
-        return `get(${this.#value(base)}, ${key}, ${site})`;
-      }
-      case 'TableConstructorExpression':
-        return this.#table(node);
-      case 'UnaryExpression':
-        return this.#unary(node);
-      case 'BinaryExpression':
-        return this.#binary(node);
-      case 'LogicalExpression':
-        return this.#logical(node);
-      case 'CallExpression': {
-        const { js, many } = this.#call(node);
-        return many ? `${js}[0]` : js;
-      }
-      default:
-        throw new Beyond();
-    }
-  }
-
-  #read(name: string): string {
-    const binding = this.#scopes.find(name);
-    if (binding?.kind === 'value') {
-      if (binding.depth === this.#depth) binding.read = true;
-      checkOrder(binding);
-      return binding.js;
-    }
-    if (binding === undefined && (name === 'KEYS' || name === 'ARGV')) return name;
-    throw new Beyond();
-  }
-
-  #member(node: luaparse.MemberExpression | luaparse.IndexExpression): { base: luaparse.Expression; key: string } {
-    if (node.type === 'IndexExpression') {
-      if (node.index.type === 'StringLiteral') return { base: node.base, key: this.#memberName(node.index.value) };
-      return { base: node.base, key: this.#value(node.index) };
-    }
-    if (node.indexer !== '.') throw new Beyond();
-    return { base: node.base, key: this.#memberName(node.identifier.name) };
-  }
-
-  #memberName(name: string): string {
-    if (TEXT_MEMBERS.test(name) || TYPED.test(name)) throw new Beyond();
-    return JSON.stringify(name);
-  }
-
-  #table(node: luaparse.TableConstructorExpression): string {
-    const { fields } = node;
-    const items = fields.flatMap((field) => (field.type === 'TableValue' ? [field.value] : []));
-    if (items.length === fields.length) return `listed([${this.#list(items)}])`;
-    if (items.length > 0) throw new Beyond();
-    const flat = fields.flatMap((field) => {
-      if (field.type === 'TableValue') return [];
-      const key = field.type === 'TableKeyString' ? this.#memberName(field.key.name) : this.#tableKey(field.key);
-      return [key, this.#value(field.value)];
-    });
-    return `keyed(${this.#site(node)}, ${flat.join(', ')})`;
-  }
-
-  #tableKey(node: luaparse.Expression): string {
-    return node.type === 'StringLiteral' ? this.#memberName(node.value) : this.#value(node);
-  }
-
-  #unary(node: luaparse.UnaryExpression): string {
-    if (node.operator === 'not') return `!${this.#condition(node.argument)}`;
-    const operation = node.operator === '-' ? 'neg' : node.operator === '#' ? 'length' : undefined;
-    if (operation === undefined || isMinusZero(node)) throw new Beyond();
-    return `${operation}(${this.#value(node.argument)}, ${this.#site(node, node.argument)})`;
-  }
-
-  #binary(node: luaparse.BinaryExpression): string {
-    const { operator, left, right } = node;
-    if (operator === '==' || operator === '~=') return `(${this.#value(left)} ${operator === '==' ? '===' : '!=='} ${this.#value(right)})`;
-    const operation = ARITHMETIC[operator] ?? COMPARISON[operator];
-    if (operation === undefined || isMinusZero(node)) throw new Beyond();
-    return `${operation}(${this.#value(left)}, ${this.#value(right)}, ${this.#site(node, left, right)})`;
-  }
-
-  #logical({ operator, left, right }: luaparse.LogicalExpression): string {
-    const name = this.#temporary();
-    const isFalse = `((${name} = ${this.#value(left)}) === undefined || ${name} === false)`;
-    const other = this.#value(right);
-    return operator === 'and' ? `(${isFalse} ? ${name} : ${other})` : `(${isFalse} ? ${other} : ${name})`;
-  }
-
-  /** Whether Lua takes the value for true, as one of JavaScript's. */
-  #condition(node: luaparse.Expression): string {
-    if (node.type === 'LogicalExpression') {
-      const [left, right] = [this.#condition(node.left), this.#condition(node.right)];
-      return `(${left} ${node.operator === 'and' ? '&&' : '||'} ${right})`;
-    }
-    const isBoolean =
-      (node.type === 'BinaryExpression' && ARITHMETIC[node.operator] === undefined) ||
-      (node.type === 'UnaryExpression' && node.operator === 'not');
-    return isBoolean ? this.#value(node) : `truthy(${this.#value(node)})`;
-  }
-
-  // Calls
-
-  #call(node: luaparse.Expression): { js: string; many: boolean } {
-    if (node.type !== 'CallExpression') throw new Beyond();
-    this.#steps += 1;
-    const callee = this.#callee(node);
-    const given = node.arguments;
-    if (given.length === 1) this.#onlyArguments.add(given[0] as luaparse.Expression);
-    const list = this.#list(given);
-    if (!callee.sited) return { js: `${callee.js}(${list})`, many: callee.many };
-    const { name, least, most, listed } = callee.library as LibraryFunction & { name: string };
-    const open = given.length > 0 && this.#results(given.at(-1) as luaparse.Expression) !== undefined;
-    if (open ? least > 0 || most < Infinity : given.length < least || given.length > most) throw new Beyond();
-    if (name === 'string.find') {
-      const plain = given[3];
-      if (plain?.type !== 'BooleanLiteral' || !plain.value) throw new Beyond();
-    }
-    const line = node.base.loc?.end.line ?? 1;
-    // The pattern functions go by their own names: sandbox.lua stands between.
-    const site = this.#sites.push({ line, names: [], function: name === 'string.find' ? 'find' : callee.called }) - 1;
-    const args = listed === true ? `[${list}]` : list;
-    return { js: `${callee.js}(${site}${args === '' ? '' : `, ${args}`})`, many: callee.many };
-  }
-
-  #callee({ base }: luaparse.CallExpression): Callee {
-    const called = base.type === 'Identifier' ? base.name : base.type === 'MemberExpression' ? base.identifier.name : '?';
-    const binding = base.type === 'Identifier' ? this.#scopes.find(base.name) : undefined;
-    if (binding?.kind === 'local function') return { js: binding.js, many: binding.many, sited: false, library: undefined, called };
-    const name = this.#libraryFunction(base);
-    const found = name === undefined ? undefined : this.library.get(name);
-    if (name === undefined || found === undefined) throw new Beyond();
-    return { js: libraryName(name), many: found.many, sited: true, library: { ...found, name }, called };
-  }
-
-  /** The name of the library's function that an expression is. */
-  #libraryFunction(node: luaparse.Expression): string | undefined {
-    if (node.type === 'Identifier') {
-      const binding = this.#scopes.find(node.name);
-      if (binding !== undefined) return binding.kind === 'library' ? binding.name : undefined;
-      return this.library.has(node.name) ? node.name : undefined;
-    }
-    if (node.type !== 'MemberExpression' || node.indexer !== '.' || node.base.type !== 'Identifier') return undefined;
-    if (this.#scopes.find(node.base.name) !== undefined) return undefined;
-    const name = `${node.base.name}.${node.identifier.name}`;
-    return this.library.has(name) ? name : undefined;
-  }
-}
-
-function libraryName(name: string): string {
-  return `lib_${name.replace('.', '_')}`;
 }
