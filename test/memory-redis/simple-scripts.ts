@@ -1,5 +1,7 @@
 /** Scripts that are compiled to JavaScript: their results, their effects, and what is said of each fault. */
 export const SIMPLE: readonly string[] = [
+  "return {redis.error_reply('-\\r\\nA b\\n\\r').err, redis.error_reply('\\n').err, redis.error_reply('').err, redis.error_reply('-').err, redis.error_reply('A \\nb\\n').err, redis.error_reply('\\nfoo\\n').err}",
+  "return #redis.error_reply(string.rep('\\n', 300000) .. 'x').err",
   "local rows local function add(x) rows = rows or {} rows[#rows + 1] = x return #rows end return {add('a') + add('b'), add('c')}",
   "local call = redis.call call('RPUSH', 'l', 'a', 'same') call('RPUSH', 'l', 'longer', 'same') call('RPUSH', 'l', 'b', 'same') return call('RPUSH', 'l', #ARGV[3], #ARGV[3] * -1)",
   "redis.pcall('RPUSH', 'l', 'a', 'same') redis.pcall('RPUSH', 'l', 'longer', {}) redis.pcall('RPUSH', 'l', 'a', 'same') return redis.call('RPUSH', 'l', #ARGV[3] * -1, #ARGV[3])",

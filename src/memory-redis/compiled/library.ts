@@ -242,9 +242,23 @@ function numberOnly(value: LuaValue): LuaValue {
 
 const WRONG = (): LuaTable => tableOf('err', 'ERR wrong number or type of arguments');
 
-/** One word alone gets a code in front. */
+/** The first word is the error's code; one alone gets a code in front. */
 function errorReply(said: LuaValue): LuaTable {
   if (typeof said !== 'string') return WRONG();
-  const text = said.replace(/^-?[\r\n]*|[\r\n]+$/g, '');
-  return tableOf('err', text.includes(' ') ? text : `ERR ${text}`);
+  const text = said.startsWith('-') ? said.slice(1) : said;
+  const gap = text.indexOf(' ') + 1;
+  return tableOf('err', gap === 0 ? `ERR ${trimmed(text)}` : text.slice(0, gap) + trimmed(text.slice(gap)));
+}
+
+/** Without line ends around it. */
+function trimmed(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && isLineEnd(text.charCodeAt(from))) from += 1;
+  while (from < to && isLineEnd(text.charCodeAt(to - 1))) to -= 1;
+  return text.slice(from, to);
+}
+
+function isLineEnd(code: number): boolean {
+  return code === 10 || code === 13;
 }

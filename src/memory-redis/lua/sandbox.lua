@@ -18,7 +18,7 @@ local secret, spent_message, most_nested, most_steps = ARGV[2], ARGV[3], tonumbe
 local error, getmetatable, loadstring, pcall, rawget, select, tonumber, tostring, type, xpcall =
   error, getmetatable, loadstring, pcall, rawget, select, tonumber, tostring, type, xpcall
 local log, setresp, redis_pcall, resume = redis.log, redis.setresp, redis.pcall, coroutine.resume
-local byte, find, gmatch, gsub, match = string.byte, string.find, string.gmatch, string.gsub, string.match
+local byte, find, gmatch, gsub, match, sub = string.byte, string.find, string.gmatch, string.gsub, string.match, string.sub
 
 local function is_spent(thrown)
   return type(thrown) == 'string' and find(thrown, spent_message, 1, true)
@@ -70,11 +70,21 @@ redis.status_reply = function(...)
   return said and { ok = said } or wrong()
 end
 
+local function is_line_end(code) return code == 10 or code == 13 end
+
+local function trimmed(text)
+  local from, to = 1, #text
+  while from <= to and is_line_end(byte(text, from)) do from = from + 1 end
+  while from <= to and is_line_end(byte(text, to)) do to = to - 1 end
+  return sub(text, from, to)
+end
+
 redis.error_reply = function(...)
   local said = text_alone(...)
   if not said then return wrong() end
-  said = match(said, '^%-?[\r\n]*(.-)[\r\n]*$')
-  return { err = find(said, ' ', 1, true) and said or 'ERR ' .. said }
+  if byte(said) == 45 then said = sub(said, 2) end
+  local gap = find(said, ' ', 1, true)
+  return { err = gap and sub(said, 1, gap) .. trimmed(sub(said, gap + 1)) or 'ERR ' .. trimmed(said) }
 end
 
 -- The line of the script that is running, or nil. Must be called by a function that a script called, or that handles its error.
