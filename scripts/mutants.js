@@ -11,7 +11,7 @@ const UNIT = [
   {
     name: 'as many states under way as are wanted',
     file: 'dist/src/runtime/state-loader.js',
-    from: 'Math.max(1, Math.floor(PAYLOAD_BYTES / this.#bytes)) - this.#underWay',
+    from: 'Math.min(MOST, Math.max(1, Math.floor(PAYLOAD_BYTES / this.#bytes))) - this.#underWay',
     to: '1_000',
     caughtBy: 'dist/test/runtime/state-loader.test.js',
   },

@@ -5,6 +5,8 @@ import { PAYLOAD_BYTES } from '../message/limits.js';
 
 /** of a state in a reply, beside its JSON */
 const STATE_OVERHEAD_BYTES = 32;
+/** However small states have been, the next may be large. */
+const MOST = 1_000;
 
 /** Who waits for a state. Told by calls, not by promises: where keys come and go, each would make several. */
 export interface Wanting {
@@ -45,7 +47,7 @@ export class StateLoader {
 
   /** S1 */
   #readOn(): void {
-    const room = Math.max(1, Math.floor(PAYLOAD_BYTES / this.#bytes)) - this.#underWay;
+    const room = Math.min(MOST, Math.max(1, Math.floor(PAYLOAD_BYTES / this.#bytes))) - this.#underWay;
     if (room <= 0 || this.#wanting.length === 0) return;
     let next = this.#wanting;
     this.#wanting = [];

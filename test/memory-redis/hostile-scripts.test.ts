@@ -42,7 +42,24 @@ test('nor does one that is compiled to JavaScript at once', async (t) => {
     'functions that call each other twice': `local function f0() end ${Array.from({ length: 60 }, (_, i) => `local function f${i + 1}() f${i}() f${i}() end`).join(' ')} f60()`,
     'a packed list without end': `return cmsgpack.unpack(string.rep("\\145", 100000))`,
   };
-  const scripts = [...Object.entries(BOMBS).map(([name, [script]]) => [name, script] as const), ...Object.entries(more)];
+  const spending = {
+    'steps that are no number': 'string.rep("", 0/0) while true do end',
+    'a place that is no number': 'table.insert({}, 0/0, 1) while true do end',
+    'places beyond all numbers': 'while true do unpack({}, 9007199254740992, 9007199254740994) end',
+    'texts searched over and over': 'local s = string.rep("a", 1e7) while true do string.find(s, "b", 1, true) end',
+    'large words written over and over': 'local s = string.rep("a", 1e6) while true do redis.call("SET", "k", s) end',
+    'codes of letters over and over': 'local s = string.rep("a", 7900) while true do string.byte(s, 1, 7900) end',
+    'a text in upper case over and over': 'local s = string.rep("aB", 1e6) while true do string.upper(s) end',
+    'a reply that doubles in depth': 'local t = {1} for i = 1, 40 do t = {t, t} end return t',
+    'a long list read over and over':
+      'redis.call("RPUSH", "l", unpack({1, 2, 3})) local t = {} while true do t[#t + 1] = redis.call("LRANGE", "l", 0, -1) end',
+    'many packed values': 'return #{cmsgpack.unpack(string.rep("\\1", 1e7))}',
+  };
+  const scripts = [
+    ...Object.entries(spending),
+    ...Object.entries(BOMBS).map(([name, [script]]) => [name, script] as const),
+    ...Object.entries(more),
+  ];
   for (const [name, script] of scripts) {
     await t.throwsAsync(client.eval(script, 0), { message: /ran too long|gave up|stack|Bad data|Missing bytes/ }, name);
     t.is(await client.eval('return 1', 0), 1, name);

@@ -1,5 +1,8 @@
 /** Scripts that are compiled to JavaScript: their results, their effects, and what is said of each fault. */
 export const SIMPLE: readonly string[] = [
+  "return {tostring(tonumber(string.rep(' ', 50000) .. 'x')), tostring(tonumber('x' .. string.rep(' ', 50000) .. 'x')), tonumber(string.rep(' ', 50000) .. '7')}",
+  "local t = {} t['{function}'] = nil return t['{function}'].x",
+  "return {unpack({1, 2, 3}, 2.9, '3'), #{unpack({}, 5, 1)}, string.sub('abc', 0/1, 1e10)}",
   "return {redis.error_reply('-\\r\\nA b\\n\\r').err, redis.error_reply('\\n').err, redis.error_reply('').err, redis.error_reply('-').err, redis.error_reply('A \\nb\\n').err, redis.error_reply('\\nfoo\\n').err}",
   "return #redis.error_reply(string.rep('\\n', 300000) .. 'x').err",
   "local rows local function add(x) rows = rows or {} rows[#rows + 1] = x return #rows end return {add('a') + add('b'), add('c')}",
@@ -212,6 +215,12 @@ export const FOUND_PROGRAMS: readonly string[] = [];
 
 /** Scripts that are left to Lua. */
 export const BEYOND: readonly string[] = [
+  `return ${Array.from({ length: 1500 }, () => 'ARGV[1]').join(' + ')}`,
+  `if ${Array.from({ length: 1500 }, () => 'ARGV[1]').join(' and ')} then return 1 end`,
+  `if ARGV[1] == '0' then return 0 ${Array.from({ length: 500 }, (_, i) => `elseif ARGV[1] == '${i}' then return ${i}`).join(' ')} end`,
+  `return { ${Array.from({ length: 2000 }, (_, i) => `k${i} = ${i}`).join(', ')} }`,
+  `return '${'x'.repeat(70_000)}'`,
+  'return [[a\r\nb]]',
   'local n = 0 local function up() n = n + 1 return n end up() up() return {up(), n}',
   'local t = {} local function f() t = 1 end t[1] = f()',
   "return 'x' .. -0",

@@ -9,7 +9,7 @@ import { library, Thrown, textOf } from './library.js';
 import * as operations from './operations.js';
 import { CallFailed, RedisCalls } from './redis-calls.js';
 import { translate } from './translate.js';
-import { fuel, LuaTable, type LuaValue, OutOfFuel, spend } from './values.js';
+import { fuel, LuaTable, type LuaValue, OutOfFuel, SLOT_STEPS, spend, TABLE_STEPS } from './values.js';
 
 const redis = new RedisCalls();
 const functions = library(redis);
@@ -26,8 +26,17 @@ export class CompiledScript {
   static of(source: string): CompiledScript | undefined {
     const translation = translate(source, functions);
     if (translation === undefined) return undefined;
-    const make = compileFunction(translation.code, ['ops', 'lib'], { filename: 'user_script.js' }) as (ops: unknown, lib: unknown) => Main;
-    return new CompiledScript(make(ops, runs), translation.sites);
+    try {
+      const make = compileFunction(translation.code, ['ops', 'lib'], { filename: 'user_script.js' }) as (
+        ops: unknown,
+        lib: unknown,
+      ) => Main;
+      return new CompiledScript(make(ops, runs), translation.sites);
+    } catch (error) {
+      // More of something than V8 takes.
+      if (error instanceof SyntaxError || error instanceof RangeError) return undefined;
+      throw error;
+    }
   }
 
   private constructor(
@@ -66,7 +75,7 @@ export class CompiledScript {
     const { line, names, function: called } = this.sites[site] as Site;
     const name = names[operand] ?? '';
     const value = name === '' ? `a ${type} value` : `${name} (a ${type} value)`;
-    const said = message.replace('{operand}', () => value).replace('{function}', () => called);
+    const said = message.replace('{function}', () => called).replace('{operand}', () => value);
     return new ScriptFailure(`user_script:${line}: ${said}`, line, false);
   }
 
@@ -98,6 +107,7 @@ function replyOf(value: LuaValue, left: number): Reply {
   if (value === undefined || value === false) return null;
   if (value === true) return 1;
   if (left === 0) return NESTED_TOO_DEEPLY;
+  spend(TABLE_STEPS + SLOT_STEPS * value.length); // a table may stand in many places
   const said = textIn(value.get('err'));
   // A leading dash is the error's mark, which scripts may write themselves.
   if (said !== undefined) return new CommandError(said.replace(/^(?:ERR )?-/, ''));

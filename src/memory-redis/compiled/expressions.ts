@@ -31,7 +31,12 @@ const TEXT_MEMBERS = /^(?:byte|char|dump|find|format|g?match|gfind|gsub|len|lowe
 /** What makes a table one of RESP3's types. */
 const TYPED = /^(?:double|map|set|big_number|verbatim_string)$/;
 
+/** Deeper expressions, and longer lists, are left to Lua: V8's stack is not endless. */
+const MOST_NESTED = 100;
+const MOST_ITEMS = 1000;
+
 export class ExpressionTranslator {
+  #nesting = 0;
   protected readonly sites: Site[] = [];
   protected readonly scopes = new Scopes();
   /** How many functions the code being translated stands in. */
@@ -124,6 +129,18 @@ export class ExpressionTranslator {
 
   protected value(node: luaparse.Expression): string {
     this.steps += 1;
+    this.#deeper();
+    const js = this.#valueOf(node);
+    this.#nesting -= 1;
+    return js;
+  }
+
+  #deeper(): void {
+    this.#nesting += 1;
+    if (this.#nesting > MOST_NESTED) throw new Beyond();
+  }
+
+  #valueOf(node: luaparse.Expression): string {
     switch (node.type) {
       case 'NilLiteral':
         return 'undefined';
@@ -185,6 +202,7 @@ export class ExpressionTranslator {
 
   #table(node: luaparse.TableConstructorExpression): string {
     const { fields } = node;
+    if (fields.length > MOST_ITEMS) throw new Beyond();
     const items = fields.flatMap((field) => (field.type === 'TableValue' ? [field.value] : []));
     if (items.length === fields.length) return `listed([${this.#list(items)}])`;
     if (items.length > 0) throw new Beyond();
@@ -225,7 +243,9 @@ export class ExpressionTranslator {
   /** Whether Lua takes the value for true, as one of JavaScript's. */
   protected condition(node: luaparse.Expression): string {
     if (node.type === 'LogicalExpression') {
+      this.#deeper();
       const [left, right] = [this.condition(node.left), this.condition(node.right)];
+      this.#nesting -= 1;
       return `(${left} ${node.operator === 'and' ? '&&' : '||'} ${right})`;
     }
     const isBoolean =

@@ -2,13 +2,15 @@
  * The functions that compiled scripts may call, by the names they call them. Each is given the place of its call first, and at least as many
  * arguments as `least` says; the translator sees to it. One with `many` results gives them as an array.
  */
+import { readLatin1 } from '../bytes.js';
 import { PackFault, Unpacker } from './msgpack.js';
 import { NOWHERE, paid, Refusal } from './operations.js';
 import type { RedisCalls } from './redis-calls.js';
-import { LuaTable, type LuaValue, plainText, spend, tableOf, textNumber, toNumber, typeOf } from './values.js';
+import { LuaTable, type LuaValue, plainText, spend, spendBytes, tableOf, textNumber, toNumber, typeOf } from './values.js';
 
 /** As many values as Lua's stack takes. */
 const MOST_VALUES = 7990;
+const LARGEST_INT = 2 ** 31 - 1;
 
 export interface LibraryFunction {
   readonly least: number;
@@ -34,9 +36,11 @@ function asNumber(site: number, index: number, value: LuaValue): number {
   return number;
 }
 
-/** As C makes an int of it. */
-function asInteger(site: number, index: number, value: LuaValue, otherwise: number): number {
-  return value === undefined ? otherwise : Math.trunc(asNumber(site, index, value));
+/** As the WebAssembly Lua makes an int of it. */
+function asInteger(site: number, index: number, value: LuaValue, otherwise?: number): number {
+  if (value === undefined && otherwise !== undefined) return otherwise;
+  const number = Math.trunc(asNumber(site, index, value));
+  return Number.isNaN(number) ? 0 : Math.max(-LARGEST_INT - 1, Math.min(LARGEST_INT, number));
 }
 
 function asTable(site: number, index: number, value: LuaValue): LuaTable {
@@ -81,6 +85,7 @@ function unpack(site: number, list: LuaValue, first?: LuaValue, last?: LuaValue)
   const from = asInteger(site, 2, first, 1);
   const to = asInteger(site, 3, last, items.length);
   if (to - from >= MOST_VALUES) throw new Refusal(site, 'too many results to unpack');
+  spend(Math.max(0, to - from));
   if (from === 1 && to === items.length) return items;
   if (from >= 1 && to <= items.length) return items.slice(from - 1, to);
   const values: LuaValue[] = [];
@@ -90,7 +95,7 @@ function unpack(site: number, list: LuaValue, first?: LuaValue, last?: LuaValue)
 
 function slice(site: number, value: LuaValue, first: LuaValue, last?: LuaValue): string {
   const text = asText(site, 1, value);
-  const from = Math.max(1, place(Math.trunc(asNumber(site, 2, first)), text.length));
+  const from = Math.max(1, place(asInteger(site, 2, first), text.length));
   const to = Math.min(text.length, place(asInteger(site, 3, last, -1), text.length));
   return from > to ? '' : text.substring(from - 1, to);
 }
@@ -100,16 +105,18 @@ function find(site: number, value: LuaValue, sought: LuaValue, init: LuaValue): 
   const text = asText(site, 1, value);
   const wanted = asText(site, 2, sought);
   const from = Math.min(text.length, Math.max(0, place(asInteger(site, 3, init, 1), text.length) - 1));
+  spendBytes(text.length - from);
   const at = text.indexOf(wanted, from);
   return at < 0 ? [undefined] : [at + 1, at + wanted.length];
 }
 
-function bytes(site: number, value: LuaValue, first?: LuaValue, last?: LuaValue): LuaValue[] {
+function codesOf(site: number, value: LuaValue, first?: LuaValue, last?: LuaValue): LuaValue[] {
   const text = asText(site, 1, value);
   const begin = place(asInteger(site, 2, first, 1), text.length);
   const from = Math.max(1, begin);
   const to = Math.min(text.length, place(asInteger(site, 3, last, begin), text.length));
   if (to - from >= MOST_VALUES) throw new Refusal(site, 'string slice too long');
+  spend(4 * Math.max(0, to - from));
   const codes: LuaValue[] = [];
   for (let index = from; index <= to; index += 1) codes.push(text.charCodeAt(index - 1));
   return codes;
@@ -117,7 +124,7 @@ function bytes(site: number, value: LuaValue, first?: LuaValue, last?: LuaValue)
 
 function repeat(site: number, value: LuaValue, count: LuaValue): string {
   const text = asText(site, 1, value);
-  const times = Math.max(0, Math.trunc(asNumber(site, 2, count)));
+  const times = Math.max(0, asInteger(site, 2, count));
   spend(text.length * times);
   return text.repeat(times);
 }
@@ -143,7 +150,7 @@ function join(site: number, list: LuaValue, between?: LuaValue, first?: LuaValue
 function insert(site: number, list: LuaValue, ...given: LuaValue[]): undefined {
   const table = asTable(site, 1, list);
   let end = table.length + 1;
-  const at = given.length > 1 ? Math.trunc(asNumber(site, 2, given[0])) : end;
+  const at = given.length > 1 ? asInteger(site, 2, given[0]) : end;
   if (at > end) end = at;
   spend(Math.max(0, end - at));
   for (let index = end; index > at; index -= 1) table.set(index, table.get(index - 1));
@@ -182,9 +189,18 @@ function many(least: number, most: number, run: (site: number, ...args: never[])
   return { least, most, many: true, run };
 }
 
-/** ASCII only, as in C's own locale. */
-const upper = (text: string): string => text.replace(/[a-z]+/g, (part) => part.toUpperCase());
-const lower = (text: string): string => text.replace(/[A-Z]+/g, (part) => part.toLowerCase());
+const [UPPER_A, LOWER_A, CASES_APART, LETTERS] = [65, 97, 32, 26];
+
+/** The letters from `first` on moved by so much; ASCII only, as in C's own locale. */
+function recased(text: string, first: number, by: number): string {
+  spend(text.length);
+  const bytes = Buffer.from(text, 'latin1');
+  for (let index = 0; index < bytes.length; index += 1) {
+    const code = bytes[index] as number;
+    if (code >= first && code < first + LETTERS) bytes[index] = code + by;
+  }
+  return readLatin1(bytes, 0, bytes.length);
+}
 
 export function library(redis: RedisCalls): ReadonlyMap<string, LibraryFunction> {
   return new Map([
@@ -207,9 +223,9 @@ export function library(redis: RedisCalls): ReadonlyMap<string, LibraryFunction>
     ['string.sub', one(2, 3, slice)],
     ['string.len', one(1, 1, (site: number, value: LuaValue) => asText(site, 1, value).length)],
     ['string.find', many(4, 4, find)],
-    ['string.byte', many(1, 3, bytes)],
-    ['string.upper', one(1, 1, (site: number, value: LuaValue) => paid(upper(asText(site, 1, value))))],
-    ['string.lower', one(1, 1, (site: number, value: LuaValue) => paid(lower(asText(site, 1, value))))],
+    ['string.byte', many(1, 3, codesOf)],
+    ['string.upper', one(1, 1, (site: number, value: LuaValue) => recased(asText(site, 1, value), LOWER_A, -CASES_APART))],
+    ['string.lower', one(1, 1, (site: number, value: LuaValue) => recased(asText(site, 1, value), UPPER_A, CASES_APART))],
     ['string.rep', one(2, 2, repeat)],
     ['table.concat', one(1, 4, join)],
     ['table.insert', one(2, 3, insert)],

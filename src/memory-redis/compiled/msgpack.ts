@@ -13,6 +13,8 @@ export class PackFault extends Error {
 
 const MISSING = 'Missing bytes in input.';
 const BAD = 'Bad data format in input.';
+/** As many values as a function may have. */
+const MOST_VALUES = 7990;
 /** Deeper than this is no MessagePack that anybody makes; JavaScript's stack allows some thousands. */
 const MOST_NESTED = 1000;
 
@@ -28,7 +30,11 @@ export class Unpacker {
   /** All values in the text, one after another. */
   all(): LuaValue[] {
     const values: LuaValue[] = [];
-    while (this.#at < this.bytes.length) values.push(this.#value());
+    while (this.#at < this.bytes.length) {
+      spend(SLOT_STEPS);
+      if (values.length === MOST_VALUES) throw new PackFault(BAD);
+      values.push(this.#value());
+    }
     return values;
   }
 

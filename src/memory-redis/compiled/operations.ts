@@ -1,8 +1,5 @@
 /** Lua's operators. What they refuse is thrown as a `Refusal`, which names the place in the script by its number. */
-import { LuaTable, type LuaValue, plainText, SLOT_STEPS, spend, TABLE_STEPS, toNumber, typeOf } from './values.js';
-
-/** Steps are some of Lua's instructions: a text of so many bytes takes as long as one. */
-const BYTES_PER_STEP = 4;
+import { LuaTable, type LuaValue, plainText, SLOT_STEPS, spend, spendBytes, TABLE_STEPS, toNumber, typeOf } from './values.js';
 
 /** The place of a fault whose message does not begin with one. */
 export const NOWHERE = -1;
@@ -26,7 +23,7 @@ export class Refusal extends Error {
 
 /** A text that was made is paid for. */
 export function paid(text: string): string {
-  spend(Math.ceil(text.length / BYTES_PER_STEP));
+  spendBytes(text.length);
   return text;
 }
 

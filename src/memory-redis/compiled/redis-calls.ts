@@ -5,7 +5,7 @@ import { WireReader } from '../lua-encoding.js';
 import { formatDouble } from '../numbers.js';
 import { CommandError, Double, MapReply, NullArray, RawArray, type Reply, SetReply, Status, Verbatim } from '../reply.js';
 import type { ScriptHost } from '../script-host.js';
-import { LuaTable, type LuaValue, plainText, spend, tableOf } from './values.js';
+import { LuaTable, type LuaValue, plainText, SLOT_STEPS, spend, spendBytes, TABLE_STEPS, tableOf } from './values.js';
 
 const WORD_OVERHEAD_BYTES = 32;
 const FIRST_BYTES = 1024;
@@ -16,6 +16,8 @@ const MOST_WORDS_KEPT = 32;
 const DOLLAR = 36;
 /** What each request costs a script. */
 const CALL_STEPS = 10;
+/** So many bytes of its words cost another. */
+const WRITTEN_PER_STEP = 8;
 
 /** A command that failed, thrown by `redis.call`; or words that are none. */
 export class CallFailed extends Error {
@@ -100,7 +102,7 @@ export class RedisCalls {
   /** by how many words they have */
   readonly #requests: (WrittenRequest | undefined)[] = [];
   /** those that this script has used */
-  readonly #used: WrittenRequest[] = [];
+  readonly #used = new Set<WrittenRequest>();
 
   /** A script runs, and talks to `host`. */
   begin(host: ScriptHost): void {
@@ -110,11 +112,13 @@ export class RedisCalls {
   end(): void {
     this.#host = undefined;
     for (const request of this.#used) request.forget();
-    this.#used.length = 0;
+    this.#used.clear();
   }
 
   call(site: number, words: readonly LuaValue[], raise: boolean): LuaValue {
-    spend(CALL_STEPS);
+    let bytes = 0;
+    for (const word of words) if (typeof word === 'string') bytes += word.length;
+    spend(CALL_STEPS + Math.ceil(bytes / WRITTEN_PER_STEP));
     const request = this.#requestOf(words.length);
     const reply = request.write(words) ? (this.#host as ScriptHost).call(request.args) : NOT_WORDS;
     if (raise && reply instanceof CommandError) throw new CallFailed(site, reply);
@@ -128,14 +132,18 @@ export class RedisCalls {
       request = new WrittenRequest();
       this.#requests[count] = request;
     }
-    if (request.isFresh) this.#used.push(request);
+    if (request.isFresh) this.#used.add(request);
     return request;
   }
 }
 
 /** A reply as RESP2 has it, as Lua's values. */
 function valueOf(reply: Reply): LuaValue {
-  if (typeof reply === 'string' || typeof reply === 'number') return reply;
+  if (typeof reply === 'number') return reply;
+  if (typeof reply === 'string') {
+    spendBytes(reply.length);
+    return reply;
+  }
   if (typeof reply === 'bigint') return Number(reply);
   if (reply === null || reply instanceof NullArray) return false;
   if (typeof reply === 'boolean') return reply ? 1 : 0;
@@ -150,10 +158,12 @@ function valueOf(reply: Reply): LuaValue {
 }
 
 function list(items: readonly Reply[]): LuaTable {
+  spend(TABLE_STEPS + SLOT_STEPS * items.length);
   return new LuaTable(items.map(valueOf));
 }
 
 function rawTable(raw: RawArray): LuaTable {
+  spend(TABLE_STEPS + SLOT_STEPS * raw.count);
   const items: LuaValue[] = [];
   for (const { bytes, start, end } of raw.segments) {
     const reader = new WireReader(bytes);

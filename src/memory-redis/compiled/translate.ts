@@ -20,8 +20,15 @@ export interface Translation {
   readonly sites: readonly Site[];
 }
 
+/** Larger scripts would keep everybody waiting while they are translated. */
+const MOST_SOURCE_BYTES = 64 * 1024;
+/** Longer chains of `elseif` are left to Lua: V8's stack is not endless. */
+const MOST_CLAUSES = 100;
+
 /** @returns undefined when the script is left to the WebAssembly Lua */
 export function translate(source: string, library: ReadonlyMap<string, LibraryFunction>): Translation | undefined {
+  // Lua makes each line end one line feed, within texts, too; luaparse does not.
+  if (source.length > MOST_SOURCE_BYTES || source.includes('\r')) return undefined;
   try {
     const chunk = luaparse.parse(source, {
       luaVersion: '5.1',
@@ -194,6 +201,7 @@ class Translator extends ExpressionTranslator {
   }
 
   #if({ clauses }: luaparse.IfStatement): string {
+    if (clauses.length > MOST_CLAUSES) throw new Beyond();
     return clauses
       .map((clause, index) => {
         const test = clause.type === 'ElseClause' ? '' : `if (${this.condition(clause.condition)}) `;

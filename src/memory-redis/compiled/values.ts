@@ -6,16 +6,24 @@ export type LuaValue = undefined | boolean | number | string | LuaTable;
 /** What is left to the script that is running, in steps. Scripts never run within one another. */
 export const fuel = { left: 0 };
 
-/** Steps that a table, and each place in one, costs, so that a script's tables stay below some 200 MB. */
+/** Steps that a table costs, each place in its list, and each other one, so that all that a script can make stays below some hundred MB. */
 export const TABLE_STEPS = 100;
 export const SLOT_STEPS = 16;
+const OTHER_SLOT_STEPS = 100;
+/** A text of so many bytes costs a step. */
+const BYTES_PER_STEP = 4;
 
 /** Thrown where `fuel` is used up; no script can catch it. */
 export class OutOfFuel extends Error {}
 
 export function spend(steps: number): void {
   fuel.left -= steps;
-  if (fuel.left < 0) throw new OutOfFuel();
+  if (!(fuel.left >= 0)) throw new OutOfFuel();
+}
+
+/** Pays for going through a text, or making one. */
+export function spendBytes(bytes: number): void {
+  spend(Math.ceil(bytes / BYTES_PER_STEP));
 }
 
 /**
@@ -58,7 +66,7 @@ export class LuaTable {
     }
     if (value === undefined) this.#others?.delete(key);
     else {
-      spend(SLOT_STEPS);
+      spend(OTHER_SLOT_STEPS);
       this.#others ??= new Map();
       this.#others.set(key, value);
     }
@@ -138,7 +146,7 @@ function rounded(value: number): [sign: string, digits: string, exponent: number
 export function textNumber(text: string): number | undefined {
   if (text.length < 16 && /^\d+$/.test(text)) return Number(text);
   const end = text.indexOf('\0');
-  const trimmed = (end < 0 ? text : text.slice(0, end)).replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '');
+  const trimmed = withoutSpaces(end < 0 ? text : text.slice(0, end));
   if (trimmed.length > LONGEST_FLOAT) return undefined;
   if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(trimmed)) return Number(trimmed);
   if (/^[+-]?0x$/i.test(trimmed)) return 0;
@@ -146,6 +154,19 @@ export function textNumber(text: string): number | undefined {
   const named = /^([+-]?)(inf|infinity|nan)$/i.exec(trimmed);
   if (named === null) return undefined;
   return (/nan/i.test(trimmed) ? Number.NaN : Infinity) * (named[1] === '-' ? -1 : 1);
+}
+
+function withoutSpaces(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && isSpace(text.charCodeAt(from))) from += 1;
+  while (from < to && isSpace(text.charCodeAt(to - 1))) to -= 1;
+  return text.slice(from, to);
+}
+
+/** C's isspace: a space, and from tab to carriage return. */
+function isSpace(code: number): boolean {
+  return code === 32 || (code >= 9 && code <= 13);
 }
 
 /** The number that a value is or reads as. */

@@ -50,8 +50,9 @@ end
 -- Replies
 
 redis.pcall = function(...)
+  local words = {...}
   for index = 1, select('#', ...) do
-    local word = type((select(index, ...)))
+    local word = type(words[index])
     if word ~= 'string' and word ~= 'number' then return { err = 'ERR Lua redis lib command arguments must be strings or integers' } end
   end
   return redis_pcall(...)
