@@ -32,7 +32,7 @@ const UNIT = [
   {
     name: 'a compiled function that is called for nothing',
     file: 'dist/src/memory-redis/compiled/translate.js',
-    from: 'spend(${this.#steps - before + 1});\\n${whole}',
+    from: 'spend(${this.steps - before + 1});\\n${whole}',
     to: '${whole}',
     caughtBy: 'dist/test/memory-redis/hostile-scripts.test.js',
   },
