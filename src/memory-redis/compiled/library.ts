@@ -6,10 +6,20 @@ import { readLatin1 } from '../bytes.js';
 import { PackFault, Unpacker } from './msgpack.js';
 import { NOWHERE, paid, Refusal } from './operations.js';
 import type { RedisCalls } from './redis-calls.js';
-import { LuaTable, type LuaValue, plainText, spend, spendBytes, tableOf, textNumber, toNumber, typeOf } from './values.js';
+import {
+  LuaTable,
+  type LuaValue,
+  MOST_VALUES,
+  plainText,
+  spend,
+  spendBytes,
+  tableOf,
+  textNumber,
+  toNumber,
+  trimmed,
+  typeOf,
+} from './values.js';
 
-/** As many values as Lua's stack takes. */
-const MOST_VALUES = 7990;
 const LARGEST_INT = 2 ** 31 - 1;
 
 export interface LibraryFunction {
@@ -263,16 +273,7 @@ function errorReply(said: LuaValue): LuaTable {
   if (typeof said !== 'string') return WRONG();
   const text = said.startsWith('-') ? said.slice(1) : said;
   const gap = text.indexOf(' ') + 1;
-  return tableOf('err', gap === 0 ? `ERR ${trimmed(text)}` : text.slice(0, gap) + trimmed(text.slice(gap)));
-}
-
-/** Without line ends around it. */
-function trimmed(text: string): string {
-  let from = 0;
-  let to = text.length;
-  while (from < to && isLineEnd(text.charCodeAt(from))) from += 1;
-  while (from < to && isLineEnd(text.charCodeAt(to - 1))) to -= 1;
-  return text.slice(from, to);
+  return tableOf('err', gap === 0 ? `ERR ${trimmed(text, isLineEnd)}` : text.slice(0, gap) + trimmed(text.slice(gap), isLineEnd));
 }
 
 function isLineEnd(code: number): boolean {

@@ -1,5 +1,5 @@
 /** Reads MessagePack as Redis' `cmsgpack.unpack` does: out of a byte string into Lua's values. */
-import { LuaTable, type LuaValue, SLOT_STEPS, spend, TABLE_STEPS } from './values.js';
+import { LuaTable, type LuaValue, MOST_VALUES, SLOT_STEPS, spend, TABLE_STEPS } from './values.js';
 
 export class PackFault extends Error {
   constructor(
@@ -13,8 +13,6 @@ export class PackFault extends Error {
 
 const MISSING = 'Missing bytes in input.';
 const BAD = 'Bad data format in input.';
-/** As many values as a function may have. */
-const MOST_VALUES = 7990;
 /** Deeper than this is no MessagePack that anybody makes; JavaScript's stack allows some thousands. */
 const MOST_NESTED = 1000;
 

@@ -16,8 +16,8 @@ const MOST_WORDS_KEPT = 32;
 const DOLLAR = 36;
 /** What each request costs a script. */
 const CALL_STEPS = 10;
-/** So many bytes of its words cost another. */
-const WRITTEN_PER_STEP = 8;
+/** So many of its bytes cost another. */
+const BYTES_PER_STEP = 8;
 
 /** A command that failed, thrown by `redis.call`; or words that are none. */
 export class CallFailed extends Error {
@@ -44,6 +44,11 @@ class WrittenRequest {
   /** Nothing is written there yet. */
   get isFresh(): boolean {
     return this.#words.length === 0;
+  }
+
+  /** How long the request is that was written last. */
+  get bytes(): number {
+    return this.args.ends[this.args.count - 1] ?? 0;
   }
 
   /** Returns false for what cannot be part of a request. */
@@ -116,11 +121,10 @@ export class RedisCalls {
   }
 
   call(site: number, words: readonly LuaValue[], raise: boolean): LuaValue {
-    let bytes = 0;
-    for (const word of words) if (typeof word === 'string') bytes += word.length;
-    spend(CALL_STEPS + Math.ceil(bytes / WRITTEN_PER_STEP));
     const request = this.#requestOf(words.length);
-    const reply = request.write(words) ? (this.#host as ScriptHost).call(request.args) : NOT_WORDS;
+    const isWritten = request.write(words);
+    spend(CALL_STEPS + Math.ceil(request.bytes / BYTES_PER_STEP));
+    const reply = isWritten ? (this.#host as ScriptHost).call(request.args) : NOT_WORDS;
     if (raise && reply instanceof CommandError) throw new CallFailed(site, reply);
     return valueOf(reply);
   }

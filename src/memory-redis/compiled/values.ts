@@ -3,6 +3,9 @@ import { LONGEST_FLOAT, parseHexFloat } from '../numbers.js';
 
 export type LuaValue = undefined | boolean | number | string | LuaTable;
 
+/** As many values as Lua's stack takes: those that a function has at most. */
+export const MOST_VALUES = 7990;
+
 /** What is left to the script that is running, in steps. Scripts never run within one another. */
 export const fuel = { left: 0 };
 
@@ -146,21 +149,22 @@ function rounded(value: number): [sign: string, digits: string, exponent: number
 export function textNumber(text: string): number | undefined {
   if (text.length < 16 && /^\d+$/.test(text)) return Number(text);
   const end = text.indexOf('\0');
-  const trimmed = withoutSpaces(end < 0 ? text : text.slice(0, end));
-  if (trimmed.length > LONGEST_FLOAT) return undefined;
-  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(trimmed)) return Number(trimmed);
-  if (/^[+-]?0x$/i.test(trimmed)) return 0;
-  if (/^[+-]?0x/i.test(trimmed)) return parseHexFloat(trimmed);
-  const named = /^([+-]?)(inf|infinity|nan)$/i.exec(trimmed);
+  const number = trimmed(end < 0 ? text : text.slice(0, end), isSpace);
+  if (number.length > LONGEST_FLOAT) return undefined;
+  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(number)) return Number(number);
+  if (/^[+-]?0x$/i.test(number)) return 0;
+  if (/^[+-]?0x/i.test(number)) return parseHexFloat(number);
+  const named = /^([+-]?)(inf|infinity|nan)$/i.exec(number);
   if (named === null) return undefined;
-  return (/nan/i.test(trimmed) ? Number.NaN : Infinity) * (named[1] === '-' ? -1 : 1);
+  return (/nan/i.test(number) ? Number.NaN : Infinity) * (named[1] === '-' ? -1 : 1);
 }
 
-function withoutSpaces(text: string): string {
+/** Without the characters around it that `isOut` names: one pass, where a regular expression may take the square of it. */
+export function trimmed(text: string, isOut: (code: number) => boolean): string {
   let from = 0;
   let to = text.length;
-  while (from < to && isSpace(text.charCodeAt(from))) from += 1;
-  while (from < to && isSpace(text.charCodeAt(to - 1))) to -= 1;
+  while (from < to && isOut(text.charCodeAt(from))) from += 1;
+  while (from < to && isOut(text.charCodeAt(to - 1))) to -= 1;
   return text.slice(from, to);
 }
 
