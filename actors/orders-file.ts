@@ -9,11 +9,11 @@ export type OrderEntry =
 
 const LONGEST_LINE = 1_048_576; // characters; a message's data may have no more bytes than this either
 
-/** The pattern's own three. */
+/** The pattern's own three, with something in each parcel: 178.66 in all. */
 export const THREE_ORDERS: readonly Order[] = [
-  { orderId: 12004, address: '1 Streetford Road' },
-  { orderId: 12005, address: '2 Roadford Avenue' },
-  { orderId: 12006, address: '3 Avenue Fordstreet' },
+  { orderId: 12004, address: '1 Streetford Road', lines: [{ productId: 11, unitPrice: 24.5, quantity: 2, discount: 0 }] },
+  { orderId: 12005, address: '2 Roadford Avenue', lines: [{ productId: 42, unitPrice: 129.9, quantity: 1, discount: 0.1 }] },
+  { orderId: 12006, address: '3 Avenue Fordstreet', lines: [{ productId: 72, unitPrice: 4.25, quantity: 3, discount: 0 }] },
 ];
 
 /**

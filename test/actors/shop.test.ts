@@ -74,7 +74,7 @@ onEachStore('three orders of our own are answered with tracking numbers', async 
     t.regex(ran.out, new RegExp(`^${orderId} +TN-${orderId}-[0-9A-F]{8} +\\S+\\.eml +\\S+\\.txt$`, 'm'));
   }
   t.regex(ran.out, /^3 orders, 3 dispatched, 3 e-mailed, 3 texted, 0 dead letters, in /m);
-  t.regex(ran.out, /^Sales: 3 orders, revenue 0\.00$/m);
+  t.regex(ran.out, /^Sales: 3 orders, revenue 178\.66$/m);
   const mail = readdirSync(ran.outbox).find((name) => name.startsWith('12005') && name.endsWith('.eml')) ?? '';
   t.regex(readFileSync(join(ran.outbox, mail), 'utf8'), /2 Roadford Avenue/);
 });
