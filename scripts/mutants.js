@@ -58,6 +58,13 @@ const UNIT = [
     caughtBy: 'dist/test/log/scripts.test.js',
   },
   {
+    name: 'a commit that keeps the first of two states of a key',
+    file: 'dist/src/log/commit.js',
+    from: 'this.#values[index] = text;',
+    to: 'this.#values[index] ??= text;',
+    caughtBy: 'dist/test/log/scripts.test.js',
+  },
+  {
     name: 'an append without the producer sequence',
     file: 'dist/src/log/lua/append.lua',
     from: "local last = call('GET', KEYS[1])",

@@ -13,6 +13,9 @@ export class CommitBatch {
   /** each field and what is expected of it: seldom more than one */
   readonly #conditions: string[] = [];
   readonly #writes = new ScriptArguments();
+  /** of each key, by its index in KEYS, what it is to hold in the end; null: it is to go */
+  readonly #values: (string | null | undefined)[] = [];
+  #keepFor: number | undefined;
   /** roughly, of the values that the script is given */
   bytes = 0;
 
@@ -23,6 +26,17 @@ export class CommitBatch {
   /** `command key values…` */
   write(command: string, key: string, ...values: Argument[]): void {
     this.#write(command, this.#keys.at(key), values);
+  }
+
+  /**
+   * The text that `key` holds once all is committed, or null for none. Of several for one key only the last is written.
+   * @param keepFor ms, the same for every key of the batch; undefined: for ever
+   */
+  set(key: string, text: string | null, keepFor?: number): void {
+    const index = this.#keys.at(key);
+    this.bytes += (text?.length ?? 0) - (this.#values[index]?.length ?? 0);
+    this.#values[index] = text;
+    if (text !== null) this.#keepFor = keepFor;
   }
 
   /** An entry at the end of a stream. `limit`: keep about that many. */
@@ -73,8 +87,30 @@ export class CommitBatch {
 
   /** Nothing can be written afterwards. */
   arguments(nonce: string): { keys: readonly string[]; conditions: readonly Argument[]; writes: Given } {
+    this.#writeValues();
     const conditions = [nonce, this.#conditions.length / 2, ...this.#conditions];
     return { keys: this.#keys.names, conditions, writes: this.#writes.take() };
+  }
+
+  #writeValues(): void {
+    const values = this.#values.splice(0);
+    const indices: number[] = [];
+    for (let index = 1; index < values.length; index += 1) {
+      const text = values[index];
+      if (text === null) this.#write('DEL', index, []);
+      else if (text !== undefined && this.#keepFor !== undefined) this.#write('SET', index, [text, 'PX', this.#keepFor]);
+      else if (text !== undefined) indices.push(index);
+    }
+    const writes = this.#writes;
+    for (let at = 0; at < indices.length; at += SCRIPT_PIECE / 2) {
+      const piece = indices.slice(at, at + SCRIPT_PIECE / 2);
+      writes.number(1);
+      writes.number(piece.length);
+      for (const index of piece) {
+        writes.number(index);
+        writes.text(values[index] as string);
+      }
+    }
   }
 
   #write(command: string, index: number, values: readonly Argument[]): void {

@@ -11,12 +11,11 @@ export class StoredState {
 
 /** @param keepFor ms after the last write; undefined: for ever */
 export function writeState(batch: CommitBatch, key: string, { version, json }: StoredState, keepFor: number | undefined): void {
-  if (keepFor === undefined) batch.write('SET', key, `${version} ${json}`);
-  else batch.write('SET', key, `${version} ${json}`, 'PX', Math.ceil(keepFor));
+  batch.set(key, `${version} ${json}`, keepFor === undefined ? undefined : Math.ceil(keepFor));
 }
 
 export function deleteState(batch: CommitBatch, key: string): void {
-  batch.write('DEL', key);
+  batch.set(key, null);
 }
 
 function parse(text: string): StoredState {

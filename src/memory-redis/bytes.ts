@@ -19,7 +19,7 @@ export function readLatin1(bytes: Buffer, start: number, end: number): string {
 export function writeLatin1(bytes: Buffer, text: string, at: number): number {
   const { length } = text;
   if (length > SHORT_TEXT) latin1Write.call(bytes, text, at, length);
-  else for (let index = 0; index < length; index += 1) bytes[at + index] = text.charCodeAt(index);
+  else for (let index = 0; index < length; index += 1) bytes[at + index] = String.prototype.charCodeAt.call(text, index);
   return at + length;
 }
 

@@ -159,6 +159,30 @@ onBoth('whatever a batch of entries holds, the streams get what was given, in or
   await check(arrives, { numRuns: 150 });
 });
 
+onBoth('of what a batch sets, each key holds the last, as long as it was to, among whatever else is written', async (t, { link }) => {
+  await acquire(link, keys, partition, { nonce: 'n1', node: 'one', lease: 10_000, previous: [] });
+  const key = integer({ min: 1, max: 600 }).map((i) => keys.state('list', 1, `k${i}`));
+  const sets = array(tuple(key, option(string({ unit: 'binary', maxLength: 40 }))), { minLength: 1, maxLength: 1_200, size: 'max' });
+  const holds = asyncProperty(sets, option(integer({ min: 10_000, max: 90_000 }), { nil: undefined }), async (given, keepFor) => {
+    await link.call('DEL', [results, ...given.map(([name]) => name)]);
+    const batch = new CommitBatch(keys.partition('list', 1));
+    const expected = new Map<string, string | null>();
+    for (const [name, text] of given) {
+      batch.set(name, text, keepFor);
+      expected.set(name, text);
+      if (expected.size % 7 === 0) batch.append(results, ['word', name]);
+    }
+    t.is(await commit(link, 'n1', batch), 'committed');
+    t.deepEqual(await link.call('MGET', [...expected.keys()]), [...expected.values()]);
+    const [first] = [...expected].find(([, text]) => text !== null) ?? [];
+    if (first === undefined) return;
+    const left = (await link.call('PTTL', [first])) as number;
+    if (keepFor === undefined) t.is(left, -1);
+    else t.true(left > 0 && left <= keepFor, `${left} ms`);
+  });
+  await check(holds, { numRuns: 40 });
+});
+
 onBoth('a batch that failed in its middle is not taken for done when it is sent again', async (t, { link }) => {
   await link.call('SET', [results, 'no stream']);
   const messages = new ScriptArguments();

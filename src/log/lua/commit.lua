@@ -15,6 +15,10 @@
 --         index      in KEYS of the stream
 --         limit      keep about so many entries, or 0 for all
 --         row        the entry's fields, see rows.lua
+--       or, texts that keys are to hold:
+--         1
+--         count      of the keys
+--         index, text  for each of them, its index in KEYS
 -- REPLY committed | fenced | changed (a condition does not hold)
 --
 -- Nothing is written before the nonce and every condition have been checked. The values stay opaque: no payload is parsed here.
@@ -37,7 +41,12 @@ while at <= n do
   local command = W[at]
   local index = W[at + 1] + 0
   local count = W[at + 2] + 0
-  if command == 0 or command == '0' then
+  if command == 1 or command == '1' then
+    local last = at + 1 + 2 * index
+    for key = at + 2, last, 2 do W[key] = KEYS[W[key] + 0] end
+    call('MSET', unpack(W, at + 2, last))
+    at = last + 1
+  elseif command == 0 or command == '0' then
     at = at + 3
     if not packed and W[at] == '0' then
       local shape = W[at + 1]
