@@ -100,7 +100,7 @@ export const inProcess = {
   name: 'in-process',
   title: 'in-process Redis, full semantics',
   async run(session, redis) {
-    const n = session.size(100_000);
+    const n = session.size(200_000); // as over a real one above
     const common = { n, warmup: n / 2, keys: KEYS };
     const { real, small, large } = await session.interleaved(
       {
