@@ -5,7 +5,7 @@ import { createMemoryRedis, type MemoryRedis } from '../memory-redis/index.js';
 import { type Command, definitionAt, definitionOf, type Event, type InputOf } from '../message/definition.js';
 import type { Duration } from '../message/duration.js';
 import { fromFields, type NewEnvelope, toFields } from '../message/envelope.js';
-import { asError, codeOf, ErrandError, invariant } from '../message/errors.js';
+import { asError, ErrandError, failureCodeOf, invariant } from '../message/errors.js';
 import { Ids } from '../message/ids.js';
 import { fromJson, toJson } from '../message/json.js';
 import { checkKey } from '../message/names.js';
@@ -150,7 +150,7 @@ export function given<A extends AnyActor>(
       attempt.end();
       if (message.kind === 'event') throw thrown;
       const error = asError(thrown);
-      const code = codeOf(error, 'HANDLER_FAILED');
+      const code = failureCodeOf(error);
       return {
         result: { ...meta, status: 'failed', error: { code, message: error.message } },
         state: fromJson(copy, place),

@@ -3,7 +3,7 @@ import type { Suspect } from '../log/suspects.js';
 import type { Clock } from '../message/clock.js';
 import type { MessageDefinition } from '../message/definition.js';
 import type { Envelope } from '../message/envelope.js';
-import { asError, codeOf, ErrandError, SchemaError, TerminalError } from '../message/errors.js';
+import { asError, codeOf, ErrandError, failureCodeOf, SchemaError, TerminalError } from '../message/errors.js';
 import { checkSize, toJson } from '../message/json.js';
 import type { Admission } from './admission.js';
 import { Attempt } from './attempt.js';
@@ -240,7 +240,7 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
     const { around } = this;
     const { error, instance } = failure;
     const { recoverability, directives } = around.settings;
-    const code = codeOf(error, 'HANDLER_FAILED');
+    const code = failureCodeOf(error);
     const directive = choose(error, ownChoice(failure, this.#onFault()), directives);
     this.#instance = undefined; // A3
     if (error instanceof TerminalError) around.host.breaker.succeeded(held.envelope.type); // an answer

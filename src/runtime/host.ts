@@ -2,7 +2,7 @@ import type { Link } from '../log/connection.js';
 import type { Keys } from '../log/keys.js';
 import type { Reader } from '../log/reader.js';
 import type { Clock, Timer } from '../message/clock.js';
-import { codeOf } from '../message/errors.js';
+import { failureCodeOf } from '../message/errors.js';
 import { ACTIVATIONS_IN_MEMORY } from '../message/limits.js';
 import type { Random } from '../message/random.js';
 import type { Asks } from './asks.js';
@@ -164,7 +164,7 @@ export class Host {
   escalate({ envelope, attempts }: Held, error: Error): void {
     const { subject, id, type, correlationId } = envelope;
     const { signals, clock } = this.deps;
-    const code = codeOf(error, 'HANDLER_FAILED');
+    const code = failureCodeOf(error);
     const { message } = error;
     signals.emit({
       kind: 'escalated',

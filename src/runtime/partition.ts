@@ -6,7 +6,7 @@ import { Schedule } from '../log/schedule.js';
 import { deleteState, type StoredState, writeState } from '../log/state.js';
 import { type Suspect, SuspectRecords } from '../log/suspects.js';
 import { fromFields } from '../message/envelope.js';
-import { codeOf, ErrandError } from '../message/errors.js';
+import { ErrandError, failureCodeOf } from '../message/errors.js';
 import type { Activation, Surroundings } from './activation.js';
 import { Activations } from './activations.js';
 import type { Attempt } from './attempt.js';
@@ -334,7 +334,7 @@ export class Partition implements Surroundings, Source {
   wait(held: Held, until: number | 'parked', error: Error): Gathering {
     const gathering = this.#setAside(held, until === 'parked' ? PARKED : until);
     if (until === 'parked') {
-      const code = codeOf(error, 'HANDLER_FAILED');
+      const code = failureCodeOf(error);
       this.verdicts.condemn(gathering, held, `PARKED_${code}`, error, true);
       this.host.signal('parked', held, { attempt: held.attempts });
     } else this.host.signal('retry-delayed', held, { attempt: held.attempts, until: new Date(until) });

@@ -1,5 +1,5 @@
 import { sleep } from '../message/clock.js';
-import { codeOf, DefinitionError, ErrandError } from '../message/errors.js';
+import { DefinitionError, ErrandError, failureCodeOf } from '../message/errors.js';
 import type { Behavior } from './behavior.js';
 import type { Deps, Host, LastFailure } from './host.js';
 import type { Branch } from './inbox.js';
@@ -104,7 +104,7 @@ export class Supervision {
     const alive = this.hosts.filter(({ state }) => state !== 'stopped'); // V3
     const named = (types: readonly string[]): Host[] => types.flatMap((type) => alive.find((host) => host.type === type) ?? []);
     const restarted = new Map(named(starts).map((host) => [host, host.generation + 1]));
-    const reason = new ErrandError('RESTARTED', `${failed.type} failed: ${codeOf(error, 'HANDLER_FAILED')}: ${error.message}`, {
+    const reason = new ErrandError('RESTARTED', `${failed.type} failed: ${failureCodeOf(error)}: ${error.message}`, {
       cause: error,
     });
     const retiring = named(stops).map(async (host) => {

@@ -1,5 +1,5 @@
 import type { Entry } from '../log/entry.js';
-import { codeOf, ErrandError } from '../message/errors.js';
+import { ErrandError, failureCodeOf } from '../message/errors.js';
 import { ATTEMPT_CHARACTERS, ATTEMPTS_TOLD } from '../message/limits.js';
 import { answer, answerUnreadable, type Ending } from './answers.js';
 import type { Gathering } from './committer.js';
@@ -46,7 +46,7 @@ export class Verdicts {
 
   attemptFailed(held: Held, error: Error): void {
     const { clock, node, logger } = this.host.deps;
-    const code = codeOf(error, 'HANDLER_FAILED');
+    const code = failureCodeOf(error);
     const { attempts, envelope } = held;
     const failed = { attempt: attempts, at: clock.now(), node, code, message: error.message.slice(0, ATTEMPT_CHARACTERS) };
     held.history = [...held.history, failed].slice(-ATTEMPTS_TOLD);
@@ -58,6 +58,6 @@ export class Verdicts {
 
   /** What an actor's own hooks did wrong. */
   fault(where: string, error: Error): void {
-    this.host.deps.signals.emit({ kind: 'fault', where, code: codeOf(error, 'HANDLER_FAILED'), message: error.message });
+    this.host.deps.signals.emit({ kind: 'fault', where, code: failureCodeOf(error), message: error.message });
   }
 }

@@ -42,6 +42,39 @@ onBoth(
 );
 
 onBoth(
+  'a failure is known by the code that it carries, if that can be shown, wherever it is told',
+  () => {
+    const codes: Record<string, unknown> = { sold: 'SOLD_OUT', state: '23505', odd: 'sold out', long: 'X'.repeat(65), number: 7 };
+    const List = listActor((word) => {
+      throw Object.assign(new Error(`${word} failed`), { code: codes[word] });
+    });
+    const child = { actor: 'list', recoverability: { immediate: 0, delayed: [] }, directives: { resume: ['SOLD_OUT', '23505'] } };
+    return { actors: [List], supervisors: [{ name: 's', children: [child] }] };
+  },
+  async (t, { system }) => {
+    const seen: unknown[] = [];
+    system.signals.subscribe((signal) => signal.kind === 'attempt-failed' && seen.push(signal.code));
+    for (const [word, code] of [
+      ['sold', 'SOLD_OUT'],
+      ['state', '23505'],
+    ]) {
+      await t.throwsAsync(system.ask(Append, { key: 'a', word: word as string }), { code: code as string, message: `${word} failed` });
+    }
+    for (const word of ['odd', 'long', 'number']) await t.throwsAsync(system.ask(Append, { key: 'a', word }), { code: 'DEAD_LETTERED' });
+    t.deepEqual(seen, ['SOLD_OUT', '23505', 'HANDLER_FAILED', 'HANDLER_FAILED', 'HANDLER_FAILED']);
+    const { items } = await system.deadLetters.list();
+    t.deepEqual(
+      items.map(({ reason, error }) => [reason, error.code]),
+      [
+        ['HANDLER_FAILED', 'sold out'],
+        ['HANDLER_FAILED', 'X'.repeat(65)],
+        ['HANDLER_FAILED', undefined],
+      ],
+    );
+  },
+);
+
+onBoth(
   'a message that fails every time becomes a dead letter with its story, and its key goes on',
   () => ({
     actors: [
@@ -66,7 +99,7 @@ onBoth(
       messageId,
       type: 'append',
       correlationId: 'c-9',
-      reason: 'HANDLER_FAILED',
+      reason: 'E_RANGE',
       attempts: 3,
       data: '{"key":"a","word":"poison"}',
     });
@@ -75,7 +108,7 @@ onBoth(
     t.notRegex(items[0]?.error.stack ?? '', /out of range|file:|\(\/|at \//, 'no message, no path of this machine');
     t.is(items[0]?.origin, system.name);
     t.like(items[0]?.history, [
-      { attempt: 1, code: 'HANDLER_FAILED', message: 'out of range' },
+      { attempt: 1, code: 'E_RANGE', message: 'out of range' },
       { attempt: 2 },
       { attempt: 3, node: items[0]?.node ?? '' },
     ]);
@@ -278,7 +311,7 @@ onBoth(
 /** The first attempt at the word 'bad' fails, and its key waits. */
 const downOnce = () => ({
   actors: [listActor((word, ctx) => (word === 'bad' && ctx.attempt === 1 ? Promise.reject(new Error('down')) : undefined))],
-  supervisors: policy(['1500ms']),
+  supervisors: policy(['3000ms']),
   shards: 1,
 });
 
@@ -294,7 +327,7 @@ onBoth(
   downOnce,
   async (t, { system, redis, pass }) => {
     await threeWait(system);
-    for (const word of ['late', 'later']) await system.tell(Append, { key: 'b', word }, { delay: '1s' });
+    for (const word of ['late', 'later']) await system.tell(Append, { key: 'b', word }, { delay: '2s' });
     await system.ask(Append, { key: 'c', word: 'other' });
     await redis('LSET', '{sut:0}:list:aside:a', 1, JSON.stringify(['1-1', 0, ['id', 'm', 'type', 7, 'subject', 'a', 'data', null]]));
     const waits = (await redis('HKEYS', '{sut:0}:list:scheduled')) as string[];
@@ -302,7 +335,7 @@ onBoth(
     const late = waits[texts.findIndex((text) => text.includes('late\\"'))] as string;
     await redis('HSET', '{sut:0}:list:scheduled', late, JSON.stringify(['id', 7, 'type', { a: 1 }, 'subject', null]));
     const idle = system.idle();
-    await pass('2s');
+    await pass('4s');
     await idle;
     t.deepEqual(await system.state(listActor(), 'a'), { words: ['bad', 'three'] });
     t.deepEqual(await system.state(listActor(), 'b'), { words: ['later'] });
@@ -318,7 +351,7 @@ onBoth(
     await system.ask(Append, { key: 'b', word: 'other' });
     await redis('LSET', '{sut:0}:list:aside:a', 1, 'no JSON');
     const idle = system.idle();
-    await pass('2s');
+    await pass('4s');
     await idle;
     t.deepEqual(await system.state(listActor(), 'a'), { words: ['bad', 'three'] });
     t.like((await system.deadLetters.list()).items, [{ reason: 'NO_ENVELOPE' }]);
