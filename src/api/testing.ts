@@ -39,12 +39,17 @@ export type TestSystemOptions = Partial<Omit<StartOptions, 'redis'>> & {
   redis?: MemoryRedis;
   /** share it likewise; default one that stands at 2030-01-01T00:00:00Z */
   clock?: VirtualClock;
-  /** every id, nonce and jitter comes from it; default 1 */
+  /** every id, nonce and jitter comes from it, and from how many systems were started on `redis` before; default 1 */
   seed?: number;
 };
 
 /** Fewer than in production: each costs a little with every renewal, and tests move hours. */
 const SHARDS = 4;
+
+/** How many systems were started on it. No two may draw the same ids: Redis would take one's messages for the other's, sent again. */
+const startedOn = new WeakMap<MemoryRedis, number>();
+/** Spreads what differs by one over all 32 bits (Knuth's multiplicative hash). */
+const SPREAD = 0x9e3779b1;
 
 /**
  * Starts a system on an in-process Redis with one virtual clock under both: the production code, with time that moves when you say so.
@@ -57,9 +62,11 @@ export async function startTestSystem<const A extends readonly ActorClass[]>(
   const { clock = new VirtualClock(), seed = 1, redis = createMemoryRedis({ clock }), ...rest } = options;
   const own = options.redis === undefined;
   const joins = !own && options.actors.length === 0; // a client of a system that is there already
+  const before = startedOn.get(redis) ?? 0;
+  startedOn.set(redis, before + 1);
   const system = await ActorSystem.startWith(
     { name: 'test', ...(joins ? {} : { shards: SHARDS }), ...rest, actors: options.actors, redis },
-    { clock, random: seededRandom(seed) },
+    { clock, random: seededRandom(seed + before * SPREAD) },
   );
   const stop = async (stopOptions?: { grace?: Duration }): Promise<void> => {
     await system.stop(stopOptions);

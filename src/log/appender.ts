@@ -239,7 +239,10 @@ class ShardQueue {
 
   #answer(batch: Batch, reply: unknown, written: boolean): void {
     invariant(typeof reply === 'string', 'append answers a text');
-    if (reply === 'stale') return this.#refuse(batch, new RedisError('REDIS_ERROR', 'a later batch was applied before this one'), written);
+    if (reply === 'stale') {
+      const why = 'a later batch of this producer was applied before this one: somebody else draws the same ids';
+      return this.#refuse(batch, new RedisError('REDIS_ERROR', why), written);
+    }
     const words = reply === 'ok' ? undefined : reply.split(' ');
     invariant(words === undefined || words.length === batch.waiting.length, 'append answers a word a message');
     const { waiting } = this.#through(batch);

@@ -2,7 +2,8 @@ import test from 'ava';
 import { filter, firstValueFrom } from 'rxjs';
 import { z } from 'zod';
 import { command, event, type IdleTimeoutError } from '../../src/index.js';
-import { startTestSystem } from '../../src/testing.js';
+import { createMemoryRedis } from '../../src/memory-redis/index.js';
+import { startTestSystem, VirtualClock } from '../../src/testing.js';
 import { Append, Appended, countActor, listActor } from '../support/shop.js';
 import { onBoth } from '../support/stores.js';
 
@@ -159,3 +160,22 @@ onBoth(
     t.is(new Set(sent.map(({ messageId }) => messageId)).size, 3);
   },
 );
+
+test('systems on one in-process Redis, one after the other or side by side, take nothing for sent again', async (t) => {
+  const clock = new VirtualClock();
+  const redis = createMemoryRedis({ clock });
+  const started = () => startTestSystem({ actors: [listActor() as never], redis, clock });
+  const first = await started();
+  await first.system.tell(Append, { key: 'a', word: 'one' });
+  await first.system.idle();
+  await first.stop();
+  const [second, third] = [await started(), await started()];
+  for (const word of ['two', 'three']) await second.system.tell(Append, { key: 'a', word });
+  for (const word of ['four', 'five']) await third.system.tell(Append, { key: 'a', word });
+  const idle = Promise.all([second.system.idle(), third.system.idle()]);
+  await clock.advance('30s');
+  await idle;
+  t.deepEqual(await second.system.state(listActor(), 'a'), { words: ['one', 'two', 'three', 'four', 'five'] });
+  for (const { stop } of [second, third]) await stop();
+  await redis.close();
+});
