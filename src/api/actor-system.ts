@@ -1,9 +1,7 @@
 import type { Container } from 'inversify';
-import type { Redis, RedisOptions } from 'ioredis';
 import type { Observable } from 'rxjs';
-import { openStore } from '../log/connection.js';
 import type { From } from '../log/position.js';
-import type { MemoryRedis } from '../memory-redis/index.js';
+import { openStore, type RedisTarget } from '../log/store.js';
 import { type Clock, systemClock } from '../message/clock.js';
 import { type Command, definitionAt, type Event, type InputOf, type ResultOf } from '../message/definition.js';
 import { type Duration, milliseconds } from '../message/duration.js';
@@ -31,10 +29,10 @@ export interface StartOptions {
   /** names the system in Redis; systems of one name on one Redis are one system */
   name: string;
   /**
-   * `'memory:'` for an in-process Redis of its own, `redis://…`, `rediss://…`, ioredis options, an ioredis client (its options are taken),
-   * or a MemoryRedis to share. Required: nobody loses data by omission.
+   * `'memory:'` for an in-process Redis of its own, `redis://…`, `rediss://…`, ioredis options, an ioredis client of this or another
+   * version (its options are taken), or a MemoryRedis to share. Required: nobody loses data by omission.
    */
-  redis: string | RedisOptions | Redis | MemoryRedis;
+  redis: RedisTarget;
   /** default: as recorded in Redis, and 16 for a new system; fixed for the system's life, a mismatch is refused */
   shards?: number;
   /** default 10 s; how long after a crash others wait */

@@ -1,17 +1,15 @@
-import type { Redis, RedisOptions } from 'ioredis';
-import type { MemoryRedis } from '../memory-redis/index.js';
+import type { Redis } from 'ioredis';
 import { type Clock, sleep, type Timer } from '../message/clock.js';
-import { InvalidValueError, RedisError } from '../message/errors.js';
-import { READ_BLOCK_IN_PROCESS_MS, READ_BLOCK_MS, SOCKET_TIMEOUT_MS } from '../message/limits.js';
+import { RedisError } from '../message/errors.js';
 import { fraction, type Random } from '../message/random.js';
 import { translate } from './redis-error.js';
 import { ReplyTap } from './reply-tap.js';
-import { type CommandClass, encodeRequest, type WrittenClass, writtenBy } from './request.js';
+import { encodeRequest } from './request.js';
 import { Silence } from './silence.js';
+import type { Store } from './store.js';
 
 /**
- * ioredis' only door, which opens with the first store: whoever only imports messages does not wait for it. A `Link` is one purpose's way to Redis: at most one physical connection at a time, made anew on `Clock`'s
- * time when it is lost.
+ * A `Link` is one purpose's way to Redis: at most one physical connection at a time, made anew on `Clock`'s time when it is lost.
  *
  * C1: a command is written at most once. With ioredis' defaults a reply lost after execution makes it run twice and report success,
  *     so its retries, resending and offline queue are all off; whoever may repeat a command does so knowingly.
@@ -19,119 +17,8 @@ import { Silence } from './silence.js';
  * C3: no ioredis error leaves this file: a ReplyError holds the command's arguments, and with them payloads.
  */
 
-/** Where the log lives. */
-export type RedisTarget = string | RedisOptions | Redis | MemoryRedis;
-
 const RECONNECT_MIN_MS = 50;
 const RECONNECT_MAX_MS = 2_000;
-const CONNECT_TIMEOUT_MS = 5_000;
-
-/** Makes clients for one target. */
-export class Store {
-  readonly Written: WrittenClass;
-
-  constructor(
-    /** for messages: without user, password and query */
-    readonly place: string,
-    private readonly make: (options: RedisOptions) => Redis,
-    /** ioredis' */
-    Base: CommandClass,
-    /** ends with the system when the system made it */
-    private readonly own: MemoryRedis | undefined,
-    /** how long a blocking read may take to return, ms */
-    readonly readBlock: number = READ_BLOCK_MS,
-  ) {
-    this.Written = writtenBy(Base);
-  }
-
-  client(name: string, options: RedisOptions = {}): Redis {
-    return this.make({
-      lazyConnect: true,
-      connectionName: name,
-      protocol: 2,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      retryStrategy: () => null,
-      maxRetriesPerRequest: 0,
-      enableOfflineQueue: false,
-      enableReadyCheck: false,
-      autoResendUnfulfilledCommands: false,
-      autoResubscribe: false,
-      ...options,
-    });
-  }
-
-  async close(): Promise<void> {
-    await this.own?.close();
-  }
-}
-
-function isMemoryRedis(target: object): target is MemoryRedis {
-  return 'client' in target && 'listen' in target;
-}
-
-/** An address that cannot be read may still hold a password. */
-function withoutPassword(address: string): string {
-  const query = address.indexOf('?');
-  const plain = query < 0 ? address : `${address.slice(0, query)}?…`;
-  const at = plain.lastIndexOf('@');
-  return at < 0 ? plain : `…${plain.slice(at)}`;
-}
-
-/**
- * @param target `'memory:'` for an in-process Redis of its own; a `redis://` or `rediss://` address; ioredis options; an ioredis client
- *   (its options are taken, it is not used itself); or a MemoryRedis to share
- * @throws InvalidValueError `INVALID_OPTION`
- */
-export async function openStore(target: RedisTarget, clock: Clock): Promise<Store> {
-  if (target === 'memory:') {
-    const { createMemoryRedis } = await import('../memory-redis/index.js'); // few need it beside a real one
-    const memory = createMemoryRedis({ clock });
-    return new Store('memory:', (options) => memory.client(options), (await import('ioredis')).Command, memory, READ_BLOCK_IN_PROCESS_MS);
-  }
-  if (typeof target === 'string') {
-    const address = URL.canParse(target) ? new URL(target) : undefined;
-    if (address === undefined || (address.protocol !== 'redis:' && address.protocol !== 'rediss:')) {
-      throw new InvalidValueError(
-        'INVALID_OPTION',
-        'redis',
-        withoutPassword(target),
-        "'memory:', an address such as 'redis://host:6379', ioredis options or a client",
-      );
-    }
-    const { Redis: Client, Command } = await import('ioredis');
-    const make = (options: RedisOptions): Redis =>
-      new Client(target, { ...options, socketTimeout: SOCKET_TIMEOUT_MS, replyMapping: 'legacy' });
-    return new Store(`${address.protocol}//${address.host}`, make, Command, undefined);
-  }
-  if (target === null || typeof target !== 'object') {
-    throw new InvalidValueError(
-      'INVALID_OPTION',
-      'redis',
-      target,
-      "'memory:', an address such as 'redis://host:6379', ioredis options or a client",
-    );
-  }
-  if (isMemoryRedis(target)) {
-    return new Store(
-      'memory:',
-      (options) => target.client(options),
-      (await import('ioredis')).Command,
-      undefined,
-      READ_BLOCK_IN_PROCESS_MS,
-    );
-  }
-  const { Redis: Client, Command } = await import('ioredis');
-  const given = target instanceof Client ? target.options : target;
-  if (given.keyPrefix)
-    throw new InvalidValueError('INVALID_OPTION', 'redis.keyPrefix', given.keyPrefix, 'none; the system name is the prefix');
-  const place = given.path ?? `redis://${given.host ?? 'localhost'}:${given.port ?? 6379}`;
-  return new Store(
-    place,
-    (options) => new Client({ ...given, ...options, socketTimeout: SOCKET_TIMEOUT_MS, replyMapping: 'legacy' }),
-    Command,
-    undefined,
-  );
-}
 
 /** Redis is not there: nothing is said about the request itself. */
 export function isAway(error: unknown): boolean {

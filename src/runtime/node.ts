@@ -1,9 +1,10 @@
 import { Appender } from '../log/appender.js';
-import { isAway, Link, type Store } from '../log/connection.js';
+import { isAway, Link } from '../log/connection.js';
 import { Keys } from '../log/keys.js';
 import { Reader } from '../log/reader.js';
 import { loadScripts } from '../log/scripts.js';
 import { readStates } from '../log/state.js';
+import type { Store } from '../log/store.js';
 import { recordedSubscriptions } from '../log/subscriptions.js';
 import { checkServer, hostedTypes, recordedActorTypes, recordShards } from '../log/system-record.js';
 import type { Clock, Timer } from '../message/clock.js';

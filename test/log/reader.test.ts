@@ -1,7 +1,8 @@
 import test from 'ava';
-import { Link, openStore } from '../../src/log/connection.js';
+import { Link } from '../../src/log/connection.js';
 import { compareIds, type Entry } from '../../src/log/entry.js';
 import { Reader, type Source } from '../../src/log/reader.js';
+import { openStore } from '../../src/log/store.js';
 import { createMemoryRedis, type MemoryRedis } from '../../src/memory-redis/index.js';
 import { type Clock, systemClock } from '../../src/message/clock.js';
 import { seededRandom } from '../../src/message/random.js';

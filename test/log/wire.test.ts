@@ -16,11 +16,12 @@ import {
   uniqueArray,
 } from 'fast-check';
 import { Command } from 'ioredis';
-import { Link, openStore } from '../../src/log/connection.js';
+import { Link } from '../../src/log/connection.js';
 import type { Entry } from '../../src/log/entry.js';
 import { Pack } from '../../src/log/pack.js';
 import { ReplyTap } from '../../src/log/reply-tap.js';
 import { encodeRequest } from '../../src/log/request.js';
+import { openStore } from '../../src/log/store.js';
 import { readStreamReply } from '../../src/log/stream-reply.js';
 import { createMemoryRedis } from '../../src/memory-redis/index.js';
 import { systemClock } from '../../src/message/clock.js';
