@@ -24,4 +24,9 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-void main(process.argv.slice(2));
+/** Ends the process when all is printed, whatever a handler that did not heed its signal still waits for: its message is somebody else's now. */
+function end(): void {
+  process.stdout.write('', () => process.stderr.write('', () => process.exit()));
+}
+
+void main(process.argv.slice(2)).then(end);

@@ -149,10 +149,33 @@ onRealRedis('past the top of the tree the process ends with its own exit code, a
   const redis = await client(t, url);
   await redis.call('XADD', '{fragile:0}:fragile:commands', '*', 'id', 'm-1', 'type', 'break', 'subject', 'a', 'data', '{}');
   t.is(await errand.ended, 5, errand.err);
-  t.regex(errand.err, /^ESCALATED: supervisor s failed after 1 escalations; the last: fragile\/a: HANDLER_FAILED: no route$/m);
+  t.regex(errand.err, /^ESCALATED: supervisor s failed after 1 escalations; the last: fragile\/a: EHOSTUNREACH: no route$/m);
   const [, attempts] = JSON.parse(String(await redis.lindex('{fragile:0}:fragile:aside:a', 0))) as [string, number];
   t.is(attempts, 1, 'its attempt is counted');
   t.is(await redis.exists('{fragile:0}:fragile:partition'), 0, 'its partition is released');
+});
+
+const DEAF = write(
+  'mjs',
+  `import { Actor, command } from ${JSON.stringify(resolve('dist/src/index.js'))};
+const anything = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } };
+const Wait = command('wait', { to: 'deaf', key: () => 'a', data: anything });
+export class Deaf extends Actor {
+  static actorType = 'deaf';
+  static handlers = { wait: Wait };
+  wait() { process.stdout.write('waiting\\n'); return new Promise((resolve) => setTimeout(resolve, 3_600_000)); }
+}`,
+);
+
+test('after the grace the process ends, whatever a handler that heeds no signal still waits for', async (t) => {
+  const config = `name: deaf\nredis: 'memory:'\nshards: 1\nmodules: [${JSON.stringify(DEAF)}]\nsupervisors: [{ name: s, children: [{ actor: deaf }] }]\n`;
+  const errand = new Errand(t, 'start', write('yaml', config), '--listen', '0', '--grace', '50ms');
+  const [, url = ''] = /open at (\S+)/.exec(await errand.ready()) ?? [];
+  const redis = await client(t, url);
+  await redis.call('XADD', '{deaf:0}:deaf:commands', '*', 'id', 'm-1', 'type', 'wait', 'subject', 'a', 'data', '{}');
+  while (!errand.out.includes('waiting')) await once(errand.child.stdout as NodeJS.ReadableStream, 'data');
+  errand.child.kill('SIGTERM');
+  t.is(await errand.ended, 0, errand.err);
 });
 
 const ends = test.macro(async (t: ExecutionContext, args: readonly string[], code: number, said: RegExp) => {
