@@ -18,6 +18,8 @@ export interface ActorContext {
   /** 1-based */
   readonly attempt: number;
   readonly enqueuedAt: Date;
+  /** What time it is by the system's clock, which a test moves as it likes: `at` of a later message is reckoned from here, not from `Date.now()`. */
+  now(): Date;
   /** the earlier of the message's and the attempt's */
   readonly deadline: Date | undefined;
   /** aborts on deadline, cancellation, lost partition, a restart by the supervisor, and shutdown; `signal.reason` is an ErrandError whose code says which */
@@ -73,6 +75,9 @@ export class HandlerContext implements ActorContext {
     return this.#attempt.signal;
   }
 
+  now(): Date {
+    return new Date(this.#attempt.now());
+  }
   tell<C extends Command>(command: C, data: InputOf<C>, options?: StageOptions): string {
     return this.#attempt.stage(definitionAt(command, 'command', 'ctx.tell'), data, options);
   }

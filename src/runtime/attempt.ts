@@ -33,6 +33,11 @@ export class Attempt {
     return timeOf(this.entry);
   }
 
+  /** ms since the epoch, by the system's clock */
+  now(): number {
+    return this.composer.now();
+  }
+
   /** Made when first asked for: most handlers never do. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {

@@ -50,6 +50,11 @@ export class Composer {
     private readonly keys: Keys,
   ) {}
 
+  /** ms since the epoch */
+  now(): number {
+    return this.clock.now();
+  }
+
   shardOf(key: string): number {
     return shardOf(key, this.keys.shards);
   }

@@ -622,6 +622,40 @@ function chain(seen: Seen[]): ActorClass[] {
   return [First, Second];
 }
 
+@actor('stock')
+class Later extends Actor {
+  @subscribes(Shipped)
+  onShipped(data: DataOf<typeof Shipped>, ctx: ActorContext) {
+    ctx.tell(Reserve, data, { at: new Date(ctx.now().getTime() + 3_600_000) });
+  }
+  @handles(Reserve)
+  reserve() {
+    return { shelf: 1 };
+  }
+}
+
+onBoth(
+  'a handler is told the time by the clock that its later messages go by',
+  { actors: [Later] },
+  async (t, { system, clock, redis }) => {
+    const { messageId } = await system.publish(Shipped, { order: 'o' });
+    await system.idle();
+    const reserved: string[] = [];
+    system.results(Reserve).subscribe(({ correlationId }) => reserved.push(correlationId));
+    if (clock === undefined) {
+      const shards = await Promise.all([0, 1, 2, 3].map((shard) => redis('ZRANGE', `{sut:${shard}}:stock:schedule`, 0, -1, 'WITHSCORES')));
+      const due = shards.flat(2).map(Number).filter(Number.isFinite);
+      t.is(due.length, 1, String(shards));
+      t.true(Math.abs((due[0] ?? 0) - Date.now() - 3_600_000) < 60_000);
+      return;
+    }
+    await clock.advance('59m');
+    t.deepEqual(reserved, []);
+    await clock.advance('2m');
+    t.deepEqual(reserved, [messageId]);
+  },
+);
+
 async function follows(t: ExecutionContext, seen: Seen[], { system, clock }: Store): Promise<void> {
   const began = clock?.now();
   const { messageId } = await system.tell(Ship, { order: 'o' }, { correlationId: 'c-1' });
