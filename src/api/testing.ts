@@ -53,6 +53,7 @@ const SPREAD = 0x9e3779b1;
 
 /**
  * Starts a system on an in-process Redis with one virtual clock under both: the production code, with time that moves when you say so.
+ * Leases are renewed in that time, too: where a test moves days, a `lease` such as `'1h'` makes it quick.
  * @param options as `ActorSystem.start`; `name` defaults to `test`, `shards` to 4 (a client that joins takes what is recorded)
  * @throws as `ActorSystem.start`
  */

@@ -15,7 +15,7 @@ interface Pending {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
- * A clock that stands still until it is moved. Under it, a retry in an hour is a test of a few milliseconds.
+ * A clock that stands still until it is moved. Under it, a retry in an hour is a test of a second, or of milliseconds where a long `lease` leaves little to do meanwhile.
  *
  * `advance` fires what falls due in order and, before and after each moment, waits until the in-process work it set off
  * has come to rest. It waits for promises, timers and the in-process Redis; it does not wait for real input and output
