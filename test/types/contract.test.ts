@@ -18,6 +18,7 @@ import type {
   EventMessage,
   From,
   InputOf,
+  Jsonable,
   Position,
   Receipt,
   Redriven,
@@ -311,6 +312,65 @@ class Plain extends Actor<{ lines: Line[]; tags: readonly string[]; total: numbe
   }
 }
 
+/** `initialState` says less than the state may hold. */
+@actor('game')
+class Game extends Actor<{ n: number; winner?: string; turn: 'a' | 'b'; moves: string[] }> {
+  override initialState() {
+    return { n: 0, turn: 'a' as const, moves: [] };
+  }
+}
+@actor('long-game')
+class LongGame extends Game {
+  override onActivate() {
+    this.state.winner ??= 'nobody';
+  }
+}
+
+// @ts-expect-error -- what a state begins without has to survive JSON as well
+@actor('begun')
+class Begun extends Actor<{ n: number; at?: Date }> {
+  override initialState() {
+    return { n: 0 };
+  }
+}
+
+/** A type that holds lists of itself. */
+type AnyJson = string | number | boolean | null | AnyJson[] | { [field: string]: AnyJson };
+@actor('anything')
+class Anything extends Actor<{ found: AnyJson; tree: { kids: AnyJson[] } }> {
+  override initialState() {
+    return { found: null, tree: { kids: [] } };
+  }
+}
+
+/** As plain JavaScript: no type argument, which only TypeScript would miss. */
+class Untyped extends Actor {
+  static actorType = 'untyped';
+  // @ts-expect-error -- in TypeScript it has to be said
+  initialState() {
+    return { balance: 0 };
+  }
+}
+
+async function states(started: ActorSystem): Promise<void> {
+  type State = { n: number; winner?: string; turn: 'a' | 'b'; moves: string[] };
+  same<StateOf<typeof Game>, State>();
+  same<StateOf<typeof LongGame>, State>();
+  same<StateOf<typeof Anything>, { found: AnyJson; tree: { kids: AnyJson[] } }>();
+  same<StateOf<typeof Untyped>, { balance: number }>();
+  same<StateOf<typeof Stateless>, undefined>();
+  same<StateOf<ActorClass>, unknown>();
+  const state = await started.state(Game, 'k');
+  same<typeof state, State | undefined>();
+  const End = command('end', { to: 'game', key: () => 'k', data: z.object({}) });
+  const { state: after } = await given(Game, { key: 'k', state: { n: 1, winner: 'x', turn: 'b', moves: ['e4'] } }).when(End, {});
+  same<typeof after, State>();
+  const untyped = await given(Untyped, { key: 'k', state: { balance: 1 } }).when(End, {});
+  same<typeof untyped.state, { balance: number }>();
+  // @ts-expect-error -- all of it, not only what is new
+  given(Game, { key: 'k', state: { winner: 'x' } });
+}
+
 // @ts-expect-error -- nor is it an actor
 @actor('none')
 class NoActor {
@@ -329,6 +389,12 @@ function schemas(): void {
   command('set', { to: 'a', key, data: v.object({ s: v.set(v.string()) }) });
   event('coerced', { key: (d) => d.at.toISOString(), data: z.object({ at: z.iso.datetime().transform((text) => new Date(text)) }) });
   event('unknown', { key, data: z.unknown() });
+  event('any-json', { key, data: z.object({ found: z.json() }) });
+  // @ts-expect-error -- nor is it kept in a list of lists, or a tuple
+  event('dates', { key, data: z.object({ json: z.json(), dates: z.array(z.array(z.date())) }) });
+  // @ts-expect-error -- likewise
+  event('date-pair', { key, data: z.tuple([z.string(), z.date()]) });
+  same<Jsonable<{ a: string[]; b: readonly Date[]; c: [string, Date] }>, { a: string[]; b: readonly never[]; c: [string, never] }>();
   event('union', { key, data: z.union([z.string(), z.object({ a: z.number().optional() }), z.null()]) });
   event('branded', { key: (d) => d, data: z.string().brand<'OrderId'>() });
   const own: StandardSchemaV1<{ a: string }, { a: number }> = {
@@ -437,6 +503,22 @@ const durations: readonly Duration[] = [5, '250ms', '5s', '2m', '1h', '7d'];
 const noDuration: Duration = '5y';
 
 test('the promises of the public types hold: this file compiled', (t) => {
-  const shown = [inference, system, outcome, Handlers, context, Dated, Mapped, Beginless, schemas, statics, tree, durations, noDuration];
+  const shown = [
+    inference,
+    system,
+    outcome,
+    Handlers,
+    context,
+    Dated,
+    Mapped,
+    Beginless,
+    Begun,
+    states,
+    schemas,
+    statics,
+    tree,
+    durations,
+    noDuration,
+  ];
   t.true(shown.every((one) => one !== undefined));
 });
