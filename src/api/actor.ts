@@ -55,9 +55,9 @@ export type ReplyOf<C extends Command> = (result: ResultMessage<C>, ctx: ActorCo
 
 export interface SubscribeOptions<E extends Event> {
   /** the key under which this actor type takes the fact in; default the fact's own */
-  key?: (data: DataOf<E>) => string;
+  key?: ((data: DataOf<E>) => string) | undefined;
   /** where a *new* subscriber begins; default `'now'` */
-  from?: From;
+  from?: From | undefined;
 }
 
 export type Is<T> = abstract new (...deps: never[]) => T;
@@ -80,7 +80,9 @@ export interface ActorClass {
   readonly pipelined?: boolean;
   readonly handlers?: { readonly [method: string]: Command };
   readonly subscriptions?: {
-    readonly [method: string]: Event | { readonly event: Event; readonly key?: (d: never) => string; readonly from?: unknown };
+    readonly [method: string]:
+      | Event
+      | { readonly event: Event; readonly key?: ((d: never) => string) | undefined; readonly from?: unknown };
   };
   readonly replies?: { readonly [method: string]: Command };
 }

@@ -19,20 +19,27 @@ import type {
   From,
   InputOf,
   Jsonable,
+  LetterFilter,
   Position,
   Receipt,
   Redriven,
   ResultMessage,
   ResultOf,
   ReturnOf,
+  SendOptions,
   Signal,
+  StageOptions,
+  StartOptions,
   StateOf,
+  SubscribeOptions,
+  SupervisedActor,
   Supervisor,
   SupervisorTree,
+  WaitOptions,
 } from '../../src/index.js';
 import { Actor, ActorSystem, actor, command, event, handles, onReply, subscribes, TerminalError } from '../../src/index.js';
-import { createMemoryRedis } from '../../src/memory-redis/index.js';
-import { given, startTestSystem, VirtualClock } from '../../src/testing.js';
+import { createMemoryRedis, type MemoryRedis, type MemoryRedisOptions } from '../../src/memory-redis/index.js';
+import { given, startTestSystem, type TestSystem, type TestSystemOptions, VirtualClock } from '../../src/testing.js';
 
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the well-known way to ask whether two types are the same
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -498,6 +505,68 @@ const tree: Supervisor = {
   supervisors: [],
 };
 
+// ---- what is left out ----------------------------------------------------------------------------------------------------------------
+
+/** The optional properties that refuse `undefined` under `exactOptionalPropertyTypes`, which this project is compiled with. */
+type Refusing<T> = T extends object
+  ? { [K in keyof T]-?: Partial<Pick<T, K>> extends Pick<T, K> ? ({ [P in K]: undefined } extends Pick<T, K> ? never : K) : never }[keyof T]
+  : never;
+type Handed<F, At extends number> = F extends (...given: infer P) => unknown ? Exclude<P[At], undefined> : never;
+
+/** Every option may be given as `undefined`, which is as if it were left out. */
+async function undefinedIsAbsent(started: ActorSystem, ctx: ActorContext, redis: MemoryRedis): Promise<void> {
+  // @ts-expect-error -- the measure itself
+  same<Refusing<{ a?: string }>, never>();
+  same<Refusing<{ a?: string | undefined; b: number }>, never>();
+  same<Refusing<StartOptions>, never>();
+  same<Refusing<Handed<typeof ActorSystem.fromConfig, 1>>, never>();
+  same<Refusing<SendOptions>, never>();
+  same<Refusing<StageOptions>, never>();
+  same<Refusing<WaitOptions>, never>();
+  same<Refusing<Handed<ActorSystem['results'], 1>>, never>();
+  same<Refusing<Handed<ActorSystem['events'], 1>>, never>();
+  same<Refusing<Handed<ActorSystem['stop'], 0>>, never>();
+  same<Refusing<Handed<ActorSystem['deadLetters']['list'], 0>>, never>();
+  same<Refusing<LetterFilter>, never>();
+  same<Refusing<Handed<SupervisorTree['spawn'], 1>>, never>();
+  same<Refusing<Supervisor>, never>();
+  same<Refusing<Supervisor['backoff']>, never>();
+  same<Refusing<SupervisedActor>, never>();
+  same<Refusing<SupervisedActor['recoverability']>, never>();
+  same<Refusing<SupervisedActor['directives']>, never>();
+  same<Refusing<SupervisedActor['breaker']>, never>();
+  same<Refusing<SupervisedActor['state']>, never>();
+  same<Refusing<SubscribeOptions<typeof OrderPlaced>>, never>();
+  same<Refusing<Handed<typeof actor, 1>>, never>();
+  same<Refusing<Handed<typeof command, 1>>, never>();
+  same<Refusing<Handed<typeof event, 1>>, never>();
+  same<Refusing<TestSystemOptions>, never>();
+  same<Refusing<Handed<TestSystem['stop'], 0>>, never>();
+  same<Refusing<Handed<typeof given<typeof Warehouse>, 1>>, never>();
+  same<Refusing<MemoryRedisOptions>, never>();
+  same<Refusing<Handed<MemoryRedis['faults']['inject'], 2>>, never>();
+  same<Refusing<Handed<MemoryRedis['faults']['crash'], 0>>, never>();
+  same<Refusing<NonNullable<ConstructorParameters<typeof TerminalError>[1]>>, never>();
+
+  const maybe: { text?: string; wait?: Duration; signal?: AbortSignal; from?: From } = {};
+  const data = { orderId: 1, address: 'x' };
+  const page = await started.deadLetters.list();
+  await started.deadLetters.list({ actor: maybe.text, after: page.next });
+  await started.deadLetters.redrive({ actor: maybe.text, key: maybe.text });
+  await started.tell(DispatchProduct, data, { idempotencyKey: maybe.text, delay: maybe.wait, expiresIn: maybe.wait });
+  await started.ask(DispatchProduct, data, { correlationId: maybe.text, timeout: maybe.wait, signal: maybe.signal });
+  await started.publish(OrderPlaced, data, { correlationId: maybe.text });
+  started.events(OrderPlaced, { from: maybe.from });
+  ctx.tell(DispatchProduct, data, { delay: maybe.wait });
+  redis.faults.crash({ lose: undefined });
+  const Unanswered = command('unanswered', { to: 'a', key: () => 'k', data: z.object({}), result: undefined });
+  same<ResultOf<typeof Unanswered>, void>();
+  const subscribing: ActorClass['subscriptions'] = { placed: { event: OrderPlaced, key: undefined, from: maybe.from } };
+  void subscribing;
+  // @ts-expect-error -- what has to be given cannot be undefined
+  await ActorSystem.start({ name: undefined, redis: 'memory:', actors: [] });
+}
+
 const durations: readonly Duration[] = [5, '250ms', '5s', '2m', '1h', '7d'];
 // @ts-expect-error -- no such unit
 const noDuration: Duration = '5y';
@@ -516,6 +585,7 @@ test('the promises of the public types hold: this file compiled', (t) => {
     states,
     schemas,
     statics,
+    undefinedIsAbsent,
     tree,
     durations,
     noDuration,
