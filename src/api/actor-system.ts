@@ -21,6 +21,7 @@ import { behaviorOf, isActorClass, typeOf } from './actor-definition.js';
 import { importModules } from './config-modules.js';
 import { loadInjection, type Resolve, resolverFor } from './container.js';
 import type { EventMessage, Receipt, ResultMessage } from './messages.js';
+import { present, type Some } from './options.js';
 import type { Supervisor } from './supervisor-options.js';
 import { type SupervisorTree, supervisorTree } from './supervisor-tree.js';
 
@@ -34,27 +35,29 @@ export interface StartOptions {
    */
   redis: RedisTarget;
   /** default: as recorded in Redis, and 16 for a new system; fixed for the system's life, a mismatch is refused */
-  shards?: number;
+  shards?: number | undefined;
   /** default 10 s; how long after a crash others wait */
-  lease?: Duration;
+  lease?: Duration | undefined;
   /** how long a send waits for a Redis that is away or full; default 60 s */
-  sendTimeout?: Duration;
+  sendTimeout?: Duration | undefined;
   /** supervisors as in the config file; actor types that none names hang below the root with the defaults */
-  supervisors?: readonly Supervisor[];
+  supervisors?: readonly Supervisor[] | undefined;
   /** resolves the actors' dependencies */
-  container?: Container;
+  container?: Container | undefined;
   /** makes an actor; instead of a container */
-  resolve?: Resolve;
+  resolve?: Resolve | undefined;
   /** pino-shaped; default silent */
-  logger?: Logger;
+  logger?: Logger | undefined;
   /** run on a Redis whose `maxmemory-policy` may throw data away; default false */
-  allowEviction?: boolean;
+  allowEviction?: boolean | undefined;
 }
 
 /** The ports that tests replace. */
 export interface Ports {
   readonly clock: Clock;
   readonly random: Random;
+  /** of a new system when nobody says how many; default 16, for one with actors */
+  readonly newShards?: number | undefined;
 }
 
 const SHARDS = 16;
@@ -96,10 +99,10 @@ export class ActorSystem implements AsyncDisposable {
   /**
    * Starts what a config file describes; its modules are imported, and their `bind(container)` is called.
    * @param path a YAML or JSON file
-   * @param overrides win over what the file says
+   * @param overrides win over what the file says; what is `undefined` does not
    * @throws ConfigError naming file, path, found and expected; otherwise as `start`
    */
-  static async fromConfig(path: string, overrides: Partial<StartOptions> = {}): Promise<ActorSystem> {
+  static async fromConfig(path: string, overrides: Some<StartOptions> = {}): Promise<ActorSystem> {
     const { checkActors, loadConfig } = await configReader();
     const config = await loadConfig(path);
     const { actors, binds } = await importModules<ActorClass, Container>(config, isActorClass);
@@ -111,13 +114,13 @@ export class ActorSystem implements AsyncDisposable {
     for (const bind of binds) bind(container);
     const { file: _, modules: __, supervisors, ...given } = config;
     const ports = { clock: systemClock, random: systemRandom };
-    return ActorSystem.startWith({ ...given, ...overrides, container, actors }, ports, supervisors);
+    return ActorSystem.startWith({ ...given, ...present(overrides), container, actors }, ports, supervisors);
   }
 
   /** @internal `start` with the clock and chance of a test */
   static async startWith(
     options: StartOptions & { actors: readonly ActorClass[] },
-    ports: Ports,
+    { newShards, ...ports }: Ports,
     parsed?: readonly SupervisorSettings[],
   ): Promise<ActorSystem> {
     const supervisors = parsed ?? (await supervisorsOf(options));
@@ -145,7 +148,7 @@ export class ActorSystem implements AsyncDisposable {
       lease: atLeast(options.lease ?? LEASE_MS, SHORTEST_LEASE_MS, 'lease'),
       sendTimeout: atLeast(options.sendTimeout ?? SEND_TIMEOUT_MS, 1, 'sendTimeout'),
       shards: options.shards === undefined ? undefined : checkShards(options.shards),
-      defaultShards: behaviors.length > 0 ? SHARDS : undefined,
+      defaultShards: newShards ?? (behaviors.length > 0 ? SHARDS : undefined),
       store: await openStore(redis, ports.clock),
     });
     return new ActorSystem(name, node, classes, logger);
@@ -230,13 +233,13 @@ export class ActorSystem implements AsyncDisposable {
    * @param options `from` default `'now'`
    * @throws InvalidValueError `INVALID_POSITION`
    */
-  results<C extends Command>(command: C, options: { from?: From } = {}): Observable<ResultMessage<C>> {
+  results<C extends Command>(command: C, options: { from?: From | undefined } = {}): Observable<ResultMessage<C>> {
     const definition = definitionAt(command, 'command', 'results');
     return this.#node.observatory.results(definition, options.from ?? 'now') as Observable<ResultMessage<C>>;
   }
 
   /** The facts of one kind; likewise. */
-  events<E extends Event>(event: E, options: { from?: From } = {}): Observable<EventMessage<E>> {
+  events<E extends Event>(event: E, options: { from?: From | undefined } = {}): Observable<EventMessage<E>> {
     const definition = definitionAt(event, 'event', 'events');
     return this.#node.observatory.events(definition, options.from ?? 'now') as Observable<EventMessage<E>>;
   }
@@ -264,7 +267,7 @@ export class ActorSystem implements AsyncDisposable {
   }
 
   /** Drains: finishes what is in hand, commits, releases. @param options `grace` how long that may take; default 10 s */
-  async stop(options: { grace?: Duration } = {}): Promise<void> {
+  async stop(options: { grace?: Duration | undefined } = {}): Promise<void> {
     await this.#node.stop(milliseconds(options.grace ?? GRACE_MS, 'grace'));
   }
 

@@ -7,6 +7,8 @@ import type { ResultMessage } from './messages.js';
 
 type Maybe<T> = T | Promise<T>;
 
+declare const stated: unique symbol;
+
 /**
  * The base of every actor. An instance lives for one key; it handles one message at a time.
  * Source of the pattern: the actor model; activations as in Orleans, passivation as in Akka.
@@ -16,6 +18,8 @@ type Maybe<T> = T | Promise<T>;
 export abstract class Actor<State = undefined> {
   /** As committed when the handler begins; what the handler leaves in it is committed with everything else it staged. */
   declare protected state: State;
+  /** For the compiler alone: `state` is protected, and what `initialState` returns need not name every field. */
+  declare readonly [stated]?: { readonly state: State };
   /** The state of a key that has none yet. */
   initialState?(): State;
   /**
@@ -34,7 +38,16 @@ export abstract class Actor<State = undefined> {
 }
 
 export type AnyActor = abstract new (...deps: never[]) => Actor<unknown>;
-export type StateOf<A extends AnyActor> = A extends abstract new (...a: never[]) => Actor<infer S> ? S : never;
+/** The state of an actor class: its type argument, or what `initialState` returns where there is none, as in plain JavaScript. */
+export type StateOf<A extends AnyActor> = A extends abstract new (
+  ...a: never[]
+) => { readonly [stated]?: { readonly state: infer S } }
+  ? [S] extends [undefined]
+    ? InstanceType<A> extends { initialState(): infer Begun }
+      ? Begun
+      : S
+    : S
+  : never;
 
 export type HandlerOf<C extends Command> = (data: DataOf<C>, ctx: ActorContext) => Maybe<ReturnOf<C>>;
 export type SubscriberOf<E extends Event> = (data: DataOf<E>, ctx: ActorContext) => Maybe<void>;
@@ -42,9 +55,9 @@ export type ReplyOf<C extends Command> = (result: ResultMessage<C>, ctx: ActorCo
 
 export interface SubscribeOptions<E extends Event> {
   /** the key under which this actor type takes the fact in; default the fact's own */
-  key?: (data: DataOf<E>) => string;
+  key?: ((data: DataOf<E>) => string) | undefined;
   /** where a *new* subscriber begins; default `'now'` */
-  from?: From;
+  from?: From | undefined;
 }
 
 export type Is<T> = abstract new (...deps: never[]) => T;
@@ -67,7 +80,9 @@ export interface ActorClass {
   readonly pipelined?: boolean;
   readonly handlers?: { readonly [method: string]: Command };
   readonly subscriptions?: {
-    readonly [method: string]: Event | { readonly event: Event; readonly key?: (d: never) => string; readonly from?: unknown };
+    readonly [method: string]:
+      | Event
+      | { readonly event: Event; readonly key?: ((d: never) => string) | undefined; readonly from?: unknown };
   };
   readonly replies?: { readonly [method: string]: Command };
 }

@@ -95,7 +95,7 @@ export function onReply<C extends Command>(command: C | (() => C)): Decorates<Re
  */
 export function actor(
   type: string,
-  options: { pipelined?: boolean } = {},
+  options: { pipelined?: boolean | undefined } = {},
 ): <A extends AnyActor>(target: A & Is<StateOk<A>>, context?: ClassDecoratorContext) => void {
   return (target) => {
     types.set(target, { type: checkActorType(type, `@actor on ${target.name}`), pipelined: options.pipelined === true });

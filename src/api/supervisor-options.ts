@@ -8,32 +8,36 @@ import type { Directive } from '../runtime/supervision-settings.js';
 export interface Supervisor {
   name: string;
   /** default one-for-one */
-  strategy?: 'one-for-one' | 'one-for-all' | 'rest-for-one';
+  strategy?: 'one-for-one' | 'one-for-all' | 'rest-for-one' | undefined;
   /** more escalations than this within `period`, and the supervisor itself fails, upward; default 5 */
-  intensity?: number;
+  intensity?: number | undefined;
   /** default 10 s */
-  period?: Duration;
-  backoff?: { min?: Duration; max?: Duration; factor?: number; jitter?: number };
-  children?: readonly SupervisedActor[];
-  supervisors?: readonly Supervisor[];
+  period?: Duration | undefined;
+  backoff?:
+    | { min?: Duration | undefined; max?: Duration | undefined; factor?: number | undefined; jitter?: number | undefined }
+    | undefined;
+  children?: readonly SupervisedActor[] | undefined;
+  supervisors?: readonly Supervisor[] | undefined;
 }
 
 /** One actor type below a supervisor. */
 export interface SupervisedActor {
   actor: string;
-  restart?: 'permanent' | 'temporary';
+  restart?: 'permanent' | 'temporary' | undefined;
   /** activations working at once on one node; default 256 */
-  concurrency?: number;
+  concurrency?: number | undefined;
   /** messages held in memory per node; default 1000 */
-  prefetch?: number;
+  prefetch?: number | undefined;
   /** default 2 minutes */
-  passivateAfter?: Duration;
-  recoverability?: { immediate?: number; delayed?: readonly Duration[]; order?: 'block' | 'park' | 'skip' };
+  passivateAfter?: Duration | undefined;
+  recoverability?:
+    | { immediate?: number | undefined; delayed?: readonly Duration[] | undefined; order?: 'block' | 'park' | 'skip' | undefined }
+    | undefined;
   /** error codes that have a directive of their own; default all are retried. `TerminalError` never is */
-  directives?: { readonly [D in Directive]?: readonly string[] };
+  directives?: { readonly [D in Directive]?: readonly string[] | undefined } | undefined;
   /** `failures` different keys in a row, default 20, and handlers wait; one at a time is tried every `probeEvery`, default 1 s, until one succeeds */
-  breaker?: { failures?: number; probeEvery?: Duration };
+  breaker?: { failures?: number | undefined; probeEvery?: Duration | undefined } | undefined;
   /** default 30 s */
-  attemptTimeout?: Duration;
-  state?: { keepFor?: Duration; maxBytes?: number };
+  attemptTimeout?: Duration | undefined;
+  state?: { keepFor?: Duration | undefined; maxBytes?: number | undefined } | undefined;
 }

@@ -11,7 +11,7 @@ export interface SupervisorTree extends SupervisorView {
    * @throws ConfigError as for supervisors given to `start`; DefinitionError `UNKNOWN_ACTOR`, `DUPLICATE_ACTOR`, `UNKNOWN_SUPERVISOR`, `DUPLICATE_SUPERVISOR`;
    *   ErrandError `STOPPED`
    */
-  spawn(settings: Supervisor, options?: { under?: string }): Promise<void>;
+  spawn(settings: Supervisor, options?: { under?: string | undefined }): Promise<void>;
   /**
    * Takes a branch down on this node: what its actors have in hand may finish (10 s at most), their partitions go to other nodes.
    * @throws DefinitionError `UNKNOWN_SUPERVISOR`; ErrandError `STOPPED`

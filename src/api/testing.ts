@@ -20,6 +20,7 @@ import { ActorSystem, type StartOptions } from './actor-system.js';
 import { checked } from './container.js';
 import { builder } from './injection.js';
 import type { ResultMessage } from './messages.js';
+import { present, type Some } from './options.js';
 
 export { VirtualClock };
 
@@ -31,16 +32,16 @@ export interface TestSystem extends AsyncDisposable {
   /** the in-process Redis below */
   readonly redis: MemoryRedis;
   /** Stops the system and closes the in-process Redis. */
-  readonly stop: (options?: { grace?: Duration }) => Promise<void>;
+  readonly stop: (options?: { grace?: Duration | undefined }) => Promise<void>;
 }
 
-export type TestSystemOptions = Partial<Omit<StartOptions, 'redis'>> & {
+export type TestSystemOptions = Some<Omit<StartOptions, 'redis'>> & {
   /** share it between systems; default one of its own */
-  redis?: MemoryRedis;
+  redis?: MemoryRedis | undefined;
   /** share it likewise; default one that stands at 2030-01-01T00:00:00Z */
-  clock?: VirtualClock;
+  clock?: VirtualClock | undefined;
   /** every id, nonce and jitter comes from it, and from how many systems were started on `redis` before; default 1 */
-  seed?: number;
+  seed?: number | undefined;
 };
 
 /** Fewer than in production: each costs a little with every renewal, and tests move hours. */
@@ -54,7 +55,7 @@ const SPREAD = 0x9e3779b1;
 /**
  * Starts a system on an in-process Redis with one virtual clock under both: the production code, with time that moves when you say so.
  * Leases are renewed in that time, too: where a test moves days, a `lease` such as `'1h'` makes it quick.
- * @param options as `ActorSystem.start`; `name` defaults to `test`, `shards` to 4 (a client that joins takes what is recorded)
+ * @param options as `ActorSystem.start`; `name` defaults to `test`, `shards` to 4 (one that joins takes what is recorded)
  * @throws as `ActorSystem.start`
  */
 export async function startTestSystem<const A extends readonly ActorClass[]>(
@@ -62,14 +63,14 @@ export async function startTestSystem<const A extends readonly ActorClass[]>(
 ): Promise<TestSystem> {
   const { clock = new VirtualClock(), seed = 1, redis = createMemoryRedis({ clock }), ...rest } = options;
   const own = options.redis === undefined;
-  const joins = !own && options.actors.length === 0; // a client of a system that is there already
+  const joins = !own && options.actors.length === 0; // as a client of a system that is there already
   const before = startedOn.get(redis) ?? 0;
   startedOn.set(redis, before + 1);
   const system = await ActorSystem.startWith(
-    { name: 'test', ...(joins ? {} : { shards: SHARDS }), ...rest, actors: options.actors, redis },
-    { clock, random: seededRandom(seed + before * SPREAD) },
+    { name: 'test', ...present(rest), actors: options.actors, redis },
+    { clock, random: seededRandom(seed + before * SPREAD), newShards: joins ? undefined : SHARDS },
   );
-  const stop = async (stopOptions?: { grace?: Duration }): Promise<void> => {
+  const stop = async (stopOptions?: { grace?: Duration | undefined }): Promise<void> => {
     await system.stop(stopOptions);
     if (own) await redis.close();
   };
@@ -99,7 +100,7 @@ export interface Given<A extends AnyActor> {
  */
 export function given<A extends AnyActor>(
   actor: A,
-  start: { key: string; state?: StateOf<A>; container?: Container; logger?: Logger },
+  start: { key: string; state?: StateOf<A> | undefined; container?: Container | undefined; logger?: Logger | undefined },
 ): Given<A> {
   const behavior = behaviorOf(actor as unknown as ActorClass, checked(builder(start.container), 'the container'), start.logger ?? silent);
   const clock = new VirtualClock();

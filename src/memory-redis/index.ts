@@ -15,21 +15,21 @@ export type { Listening } from './server.js';
 
 export interface MemoryRedisOptions {
   /** Whose time rules: stream ids, TIME, expiry, the time-outs of blocking commands. Default: the machine's clock. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /**
    * A file in which all writes are logged, and from which the data is rebuilt when there is any. Commands wait until that is done.
    * What has been answered survives the end of this process; `CONFIG SET appendfsync always` makes it survive a power cut too.
    */
-  readonly appendOnlyFile?: string;
+  readonly appendOnlyFile?: string | undefined;
   /** Logs writes in memory, so that `faults.crash({ lose })` can lose some. For tests; it grows with every write. Default: false. */
-  readonly log?: boolean;
+  readonly log?: boolean | undefined;
   /** Refuses a script every key that is not among its KEYS, as a cluster would in the end; a single Redis does not look. For tests. Default: false. */
-  readonly declaredKeysOnly?: boolean;
+  readonly declaredKeysOnly?: boolean | undefined;
   /**
    * The run from which on a simple script is compiled to JavaScript, some times faster than the WebAssembly Lua: 1 for at once, Infinity for
    * never. Default: 3.
    */
-  readonly compileScriptsFrom?: number;
+  readonly compileScriptsFrom?: number | undefined;
 }
 
 /** Switches for tests of what is built on Redis: each does what a network, a machine or a Redis may do. */
@@ -39,7 +39,7 @@ export interface MemoryRedisFaults {
    * @param times how many of them; default 1
    * @returns withdraws what is left of the rule
    */
-  inject(match: RequestMatch, fault: Fault, options?: { readonly times?: number }): () => void;
+  inject(match: RequestMatch, fault: Fault, options?: { readonly times?: number | undefined }): () => void;
   /** Withdraws all rules. */
   clear(): void;
   /** Stands still, as a stopped process: nothing is read, done or answered. */
@@ -49,7 +49,7 @@ export interface MemoryRedisFaults {
    * Ends as a killed Redis does: connections break off and new ones are refused until `restart`; scripts are forgotten.
    * @param options.lose how many of the last writes (commands, transactions, scripts) had not reached the disk; needs `log` or `appendOnlyFile`. Default 0
    */
-  crash(options?: { readonly lose?: number }): void;
+  crash(options?: { readonly lose?: number | undefined }): void;
   /** Comes back after `crash`, with the data that is left. */
   restart(): void;
 }

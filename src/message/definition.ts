@@ -21,7 +21,16 @@ export type Jsonable<T> = unknown extends T
     ? T
     : T extends bigint | symbol | Fn | Date | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | ArrayBufferView
       ? never
-      : { [K in keyof T]: Jsonable<T[K]> };
+      : T extends readonly unknown[]
+        ? Elements<T>
+        : { [K in keyof T]: Jsonable<T[K]> };
+
+/** A list's element type is looked at when it is needed: a type of any JSON holds lists of itself. Only a tuple is mapped at once. */
+type Elements<T extends readonly unknown[]> = number extends T['length']
+  ? T extends unknown[]
+    ? Jsonable<T[number]>[]
+    : readonly Jsonable<T[number]>[]
+  : { [K in keyof T]: Jsonable<T[K]> };
 
 type In<S extends Std> = Std.InferInput<S>;
 type Out<S extends Std> = Std.InferOutput<S>;

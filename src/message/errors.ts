@@ -31,7 +31,7 @@ function describeObject(value: object): string {
 export class ErrandError extends Error {
   readonly code: string;
   constructor(code: string, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+    super(message, options?.cause === undefined ? undefined : options);
     this.code = code;
   }
   override get name(): string {
@@ -112,8 +112,8 @@ export class AppendUnknown extends ErrandError {
 
 /** Thrown by a handler: this will never work, do not try again. The message is settled as `failed`; it is no dead letter. */
 export class TerminalError extends ErrandError {
-  constructor(message: string, options?: { code?: string; cause?: unknown }) {
-    super(options?.code ?? 'TERMINAL', message, options?.cause === undefined ? undefined : { cause: options.cause });
+  constructor(message: string, options?: { code?: string | undefined; cause?: unknown }) {
+    super(options?.code ?? 'TERMINAL', message, options);
   }
 }
 
@@ -194,11 +194,7 @@ export class ConfigError extends ErrandError {
   ) {
     const place = `${file}${details.line === undefined ? '' : `:${details.line}`}${path === '' ? '' : `: ${path}`}`;
     const hint = details.suggestion === undefined ? '' : `; did you mean '${details.suggestion}'?`;
-    super(
-      code,
-      `${place}: found ${found}, expected ${expected}${hint}`,
-      details.cause === undefined ? undefined : { cause: details.cause },
-    );
+    super(code, `${place}: found ${found}, expected ${expected}${hint}`, { cause: details.cause });
     this.line = details.line;
     this.suggestion = details.suggestion;
     this.more = details.more ?? [];

@@ -52,15 +52,15 @@ export interface DeadLetterPage {
   readonly next: string | undefined;
 }
 
-/** Which letters; what is left out does not count. */
+/** Which letters; what is left out, or `undefined`, does not count. */
 export interface LetterFilter {
-  readonly actor?: string;
-  readonly key?: string;
+  readonly actor?: string | undefined;
+  readonly key?: string | undefined;
   /** of the message */
-  readonly type?: string;
+  readonly type?: string | undefined;
   /** as the letter says it: an error's code, `PARKED_…`, `POISON`, … */
-  readonly reason?: string;
-  readonly correlationId?: string;
+  readonly reason?: string | undefined;
+  readonly correlationId?: string | undefined;
 }
 
 /** What was redriven. */
@@ -88,7 +88,9 @@ export class DeadLetters {
    * @param options `actor` one type only; `limit` at most so many (default 100); `after` the `next` of the page before
    * @throws InvalidValueError `INVALID_OPTION`
    */
-  async list(options: { actor?: string; limit?: number; after?: string } = {}): Promise<DeadLetterPage> {
+  async list(
+    options: { actor?: string | undefined; limit?: number | undefined; after?: string | undefined } = {},
+  ): Promise<DeadLetterPage> {
     const { actor, limit = PAGE, after } = options;
     if (!Number.isInteger(limit) || limit < 1) throw new InvalidValueError('INVALID_OPTION', 'limit', limit, 'a whole number from 1');
     const begin = after === undefined ? undefined : this.#parse(after, 'after');

@@ -160,7 +160,7 @@ export class Node {
   }
 
   /** @throws IdleTimeoutError `IDLE_TIMEOUT` with what is left; the signal's reason; ErrandError `STOPPED` */
-  async idle(options: { timeout?: Duration; signal?: AbortSignal }): Promise<void> {
+  async idle(options: { timeout?: Duration | undefined; signal?: AbortSignal | undefined }): Promise<void> {
     this.#assertRunning();
     const timeout = milliseconds(options.timeout ?? IDLE_MS, 'timeout');
     const { clock } = this.options;

@@ -10,11 +10,11 @@ import type { Ids } from '../message/ids.js';
 /** When a message may be handled. */
 export interface StageOptions {
   /** not before this much time has passed */
-  delay?: Duration;
+  delay?: Duration | undefined;
   /** not before this moment */
-  at?: Date;
+  at?: Date | undefined;
   /** not after this much time has passed; it then ends as `failed`, `EXPIRED` */
-  expiresIn?: Duration;
+  expiresIn?: Duration | undefined;
 }
 
 /** A message ready for its stream. */

@@ -14,17 +14,17 @@ import type { Composer, Outgoing, StageOptions } from './outgoing.js';
 /** How a message is sent from outside the actors. */
 export interface SendOptions extends StageOptions {
   /** the same key with the same data is accepted once, until a day after it was settled (a fact: after it was published): the message id is derived from (type, key, idempotencyKey) */
-  idempotencyKey?: string;
+  idempotencyKey?: string | undefined;
   /** what ties everything that follows together; default the message id */
-  correlationId?: string;
+  correlationId?: string | undefined;
   /** keep the outcome, so that `attach` finds it */
-  track?: boolean;
+  track?: boolean | undefined;
 }
 
 export interface WaitOptions {
   /** default 30 s; afterwards the outcome is unknown */
-  timeout?: Duration;
-  signal?: AbortSignal;
+  timeout?: Duration | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /** What `tell` and `publish` resolve to, once the message is durably appended. */

@@ -72,6 +72,7 @@ export class Shadow {
   /** @returns what changed, or undefined when it concerns nobody */
   apply(words: readonly string[], reply: Reply): Change[] {
     const [name = '', key = ''] = words;
+    if (name.toUpperCase() === 'MSET') return pairs(words.slice(1)).flatMap((pair) => this.apply(['SET', ...pair], reply));
     const found = KEY.exec(key);
     if (found === null) return [];
     const [, shard = '', other, actor = '', what] = found;
@@ -213,6 +214,11 @@ export class Shadow {
 }
 
 /** The fields of an XADD: what follows the entry's id. */
+/** What an MSET sets. */
+function pairs(words: readonly string[]): string[][] {
+  return words.flatMap((key, i) => (i % 2 === 0 ? [[key, words[i + 1] as string]] : []));
+}
+
 function fieldsOf(words: readonly string[]): string[] {
   return words.slice(words.indexOf('*', 2) + 1);
 }

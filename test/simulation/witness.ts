@@ -239,7 +239,7 @@ export class Witness implements Observer {
     }
   }
 
-  /** The state follows from the messages that are settled with it, each of them one version and one id. */
+  /** The state follows from the messages that are settled with it, each of them one version and one id. It is written once a commit. */
   #states(settled: readonly Message[], states: readonly Of<'state'>[], letters: readonly Of<'dead letter'>[]): void {
     const condemned = new Set(letters.map(({ entry }) => entry));
     const changing = settled.filter((message) => endOf(message) === 'completed' || endOf(message) === 'forgets');
@@ -251,19 +251,24 @@ export class Witness implements Observer {
       expected.set(key, [...(expected.get(key) ?? []), message]);
     }
     for (const { key, before, after } of states) {
-      const message = expected.get(key)?.shift();
-      if (message === undefined) {
+      const messages = expected.get(key);
+      if (messages === undefined) {
         this.#violated('a state changes only with a settled message', key);
         continue;
       }
-      const wanted = endOf(message) === 'forgets' ? undefined : [...(before?.ids ?? []), message.id];
-      if (JSON.stringify(after?.ids) !== JSON.stringify(wanted))
+      expected.delete(key);
+      let wanted = before;
+      for (const message of messages) {
+        const { ids, version } = wanted ?? { ids: [], version: 0 };
+        wanted = endOf(message) === 'forgets' ? undefined : { version: version + 1, ids: [...ids, message.id] };
+      }
+      if (JSON.stringify(after?.ids) !== JSON.stringify(wanted?.ids))
         this.#violated(
           'the state is the exact sequence of commits',
-          `${key}: ${JSON.stringify(after)} after ${JSON.stringify(before)} and ${message.id}`,
+          `${key}: ${JSON.stringify(after)} after ${JSON.stringify(before)} and ${messages.map(({ id }) => id).join(', ')}`,
         );
-      if (after !== undefined && after.version !== (before?.version ?? 0) + 1)
-        this.#violated('a version goes up by one', `${key}: from ${before?.version ?? 0} to ${after.version}`);
+      if (after?.version !== wanted?.version)
+        this.#violated('a version goes up by one a message', `${key}: from ${before?.version ?? 0} to ${after?.version ?? 0}`);
     }
     for (const [key, left] of expected)
       for (const { id } of left) this.#violated('what is settled is in the state', `${id} changed nothing of ${key}`);

@@ -25,7 +25,7 @@ const Reserve = command('reserve', { to: 'stock', key, data: order, result: z.ob
 const Placed = event('placed', { key, data: order });
 
 @actor('order')
-class Order extends Actor<{ status: string }> {
+class Order extends Actor<{ status: string; shelf?: number }> {
   override initialState() {
     return { status: 'new' };
   }
@@ -38,6 +38,7 @@ class Order extends Actor<{ status: string }> {
   @onReply(() => Reserve)
   onReserved(result: ResultMessage<typeof Reserve>) {
     this.state.status = result.status === 'completed' ? `shelf ${result.value.shelf}` : 'failed';
+    if (result.status === 'completed') this.state.shelf = result.value.shelf;
   }
 }
 
@@ -77,7 +78,9 @@ function container(): Container {
 onBoth('standard decorators say the same as the legacy ones', { actors: [Order, Stock], container: container() }, async (t, { system }) => {
   await system.tell(Place, { order: 'a' });
   await system.idle();
-  t.deepEqual(await system.state(Order, 'a'), { status: 'shelf 42' });
+  const state = await system.state(Order, 'a');
+  t.deepEqual(state, { status: 'shelf 42', shelf: 42 });
+  t.is(state?.shelf, 42, 'a field that the state begins without is known');
   t.deepEqual(await system.state(Stock, 'all'), { placed: 1 });
 });
 

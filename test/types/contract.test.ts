@@ -18,20 +18,28 @@ import type {
   EventMessage,
   From,
   InputOf,
+  Jsonable,
+  LetterFilter,
   Position,
   Receipt,
   Redriven,
   ResultMessage,
   ResultOf,
   ReturnOf,
+  SendOptions,
   Signal,
+  StageOptions,
+  StartOptions,
   StateOf,
+  SubscribeOptions,
+  SupervisedActor,
   Supervisor,
   SupervisorTree,
+  WaitOptions,
 } from '../../src/index.js';
 import { Actor, ActorSystem, actor, command, event, handles, onReply, subscribes, TerminalError } from '../../src/index.js';
-import { createMemoryRedis } from '../../src/memory-redis/index.js';
-import { given, startTestSystem, VirtualClock } from '../../src/testing.js';
+import { createMemoryRedis, type MemoryRedis, type MemoryRedisOptions } from '../../src/memory-redis/index.js';
+import { given, startTestSystem, type TestSystem, type TestSystemOptions, VirtualClock } from '../../src/testing.js';
 
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the well-known way to ask whether two types are the same
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -311,6 +319,65 @@ class Plain extends Actor<{ lines: Line[]; tags: readonly string[]; total: numbe
   }
 }
 
+/** `initialState` says less than the state may hold. */
+@actor('game')
+class Game extends Actor<{ n: number; winner?: string; turn: 'a' | 'b'; moves: string[] }> {
+  override initialState() {
+    return { n: 0, turn: 'a' as const, moves: [] };
+  }
+}
+@actor('long-game')
+class LongGame extends Game {
+  override onActivate() {
+    this.state.winner ??= 'nobody';
+  }
+}
+
+// @ts-expect-error -- what a state begins without has to survive JSON as well
+@actor('begun')
+class Begun extends Actor<{ n: number; at?: Date }> {
+  override initialState() {
+    return { n: 0 };
+  }
+}
+
+/** A type that holds lists of itself. */
+type AnyJson = string | number | boolean | null | AnyJson[] | { [field: string]: AnyJson };
+@actor('anything')
+class Anything extends Actor<{ found: AnyJson; tree: { kids: AnyJson[] } }> {
+  override initialState() {
+    return { found: null, tree: { kids: [] } };
+  }
+}
+
+/** As plain JavaScript: no type argument, which only TypeScript would miss. */
+class Untyped extends Actor {
+  static actorType = 'untyped';
+  // @ts-expect-error -- in TypeScript it has to be said
+  initialState() {
+    return { balance: 0 };
+  }
+}
+
+async function states(started: ActorSystem): Promise<void> {
+  type State = { n: number; winner?: string; turn: 'a' | 'b'; moves: string[] };
+  same<StateOf<typeof Game>, State>();
+  same<StateOf<typeof LongGame>, State>();
+  same<StateOf<typeof Anything>, { found: AnyJson; tree: { kids: AnyJson[] } }>();
+  same<StateOf<typeof Untyped>, { balance: number }>();
+  same<StateOf<typeof Stateless>, undefined>();
+  same<StateOf<ActorClass>, unknown>();
+  const state = await started.state(Game, 'k');
+  same<typeof state, State | undefined>();
+  const End = command('end', { to: 'game', key: () => 'k', data: z.object({}) });
+  const { state: after } = await given(Game, { key: 'k', state: { n: 1, winner: 'x', turn: 'b', moves: ['e4'] } }).when(End, {});
+  same<typeof after, State>();
+  const untyped = await given(Untyped, { key: 'k', state: { balance: 1 } }).when(End, {});
+  same<typeof untyped.state, { balance: number }>();
+  // @ts-expect-error -- all of it, not only what is new
+  given(Game, { key: 'k', state: { winner: 'x' } });
+}
+
 // @ts-expect-error -- nor is it an actor
 @actor('none')
 class NoActor {
@@ -329,6 +396,12 @@ function schemas(): void {
   command('set', { to: 'a', key, data: v.object({ s: v.set(v.string()) }) });
   event('coerced', { key: (d) => d.at.toISOString(), data: z.object({ at: z.iso.datetime().transform((text) => new Date(text)) }) });
   event('unknown', { key, data: z.unknown() });
+  event('any-json', { key, data: z.object({ found: z.json() }) });
+  // @ts-expect-error -- nor is it kept in a list of lists, or a tuple
+  event('dates', { key, data: z.object({ json: z.json(), dates: z.array(z.array(z.date())) }) });
+  // @ts-expect-error -- likewise
+  event('date-pair', { key, data: z.tuple([z.string(), z.date()]) });
+  same<Jsonable<{ a: string[]; b: readonly Date[]; c: [string, Date] }>, { a: string[]; b: readonly never[]; c: [string, never] }>();
   event('union', { key, data: z.union([z.string(), z.object({ a: z.number().optional() }), z.null()]) });
   event('branded', { key: (d) => d, data: z.string().brand<'OrderId'>() });
   const own: StandardSchemaV1<{ a: string }, { a: number }> = {
@@ -432,11 +505,90 @@ const tree: Supervisor = {
   supervisors: [],
 };
 
+// ---- what is left out ----------------------------------------------------------------------------------------------------------------
+
+/** The optional properties that refuse `undefined` under `exactOptionalPropertyTypes`, which this project is compiled with. */
+type Refusing<T> = T extends object
+  ? { [K in keyof T]-?: Partial<Pick<T, K>> extends Pick<T, K> ? ({ [P in K]: undefined } extends Pick<T, K> ? never : K) : never }[keyof T]
+  : never;
+type Handed<F, At extends number> = F extends (...given: infer P) => unknown ? Exclude<P[At], undefined> : never;
+
+/** Every option may be given as `undefined`, which is as if it were left out. */
+async function undefinedIsAbsent(started: ActorSystem, ctx: ActorContext, redis: MemoryRedis): Promise<void> {
+  // @ts-expect-error -- the measure itself
+  same<Refusing<{ a?: string }>, never>();
+  same<Refusing<{ a?: string | undefined; b: number }>, never>();
+  same<Refusing<StartOptions>, never>();
+  same<Refusing<Handed<typeof ActorSystem.fromConfig, 1>>, never>();
+  same<Refusing<SendOptions>, never>();
+  same<Refusing<StageOptions>, never>();
+  same<Refusing<WaitOptions>, never>();
+  same<Refusing<Handed<ActorSystem['results'], 1>>, never>();
+  same<Refusing<Handed<ActorSystem['events'], 1>>, never>();
+  same<Refusing<Handed<ActorSystem['stop'], 0>>, never>();
+  same<Refusing<Handed<ActorSystem['deadLetters']['list'], 0>>, never>();
+  same<Refusing<LetterFilter>, never>();
+  same<Refusing<Handed<SupervisorTree['spawn'], 1>>, never>();
+  same<Refusing<Supervisor>, never>();
+  same<Refusing<Supervisor['backoff']>, never>();
+  same<Refusing<SupervisedActor>, never>();
+  same<Refusing<SupervisedActor['recoverability']>, never>();
+  same<Refusing<SupervisedActor['directives']>, never>();
+  same<Refusing<SupervisedActor['breaker']>, never>();
+  same<Refusing<SupervisedActor['state']>, never>();
+  same<Refusing<SubscribeOptions<typeof OrderPlaced>>, never>();
+  same<Refusing<Handed<typeof actor, 1>>, never>();
+  same<Refusing<Handed<typeof command, 1>>, never>();
+  same<Refusing<Handed<typeof event, 1>>, never>();
+  same<Refusing<TestSystemOptions>, never>();
+  same<Refusing<Handed<TestSystem['stop'], 0>>, never>();
+  same<Refusing<Handed<typeof given<typeof Warehouse>, 1>>, never>();
+  same<Refusing<MemoryRedisOptions>, never>();
+  same<Refusing<Handed<MemoryRedis['faults']['inject'], 2>>, never>();
+  same<Refusing<Handed<MemoryRedis['faults']['crash'], 0>>, never>();
+  same<Refusing<NonNullable<ConstructorParameters<typeof TerminalError>[1]>>, never>();
+
+  const maybe: { text?: string; wait?: Duration; signal?: AbortSignal; from?: From } = {};
+  const data = { orderId: 1, address: 'x' };
+  const page = await started.deadLetters.list();
+  await started.deadLetters.list({ actor: maybe.text, after: page.next });
+  await started.deadLetters.redrive({ actor: maybe.text, key: maybe.text });
+  await started.tell(DispatchProduct, data, { idempotencyKey: maybe.text, delay: maybe.wait, expiresIn: maybe.wait });
+  await started.ask(DispatchProduct, data, { correlationId: maybe.text, timeout: maybe.wait, signal: maybe.signal });
+  await started.publish(OrderPlaced, data, { correlationId: maybe.text });
+  started.events(OrderPlaced, { from: maybe.from });
+  ctx.tell(DispatchProduct, data, { delay: maybe.wait });
+  redis.faults.crash({ lose: undefined });
+  const Unanswered = command('unanswered', { to: 'a', key: () => 'k', data: z.object({}), result: undefined });
+  same<ResultOf<typeof Unanswered>, void>();
+  const subscribing: ActorClass['subscriptions'] = { placed: { event: OrderPlaced, key: undefined, from: maybe.from } };
+  void subscribing;
+  // @ts-expect-error -- what has to be given cannot be undefined
+  await ActorSystem.start({ name: undefined, redis: 'memory:', actors: [] });
+}
+
 const durations: readonly Duration[] = [5, '250ms', '5s', '2m', '1h', '7d'];
 // @ts-expect-error -- no such unit
 const noDuration: Duration = '5y';
 
 test('the promises of the public types hold: this file compiled', (t) => {
-  const shown = [inference, system, outcome, Handlers, context, Dated, Mapped, Beginless, schemas, statics, tree, durations, noDuration];
+  const shown = [
+    inference,
+    system,
+    outcome,
+    Handlers,
+    context,
+    Dated,
+    Mapped,
+    Beginless,
+    Begun,
+    states,
+    schemas,
+    statics,
+    undefinedIsAbsent,
+    tree,
+    durations,
+    noDuration,
+  ];
   t.true(shown.every((one) => one !== undefined));
 });
