@@ -401,6 +401,50 @@ const SIMULATED = [
       { file: 'dist/src/runtime/partition.js', from: 'held.drain === undefined && this.#waiting.has(held.envelope.subject)', to: 'false' },
     ],
   },
+  {
+    name: 'an escalation whose attempt is not counted in the log',
+    edits: [
+      {
+        file: 'dist/src/runtime/partition.js',
+        from: 'return this.#setAside(held, this.clock.now());',
+        to: 'const gathering = this.committer.gather(); this.#leave(held, gathering); return gathering;',
+      },
+    ],
+  },
+  {
+    name: 'an actor that resumes with what the failed attempt left',
+    edits: [
+      { file: 'dist/src/runtime/activation.js', from: 'return this.#withState(instance);\n        }', to: 'return instance;\n        }' },
+    ],
+  },
+  {
+    name: 'a message that escalates for ever',
+    edits: [{ file: 'dist/src/runtime/activation.js', from: 'usedUp(recoverability, held.attempts)', to: 'false' }],
+  },
+  {
+    name: 'a message that is given up without a letter',
+    edits: [{ file: 'dist/src/runtime/partition.js', from: 'this.verdicts.condemn(gathering, held, code, error);', to: '' }],
+  },
+  {
+    name: 'a letter redriven as often as it is asked for',
+    edits: [
+      {
+        file: 'dist/src/log/lua/redrive.lua',
+        from: "if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 'gone' end",
+        to: "redis.call('XDEL', KEYS[1], ARGV[1])",
+      },
+    ],
+  },
+  {
+    name: 'a parked message redriven by whoever asks late',
+    edits: [
+      {
+        file: 'dist/src/runtime/requests.js',
+        from: 'letter?.parked && head !== undefined && head.entry === letter.entry && waiting.parked(key)',
+        to: 'head !== undefined',
+      },
+    ],
+  },
 ];
 
 /** A mutant may hang what it breaks; a test that neither passes nor fails in this time has caught it too. */

@@ -6,12 +6,15 @@ import { fromFields, type MessageKind } from '../../src/message/envelope.js';
 export interface Message {
   readonly id: string;
   readonly kind: MessageKind;
+  /** of the command or fact; of a request what is asked for */
   readonly type: string;
   /** the actor type and shard it is for */
   readonly actor: string;
   readonly shard: number;
   readonly key: string;
   readonly cause: string | undefined;
+  /** the id of the first message in its line of redrives */
+  readonly first: string;
   readonly replyTo: string | undefined;
   readonly data: string;
   readonly status: string | undefined;
@@ -24,6 +27,22 @@ export interface Answer {
   readonly data: string;
 }
 
+/** A dead letter where it stands. */
+export interface Letter {
+  readonly stream: string;
+  readonly actor: string;
+  readonly shard: number;
+  /** its own entry */
+  readonly letter: string;
+  /** the inbox entry that its message was */
+  readonly entry: string;
+  readonly parked: boolean;
+  readonly attempts: number;
+  readonly reason: string;
+  /** the message as it was */
+  readonly message: Message;
+}
+
 export interface State {
   readonly version: number;
   readonly ids: readonly string[];
@@ -33,16 +52,24 @@ export interface State {
 export type Change =
   | { readonly kind: 'arrived'; readonly message: Message }
   | { readonly kind: 'removed'; readonly message: Message }
-  | { readonly kind: 'set aside'; readonly message: Message; readonly list: string }
+  | { readonly kind: 'set aside'; readonly message: Message; readonly list: string; readonly attempts: number }
+  | { readonly kind: 'head'; readonly list: string; readonly entry: string; readonly before: Standing; readonly after: Standing }
   | { readonly kind: 'popped'; readonly message: Message; readonly list: string }
   | { readonly kind: 'postponed'; readonly entry: string; readonly id: string }
   | { readonly kind: 'fired'; readonly entry: string; readonly id: string }
   | { readonly kind: 'state'; readonly key: string; readonly before: State | undefined; readonly after: State | undefined }
   | { readonly kind: 'result'; readonly of: string; readonly answer: Answer; readonly times: number }
   | { readonly kind: 'fact'; readonly id: string; readonly cause: string | undefined; readonly word: string }
-  | { readonly kind: 'dead letter'; readonly entry: string }
+  | { readonly kind: 'dead letter'; readonly letter: Letter }
+  | { readonly kind: 'letter gone'; readonly letter: Letter }
   | { readonly kind: 'nonce'; readonly partition: string; readonly nonce: string | undefined }
   | { readonly kind: 'cursor'; readonly partition: string; readonly event: string; readonly before: string; readonly after: string };
+
+/** The first of an aside list, and how often it was attempted. */
+interface Standing {
+  readonly entry: string;
+  readonly attempts: number;
+}
 
 interface Fact {
   readonly entry: string;
@@ -56,6 +83,10 @@ const KEY =
 export class Shadow {
   /** inbox → entry id → message */
   readonly inboxes = new Map<string, Map<string, Message>>();
+  /** stream of dead letters → entry id → letter */
+  readonly letters = new Map<string, Map<string, Letter>>();
+  /** aside list → entry id → attempts as they are counted there */
+  readonly attempts = new Map<string, Map<string, number>>();
   /** aside list → its messages */
   readonly asides = new Map<string, Message[]>();
   /** the hash of scheduled messages → entry id → message id */
@@ -86,6 +117,8 @@ export class Shadow {
         return this.#removed(key, (entry) => words.includes(entry, 2));
       case 'RPUSH aside':
         return words.slice(2).map((text) => this.#setAside(key, actor, Number(shard), text));
+      case 'LSET aside':
+        return this.#headSet(key, words[3] as string);
       case 'LPOP aside':
         return this.#popped(key);
       case 'HSET scheduled':
@@ -98,7 +131,9 @@ export class Shadow {
       case 'XADD results':
         return [this.#answered(fieldsOf(words))];
       case 'XADD dead':
-        return [{ kind: 'dead letter', entry: fieldOf(fieldsOf(words), 'entry') ?? '' }];
+        return [this.#buried(key, actor, Number(shard), fieldsOf(words), reply as string)];
+      case 'XDEL dead':
+        return this.#exhumed(key, words.slice(2));
       case 'HSET partition':
       case 'HDEL partition':
         return this.#owned(key, name.toUpperCase() === 'HSET', words.slice(2));
@@ -123,7 +158,7 @@ export class Shadow {
   #arrived(inbox: string, actor: string, shard: number, words: readonly string[], entry: string): Change {
     const message = messageOf(actor, shard, fieldsOf(words), entry);
     this.#group(this.inboxes, inbox, () => new Map<string, Message>()).set(entry, message);
-    this.queueOf(message).push(message);
+    if (message.kind !== 'request') this.queueOf(message).push(message);
     return { kind: 'arrived', message };
   }
 
@@ -139,14 +174,51 @@ export class Shadow {
   }
 
   #setAside(list: string, actor: string, shard: number, text: string): Change {
-    const [entry, , fields] = JSON.parse(Buffer.from(text, 'latin1').toString()) as [string, number, string[]];
+    const [entry, attempts, fields] = asideOf(text);
     const message = messageOf(actor, shard, fields, entry);
     this.#group(this.asides, list, () => [] as Message[]).push(message);
-    return { kind: 'set aside', message, list };
+    this.#group(this.attempts, list, () => new Map<string, number>()).set(entry, attempts);
+    return { kind: 'set aside', message, list, attempts };
+  }
+
+  #headSet(list: string, text: string): Change[] {
+    const [entry, attempts] = asideOf(text);
+    const counted = this.#group(this.attempts, list, () => new Map<string, number>());
+    const head = this.asides.get(list)?.[0]?.entry ?? '';
+    const before = { entry: head, attempts: counted.get(head) ?? 0 };
+    counted.set(entry, attempts);
+    return [{ kind: 'head', list, entry, before, after: { entry, attempts } }];
+  }
+
+  #buried(stream: string, actor: string, shard: number, fields: readonly string[], letterId: string): Change {
+    const text = (name: string): string => fieldOf(fields, name) ?? '';
+    const letter: Letter = {
+      stream,
+      actor,
+      shard,
+      letter: letterId,
+      entry: text('entry'),
+      parked: text('parked') !== '',
+      attempts: Number(text('attempts')),
+      reason: text('reason'),
+      message: messageOf(actor, shard, JSON.parse(text('envelope')) as string[], text('entry')),
+    };
+    this.#group(this.letters, stream, () => new Map<string, Letter>()).set(letterId, letter);
+    return { kind: 'dead letter', letter };
+  }
+
+  #exhumed(stream: string, ids: readonly string[]): Change[] {
+    const held = this.#group(this.letters, stream, () => new Map<string, Letter>());
+    return ids.flatMap((id) => {
+      const letter = held.get(id);
+      held.delete(id);
+      return letter === undefined ? [] : [{ kind: 'letter gone', letter } as const];
+    });
   }
 
   #popped(list: string): Change[] {
     const message = this.asides.get(list)?.shift();
+    if (message !== undefined) this.attempts.get(list)?.delete(message.entry);
     return message === undefined ? [] : [{ kind: 'popped', message, list }];
   }
 
@@ -212,6 +284,11 @@ export class Shadow {
   }
 }
 
+/** What stands in an aside list: the entry it was, attempts, fields. */
+function asideOf(text: string): [string, number, string[]] {
+  return JSON.parse(Buffer.from(text, 'latin1').toString()) as [string, number, string[]];
+}
+
 /** The fields of an XADD: what follows the entry's id. */
 function fieldsOf(words: readonly string[]): string[] {
   return words.slice(words.indexOf('*', 2) + 1);
@@ -226,7 +303,6 @@ export function fieldOf(fields: readonly string[], name: string): string | undef
 function messageOf(actor: string, shard: number, fields: readonly string[], entry: string): Message {
   const envelope = fromFields(fields);
   if ('fault' in envelope) throw new Error(`${entry} in ${actor}/${shard} is no message: ${envelope.fault}`);
-  const { id, kind, type, subject: key, causationId: cause, replyTo, data, status } = envelope;
-  if (kind === 'request') throw new Error(`${entry} in ${actor}/${shard} asks to redrive what no run sets down`);
-  return { id, kind, type, actor, shard, key, cause, replyTo, data, status, entry };
+  const { id, kind, type, subject: key, causationId: cause, idempotencyKey: first, replyTo, data, status } = envelope;
+  return { id, kind, type, actor, shard, key, cause, first, replyTo, data, status, entry };
 }

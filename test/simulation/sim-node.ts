@@ -1,17 +1,26 @@
 import { type Actor, type ActorClass, ActorSystem, type StartOptions } from '../../src/index.js';
 import { type Clock, sleep } from '../../src/message/clock.js';
 import { seededRandom } from '../../src/message/random.js';
+import type { Counts } from './counts.js';
 import type { History } from './history.js';
 import { NodeClock } from './node-clock.js';
+import type { Outside } from './outside.js';
 import type { SimulatedStore } from './store.js';
 import type { NearEnd } from './wire.js';
-import { ACTORS, Append } from './workload.js';
+import { ACTORS, Append, type Around } from './workload.js';
 import { NAME } from './world.js';
 
 export interface NodeSettings {
   readonly options: Partial<StartOptions>;
   readonly pipelined: boolean;
+  readonly outside: Outside;
+  readonly counts: Counts;
+  /** it stopped by itself */
+  readonly onStopped: () => void;
 }
+
+/** What the nodes themselves say that they do. */
+const COUNTED: ReadonlySet<string> = new Set(['escalated', 'actor-restarted', 'supervisor-failed', 'running-alone']);
 
 /** A start that fails, because Redis is away, is made again after this. */
 const AGAIN_MS = 150;
@@ -49,15 +58,20 @@ export class SimNode implements NearEnd {
   }
 
   async start(): Promise<void> {
-    const { options, pipelined } = this.settings;
+    const { options, pipelined, outside } = this.settings;
     for (let attempt = 0; !this.dead && !this.draining; attempt += 1) {
       try {
         const actors: ActorClass[] = this.hosts ? [...(pipelined ? ACTORS.pipelined : ACTORS.plain)] : [];
-        const resolve = (Target: ActorClass) => new (Target as new (clock: NodeClock) => Actor<unknown>)(this.clock);
+        const around: Around = { clock: this.clock, outside };
+        const resolve = (Target: ActorClass) => new (Target as new (around: Around) => Actor<unknown>)(around);
         const random = seededRandom(this.seed * 100 + attempt);
         const ports = { clock: this.clock, random };
         const system = await ActorSystem.startWith({ name: NAME, ...options, actors, resolve, redis: this.store.seenBy(this) }, ports);
-        system.signals.subscribe((signal) => this.history.note(this.name, `signals ${signal.kind} ${JSON.stringify(signal)}`));
+        system.signals.subscribe((signal) => {
+          this.history.note(this.name, `signals ${signal.kind} ${JSON.stringify(signal)}`);
+          if (COUNTED.has(signal.kind)) this.settings.counts.add(`signal ${signal.kind}`);
+          if (signal.kind === 'stopped' && signal.reason !== undefined) this.#stoppedItself();
+        });
         const { seen } = this;
         if (seen !== undefined)
           system.results(Append, { from: 'start' }).subscribe(({ messageId }) => seen.set(messageId, (seen.get(messageId) ?? 0) + 1));
@@ -69,6 +83,13 @@ export class SimNode implements NearEnd {
         await sleep(this.clock, AGAIN_MS);
       }
     }
+  }
+
+  /** A supervisor at the top has failed. */
+  #stoppedItself(): void {
+    this.draining = this.stopped = true;
+    this.settings.counts.add('node that stopped itself');
+    this.settings.onStopped();
   }
 
   whenAwake(run: () => void): void {

@@ -13,13 +13,14 @@ const count = one === undefined ? Number(process.env['SIMULATION_SEEDS'] ?? 200)
 test.serial('nothing is lost, nothing done twice, nothing out of order, whatever happens to nodes, network and Redis', async (t) => {
   t.timeout(3_600_000);
   const begun = performance.now();
-  const { failed, seeds, commits, commands, healed, faults } = await simulate(numbers(first, count));
+  const { failed, seeds, commits, commands, healed, faults, counts } = await simulate(numbers(first, count));
   if (failed !== undefined) t.fail(report(failed));
   const each = Math.round((performance.now() - begun) / seeds);
   t.log(
     `${seeds} seeds from ${first}, ${each} ms each: ${commands} commands, ${commits} commits; settled at most ${healed} ms after the last fault`,
   );
   t.log([...faults].map(([name, times]) => `${times} × ${name}`).join(', '));
+  t.log(String(counts));
   t.true(commits > 0, 'something was done');
 });
 

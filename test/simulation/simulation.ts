@@ -6,13 +6,18 @@ import type { Reply } from '../../src/memory-redis/reply.js';
 import { resolve } from '../../src/memory-redis/request-check.js';
 import { VirtualClock } from '../../src/testing.js';
 import { Chance } from './chance.js';
+import { Counts } from './counts.js';
+import { DELAYS, Fates, IMMEDIATE, type Order } from './fates.js';
 import { Faults } from './faults.js';
 import { History } from './history.js';
+import { Menders } from './menders.js';
+import { Outside } from './outside.js';
 import { type NodeSettings, SimNode } from './sim-node.js';
 import { type Latency, SimulatedStore } from './store.js';
 import { Tellers } from './tellers.js';
 import { atTheEnd } from './verdict.js';
 import { type Violation, Witness } from './witness.js';
+import { DIRECTIVES } from './workload.js';
 import { LEASE_MS, PARTITION_TYPES, SHARDS, SUBSCRIBERS } from './world.js';
 
 /**
@@ -38,6 +43,8 @@ export interface Outcome {
   /** virtual time between the last fault and quiescence, ms */
   readonly healed: number;
   readonly faults: readonly string[];
+  /** what became of messages, and what was done about them */
+  readonly counts: Counts;
 }
 
 const LATENCIES: readonly Latency[] = [
@@ -66,7 +73,10 @@ export class Simulation {
   readonly store: SimulatedStore;
   readonly witness: Witness;
   readonly nodes: SimNode[] = [];
+  readonly outside = new Outside();
+  readonly counts = new Counts();
   readonly tellers = new Tellers(this);
+  readonly menders = new Menders(this);
   readonly #settings: NodeSettings;
   readonly #peeker: InternalClient;
 
@@ -78,22 +88,54 @@ export class Simulation {
     this.store = new SimulatedStore(clock, chance, this.history, chance.oneOf(LATENCIES), this.torn);
     this.#peeker = new InternalClient(this.store.engine);
     for (const { sha, name } of SCRIPTS) this.store.nameScript(sha, name);
-    this.witness = new Witness(scriptOf, (stream) => Number(this.peek('XLEN', stream)));
+    const usual = chance.oneOf<Order>(['block', 'block', 'park', 'skip']);
+    const orders = new Map<string, Order>(
+      PARTITION_TYPES.map((actor) => [actor, chance.yes(0.8) ? usual : chance.oneOf<Order>(['block', 'park', 'skip'])]),
+    );
+    this.witness = new Witness(scriptOf, (stream) => Number(this.peek('XLEN', stream)), new Fates(orders, this.outside), this.counts);
     this.store.observer = this.witness;
     const child = (actor: string): object => ({
       actor,
       concurrency: chance.oneOf([1, 2, 256]),
       prefetch: chance.oneOf([1, 4, 1_000]),
       passivateAfter: chance.oneOf([100, 10_000]),
-      recoverability: { immediate: 1, delayed: [chance.between(10, 80), chance.between(10, 200)], order: 'block' },
+      recoverability: {
+        immediate: IMMEDIATE,
+        delayed: Array.from({ length: DELAYS }, (_, i) => chance.between(10, i === 0 ? 80 : 200)),
+        order: orders.get(actor),
+      },
+      directives: DIRECTIVES,
     });
     const options = {
       shards: SHARDS,
       lease: LEASE_MS,
       sendTimeout: SEND_TIMEOUT_MS,
-      supervisors: [{ name: 'all', children: PARTITION_TYPES.map(child) }],
+      supervisors: [this.#supervisors(PARTITION_TYPES.map(child))],
     } as Partial<StartOptions>;
-    this.#settings = { options, pipelined: chance.yes(0.3) };
+    this.#settings = { options, pipelined: chance.yes(0.3), outside: this.outside, counts: this.counts, onStopped: () => this.replace() };
+  }
+
+  /** One supervisor, or one below another. */
+  #supervisors(children: readonly object[]): object {
+    const { chance } = this;
+    const settings = (name: string): object => ({
+      name,
+      strategy: chance.oneOf(['one-for-one', 'one-for-all', 'rest-for-one']),
+      intensity: chance.oneOf([0, 1, 5, 1_000]),
+      period: chance.oneOf([300, 10_000]),
+      backoff: { min: 20, max: 400 },
+    });
+    if (chance.yes(0.5)) return { ...settings('all'), children };
+    const inner = { ...settings('inner'), children: children.slice(0, 2) };
+    return { ...settings('all'), children: children.slice(2), supervisors: [inner] };
+  }
+
+  /** A node is gone without anybody's doing: another one comes, unless enough are left. */
+  replace(): void {
+    const { nodes, clock, chance } = this;
+    clock.after(chance.below(300), () => {
+      if (nodes.filter(({ hosts, dead, draining }) => hosts && !dead && !draining).length < 2) this.add(true);
+    });
   }
 
   /** A look at the store that nobody sees. */
@@ -128,10 +170,11 @@ export class Simulation {
     this.add(true);
     for (let more = chance.below(3); more > 0; more -= 1) this.add(true);
     if (chance.yes(0.4)) this.add(false);
-    const { tellers } = this;
+    const { tellers, menders } = this;
     const faults = new Faults(this);
     const span = chance.between(1_000, 3_000);
     tellers.plan(span);
+    menders.plan(span);
     faults.plan(span);
     let violation: Violation | undefined;
     const passed = async (ms: number): Promise<boolean> => {
@@ -144,8 +187,9 @@ export class Simulation {
     if (violation === undefined) {
       faults.heal();
       history.note('all', 'heals');
+      menders.endAll();
       for (let waited = 0; waited < HEALED_MS; waited += LOOK_MS) {
-        if (!(await passed(LOOK_MS)) || (tellers.done && this.#quiet() && this.#seen())) break;
+        if (!(await passed(LOOK_MS)) || (tellers.done && menders.done && this.#quiet() && this.#seen())) break;
       }
     }
     const healed = clock.monotonic() - faulted;
@@ -159,6 +203,7 @@ export class Simulation {
       commands: store.engine.commandsRun,
       healed,
       faults: faults.names,
+      counts: this.counts,
     };
     await this.#clear();
     return outcome;

@@ -43,9 +43,11 @@ export class Tellers {
         key: chance.oneOf(keys),
         word: `${seed}.${i}`,
         fails: chance.yes(failing) ? chance.oneOf([1, 2, 3, 3, 9]) : 0,
+        by: chance.oneOf(['ERROR', 'ERROR', 'ERROR', 'RESUME', 'STOP', 'ESCALATE']),
         takes: chance.yes(0.3) ? chance.below(60) : 0,
         ends: chance.oneOf(['completed', 'completed', 'completed', 'completed', 'completed', 'declined', 'forgets']),
         echo: chance.yes(0.3) ? chance.oneOf([0, 0, 30, 400]) : -1,
+        echoFails: chance.yes(failing) ? chance.oneOf([1, 2, 3, 9]) : 0,
         publishes: chance.yes(0.3),
       };
       const delay = chance.yes(0.1) ? chance.below(500) : 0;
@@ -59,7 +61,17 @@ export class Tellers {
   publishEverywhere(): void {
     const keys = ['k0', 'k1', 'k2', 'k3'];
     for (const key of keys) {
-      const data: Word = { key, word: `last of ${key}`, fails: 0, takes: 0, ends: 'completed', echo: -1, publishes: false };
+      const data: Word = {
+        key,
+        word: `last of ${key}`,
+        fails: 0,
+        by: 'ERROR',
+        takes: 0,
+        ends: 'completed',
+        echo: -1,
+        echoFails: 0,
+        publishes: false,
+      };
       this.#tell(this.#intend('publish', data, true, 0));
     }
   }
@@ -132,7 +144,8 @@ export class Tellers {
     const { kind, data } = intent;
     if (system === undefined) return;
     if (kind === 'tell') intent.receipt = await system.tell(Append, data, options);
-    else if (kind === 'publish') intent.receipt = await system.publish(Heard, { key: data.key, word: data.word }, options);
+    else if (kind === 'publish')
+      intent.receipt = await system.publish(Heard, { key: data.key, word: data.word, fails: data.fails }, options);
     else intent.answer = await this.#ask(() => system.ask(Append, data, { ...options, timeout: ASK_TIMEOUT_MS }));
     if (kind === 'ask' && intent.answer === undefined) intent.rejected = false;
     intent.over = true;

@@ -1,6 +1,7 @@
 import type { Reply } from '../../src/memory-redis/reply.js';
 import { RawArray } from '../../src/memory-redis/reply.js';
 import { fromFields } from '../../src/message/envelope.js';
+import { nameOf } from './letters.js';
 import type { Simulation } from './simulation.js';
 import { shown } from './store.js';
 import type { Intent } from './tellers.js';
@@ -15,7 +16,7 @@ const KEPT = new RegExp(
 
 /** After a run: what the store holds, and what those who told were told, against all that was seen on the way. */
 export function atTheEnd(simulation: Simulation, intents: readonly Intent[]): Violation | undefined {
-  for (const look of [unsettled, strays, states, results, promises, observed]) {
+  for (const look of [unsettled, strays, states, results, letters, promises, observed]) {
     const text = look(simulation, intents);
     if (text !== undefined) return { check: NAMES.get(look) ?? '', text };
   }
@@ -88,6 +89,27 @@ function results({ peek, witness }: Simulation): string | undefined {
   return undefined;
 }
 
+/** The letters that are kept are those that were written and not taken away; nobody waits for a decision, and what came back is over. */
+function letters({ peek, witness, menders, torn }: Simulation): string | undefined {
+  const { shadow, letters: book } = witness;
+  const known = book.all.map(nameOf).sort();
+  const stored = (peek('KEYS', '*:dead') as string[]).flatMap((stream) => {
+    const [, shard = '', actor = ''] = /:(\d+)\}:(.*):dead$/.exec(stream) ?? [];
+    return idsOf(peek('XRANGE', stream, '-', '+')).map((letter) => `${actor}/${shard}/${letter}`);
+  });
+  if (stored.sort().join() !== known.join()) return `there are letters ${stored.join(', ')}; committed were ${known.join(', ')}`;
+  const waits = book.all.find(({ parked }) => parked);
+  if (waits !== undefined) return `${nameOf(waits)} points to ${waits.message.id}, which does not wait`;
+  if (torn) return undefined;
+  for (const [letter, { id, kind }] of book.redriven)
+    if (kind === 'command' && shadow.results.get(id) === undefined) return `${letter} was redriven as ${id}, which has no outcome`;
+  for (const { letter, messageId } of menders.answered) {
+    const truth = book.redriven.get(letter)?.id === messageId || book.unparked.has(letter);
+    if (!truth) return `${letter} was said to be redriven as ${messageId}, and was not`;
+  }
+  return undefined;
+}
+
 /** Whoever was told something was told the truth. */
 function promises({ witness, torn }: Simulation, intents: readonly Intent[]): string | undefined {
   for (const { kind, data, receipt, rejected, answer } of intents) {
@@ -126,13 +148,17 @@ const NAMES = new Map<Look, string>([
   [strays, 'nothing is left over'],
   [states, 'the store holds the states that were committed'],
   [results, 'one result for each message, and the outcome says the same'],
+  [letters, 'letters are kept until they are redriven or discarded, once'],
   [observed, 'an observer sees each result once'],
   [promises, 'accepted is kept, refused is not applied'],
 ]);
 
-/** The fields of each entry of an XRANGE, which is answered in wire form. */
-function entriesOf(reply: Reply): string[][] {
-  if (!(reply instanceof RawArray)) return (reply as unknown as [string, string[]][]).map(([, fields]) => fields);
+const idsOf = (reply: Reply): string[] => pairsOf(reply).map(([id]) => id);
+const entriesOf = (reply: Reply): string[][] => pairsOf(reply).map(([, fields]) => fields);
+
+/** Each entry of an XRANGE, which is answered in wire form: its id, its fields. */
+function pairsOf(reply: Reply): [string, string[]][] {
+  if (!(reply instanceof RawArray)) return reply as unknown as [string, string[]][];
   const bytes = reply.segments.map((segment) => segment.bytes.toString('latin1', segment.start, segment.end)).join('');
   let at = 0;
   const header = (): number => {
@@ -148,7 +174,6 @@ function entriesOf(reply: Reply): string[][] {
   };
   return Array.from({ length: reply.count }, () => {
     header();
-    text();
-    return Array.from({ length: header() }, text);
+    return [text(), Array.from({ length: header() }, text)];
   });
 }

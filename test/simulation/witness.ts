@@ -1,7 +1,10 @@
 import { CommandError, type Reply } from '../../src/memory-redis/reply.js';
-import { type Change, type Message, Shadow } from './shadow.js';
+import type { Counts } from './counts.js';
+import type { End, Fates } from './fates.js';
+import { LetterBook } from './letters.js';
+import { type Answer, type Change, type Message, Shadow } from './shadow.js';
 import type { Observer } from './store.js';
-import { type Word } from './workload.js';
+import type { Word } from './workload.js';
 import { tagOf } from './world.js';
 
 /** What must hold did not. */
@@ -13,9 +16,6 @@ export interface Violation {
 
 type Of<K extends Change['kind']> = Extract<Change, { readonly kind: K }>;
 
-/** Attempts at a message before it is a dead letter, as the simulation sets it. */
-export const MOST_FAILURES = 3;
-
 /**
  * Watches the store. Each write is held against what a commit is: all that one message does, or nothing of it.
  *
@@ -26,6 +26,7 @@ export const MOST_FAILURES = 3;
 export class Witness implements Observer {
   shadow = new Shadow();
   readonly violations: Violation[] = [];
+  readonly letters: LetterBook;
   /** commits that were applied */
   commits = 0;
   /** words that somebody tells, or told */
@@ -45,7 +46,16 @@ export class Witness implements Observer {
   constructor(
     private readonly scriptOf: (words: readonly string[]) => string | undefined,
     private readonly lengthOf: (stream: string) => number,
-  ) {}
+    private readonly fates: Fates,
+    private readonly counts: Counts,
+  ) {
+    this.letters = new LetterBook(
+      () => this.shadow,
+      fates,
+      counts,
+      (check, text) => this.#violated(check, text),
+    );
+  }
 
   /** The message that a word stands in the store as. */
   idOf(word: string): string | undefined {
@@ -68,6 +78,7 @@ export class Witness implements Observer {
     this.#publishedIds = new Set();
     this.#appendIds = new Set();
     this.#nonces = new Map();
+    this.letters.forget();
     this.#replaying = true;
     run();
     this.#replaying = false;
@@ -106,6 +117,8 @@ export class Witness implements Observer {
           `${reply instanceof CommandError ? reply.message : text}: ${brief(changes)}`,
         );
     } else if (script === 'append') for (const change of changes) this.#told(change);
+    else if (script === 'redrive') this.#cameBack(changes);
+    else if (words[0] === 'XDEL') this.letters.discarded(changes);
     else if (changes.some(({ kind }) => kind !== 'nonce' && kind !== 'cursor')) {
       this.#violated('whatever an owner writes goes through its commit', `${words[0]} ${words[1]}: ${brief(changes)}`);
     }
@@ -133,6 +146,7 @@ export class Witness implements Observer {
     if (change.kind !== 'arrived' && change.kind !== 'fact') {
       return this.#violated('an append only appends', brief([change]));
     }
+    if (change.kind === 'arrived' && change.message.kind === 'request') return;
     const word = this.#landed(change);
     if (!this.intended.has(word)) this.#violated('no phantom', `nobody told ${word}`);
   }
@@ -147,10 +161,16 @@ export class Witness implements Observer {
     return word;
   }
 
+  #cameBack(changes: readonly Change[]): void {
+    const message = this.letters.cameBack(changes);
+    if (message?.type === 'append') this.#appendIds.add(message.id);
+  }
+
   #replayed(change: Change): void {
     if (change.kind === 'nonce') this.#nonceSet(change);
     if (change.kind === 'removed' && !this.#asideHolds(change.message)) drop(this.shadow.queueOf(change.message), change.message);
     if (change.kind === 'popped') drop(this.shadow.queueOf(change.message), change.message);
+    if (change.kind === 'arrived' && change.message.type === 'append') this.#appendIds.add(change.message.id);
     // One that comes back from the schedule has landed before.
     if (change.kind === 'arrived' && change.message.cause === undefined && change.message.kind === 'command') {
       if (!this.#comesBack(change.message.id)) this.#landed(change);
@@ -176,13 +196,17 @@ export class Witness implements Observer {
     const moved = new Set([...of('set aside').map(({ message }) => message.entry), ...of('postponed').map(({ entry }) => entry)]);
     const gone = [...of('removed'), ...of('popped')].map(({ message }) => message);
     const settled = this.#inOrder(
-      gone.filter(({ entry }) => !moved.has(entry)),
+      gone.filter(({ entry, kind }) => !moved.has(entry) && kind !== 'request'),
       gone.filter(({ entry }) => of('postponed').some((one) => one.entry === entry)),
       of('set aside'),
     );
-    this.#answers(settled, of('result'));
-    this.#states(settled, of('state'), of('dead letter'));
-    this.#sent(settled, of('arrived'), of('fact'), of('fired'));
+    const [written, taken] = [of('dead letter').map(({ letter }) => letter), of('letter gone').map(({ letter }) => letter)];
+    const dead = new Set([...written, ...taken].map(({ entry }) => entry));
+    const ends = this.#answers(settled, of('result'), dead);
+    this.letters.committed(ends, written, taken, of('head'));
+    this.#attempts(of('head'));
+    this.#states(ends, of('state'));
+    this.#sent(ends, of('arrived'), of('fact'), of('fired'));
     this.#takenIn(partition, of('cursor'), of('arrived'));
   }
 
@@ -220,31 +244,53 @@ export class Witness implements Observer {
     return ordered;
   }
 
-  #answers(settled: readonly Message[], results: readonly Of<'result'>[]): void {
+  /** @param dead entries that this commit has to do with a letter of. @returns how each of them ends */
+  #answers(settled: readonly Message[], results: readonly Of<'result'>[], dead: ReadonlySet<string>): Map<Message, End> {
     const commands = settled.filter(({ kind }) => kind === 'command');
     for (const { of, times } of results) {
       if (times > 1) this.#violated('one result for each message', `${of} has ${times}`);
       if (!commands.some(({ id }) => id === of)) this.#violated('a result settles its message', `${of} is answered and not settled`);
     }
-    for (const { id, type, data } of commands) {
-      const result = results.find(({ of }) => of === id);
-      if (result === undefined) {
+    const ends = new Map<Message, End>();
+    for (const message of settled) {
+      const { id, type, kind } = message;
+      const answer = results.find(({ of }) => of === id)?.answer;
+      if (kind === 'command' && answer === undefined) {
         this.#violated('what leaves the inbox has its outcome', `${id} has none`);
         continue;
       }
-      const { fails, ends } = JSON.parse(data) as Word;
-      const expected = fails > MOST_FAILURES || ends === 'declined' ? 'failed' : 'completed';
-      if (result.answer.status !== expected)
-        this.#violated('the outcome is the handler’s', `${type} ${id}: ${result.answer.status} ${result.answer.data}`);
+      const end = kind === 'command' ? this.#endOf(message, answer as Answer) : dead.has(message.entry) ? 'dies' : 'completed';
+      ends.set(message, end);
+      this.counts.add(`${kind} that ${ENDED[end]}`);
+      if (!this.fates.allowed(message).includes(end))
+        this.#violated('the outcome is the handler’s', `${type} ${id}: ${end} ${answer?.status ?? ''} ${answer?.data ?? ''}`);
+    }
+    return ends;
+  }
+
+  #endOf(message: Message, { status, data }: Answer): End {
+    const { id, type, data: told } = message;
+    if (status !== 'failed') return type === 'append' && (JSON.parse(told) as Word).ends === 'forgets' ? 'forgets' : 'completed';
+    const { code } = JSON.parse(data) as { code: string };
+    const end = code === 'DEAD_LETTERED' ? 'dies' : 'fails';
+    const expected = this.fates.codeOf(message, end);
+    if (code !== expected) this.#violated('a failure has the code of its cause', `${type} ${id}: ${data}, not ${expected}`);
+    return end;
+  }
+
+  /** Whoever waits keeps its place, and its attempts are counted until somebody has it tried anew. */
+  #attempts(heads: readonly Of<'head'>[]): void {
+    for (const { list, entry, before, after } of heads) {
+      if (entry !== before.entry)
+        this.#violated('a waiting message keeps its place', `${list}: ${entry} took the place of ${before.entry}`);
+      else if (after.attempts < before.attempts && after.attempts > 0)
+        this.#violated('attempts are counted', `${list}: ${entry} had ${before.attempts}, has ${after.attempts}`);
     }
   }
 
   /** The state follows from the messages that are settled with it, each of them one version and one id. */
-  #states(settled: readonly Message[], states: readonly Of<'state'>[], letters: readonly Of<'dead letter'>[]): void {
-    const condemned = new Set(letters.map(({ entry }) => entry));
-    const changing = settled.filter((message) => endOf(message) === 'completed' || endOf(message) === 'forgets');
-    for (const { entry, id } of settled.filter((message) => endOf(message) === 'dies'))
-      if (!condemned.has(entry)) this.#violated('a dead letter is kept', `${id} has none`);
+  #states(ends: ReadonlyMap<Message, End>, states: readonly Of<'state'>[]): void {
+    const changing = [...ends].filter(([, end]) => end === 'completed' || end === 'forgets').map(([message]) => message);
     const expected = new Map<string, Message[]>();
     for (const message of changing) {
       const key = `${tagOf(message.shard)}${message.actor}:state:${message.key}`;
@@ -256,7 +302,7 @@ export class Witness implements Observer {
         this.#violated('a state changes only with a settled message', key);
         continue;
       }
-      const wanted = endOf(message) === 'forgets' ? undefined : [...(before?.ids ?? []), message.id];
+      const wanted = ends.get(message) === 'forgets' ? undefined : [...(before?.ids ?? []), message.id];
       if (JSON.stringify(after?.ids) !== JSON.stringify(wanted))
         this.#violated(
           'the state is the exact sequence of commits',
@@ -270,7 +316,12 @@ export class Witness implements Observer {
   }
 
   /** What a message sends goes out with its settlement, and nothing else does. */
-  #sent(settled: readonly Message[], arrived: readonly Of<'arrived'>[], facts: readonly Of<'fact'>[], fired: readonly Of<'fired'>[]): void {
+  #sent(
+    ends: ReadonlyMap<Message, End>,
+    arrived: readonly Of<'arrived'>[],
+    facts: readonly Of<'fact'>[],
+    fired: readonly Of<'fired'>[],
+  ): void {
     const again = fired.map(({ id }) => id);
     const sent: string[] = facts.map(({ cause }) => `fact of ${cause ?? 'nobody'}`);
     for (const { message } of arrived) {
@@ -279,10 +330,10 @@ export class Witness implements Observer {
       if (at >= 0) again.splice(at, 1);
       else sent.push(`${message.kind === 'reply' ? 'reply' : message.type} of ${message.cause ?? 'nobody'}`);
     }
-    const expected: string[] = settled.flatMap((message) => {
+    const expected: string[] = [...ends].flatMap(([message, end]) => {
       const { id, replyTo, kind, type, data } = message;
       const replies = kind === 'command' && replyTo !== undefined ? [`reply of ${id}`] : [];
-      if (kind !== 'command' || type !== 'append' || endOf(message) === 'fails' || endOf(message) === 'dies') return replies;
+      if (kind !== 'command' || type !== 'append' || end === 'fails' || end === 'dies') return replies;
       const { echo, publishes } = JSON.parse(data) as Word;
       return [...replies, ...(echo >= 0 ? [`echo of ${id}`] : []), ...(publishes ? [`fact of ${id}`] : [])];
     });
@@ -303,15 +354,8 @@ export class Witness implements Observer {
   }
 }
 
-/** What becomes of a message, as it says itself: `fails` and `dies` change no state. */
-function endOf({ kind, type, data }: Message): 'completed' | 'fails' | 'dies' | 'forgets' {
-  if (kind !== 'command') return 'completed';
-  const { fails, ends } = JSON.parse(data) as Word;
-  if (fails > MOST_FAILURES) return 'dies';
-  if (type !== 'append') return 'completed';
-  if (ends === 'declined') return 'fails';
-  return ends === 'forgets' ? 'forgets' : 'completed';
-}
+/** For people. */
+const ENDED: Readonly<Record<End, string>> = { completed: 'completed', forgets: 'completed', fails: 'failed', dies: 'was given up' };
 
 /** The first of a script's arguments. A single one is all of them packed (src/log/pack.ts): a MessagePack array of texts. */
 function firstOf(args: readonly string[]): string {

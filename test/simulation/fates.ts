@@ -1,0 +1,70 @@
+import type { Outside } from './outside.js';
+import type { Message } from './shadow.js';
+import { type Directed, failingOf, type Word } from './workload.js';
+
+/** How a message may end. Only `completed` and `forgets` do what the message says; `dies`: it is a dead letter. */
+export type End = 'completed' | 'forgets' | 'fails' | 'dies';
+
+export type Order = 'block' | 'park' | 'skip';
+
+/** The recoverability of every actor type: attempts at once after the first, then as many as there are delays. */
+export const IMMEDIATE = 1;
+export const DELAYS = 2;
+
+/** What must become of each message, by what it says of itself and whether what it calls was mended. */
+export class Fates {
+  /** messages whose attempts all come after the mending */
+  readonly #sure = new Set<string>();
+
+  constructor(
+    /** actor type → its order */
+    private readonly orders: ReadonlyMap<string, Order>,
+    private readonly outside: Outside,
+  ) {}
+
+  orderOf({ actor }: Pick<Message, 'actor'>): Order {
+    return this.orders.get(actor) ?? 'block';
+  }
+
+  /** The attempt whose failure is the last. A message may escalate once more than it may be tried. */
+  lastAttempt(message: Message): number {
+    const tried = 1 + IMMEDIATE + (this.orderOf(message) === 'skip' ? 0 : DELAYS);
+    return failingOf(message).by === 'ESCALATE' ? tried + 1 : tried;
+  }
+
+  /** It is tried from the beginning. */
+  again(message: Message): void {
+    if (this.outside.mended(whatOf(message))) this.#sure.add(nameOf(message));
+  }
+
+  /** The ends that are right for it. */
+  allowed(message: Message): readonly End[] {
+    const { fails, by } = failingOf(message);
+    const { kind, type, data } = message;
+    const { ends } = kind === 'command' && type === 'append' ? (JSON.parse(data) as Word) : { ends: 'completed' };
+    const handled: End = ends === 'declined' ? 'fails' : ends === 'forgets' ? 'forgets' : 'completed';
+    if (fails > 0 && settles(by)) return ['fails'];
+    if (fails < this.lastAttempt(message)) return [handled];
+    if (!this.outside.mended(whatOf(message))) return ['dies'];
+    return this.#sure.has(nameOf(message)) ? [handled] : [handled, 'dies'];
+  }
+
+  /** The code of the result that a failed message has. */
+  codeOf(message: Message, end: End): string {
+    if (end === 'dies') return 'DEAD_LETTERED';
+    const { fails, by } = failingOf(message);
+    return fails > 0 && settles(by) ? 'HANDLER_FAILED' : 'DECLINED';
+  }
+}
+
+/** Whether such an error settles its message at once. */
+function settles(by: Directed): boolean {
+  return by === 'RESUME' || by === 'STOP';
+}
+
+/** What it calls outside. */
+export function whatOf({ type, data }: Message): string {
+  return `${type} ${(JSON.parse(data) as { word: string }).word}`;
+}
+
+const nameOf = ({ actor, shard, entry }: Message): string => `${actor}/${shard}/${entry}`;
