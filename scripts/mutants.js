@@ -289,6 +289,13 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/cancel.test.js',
   },
   {
+    name: 'a mark for what has ended as cancelled already that stays',
+    file: 'dist/src/runtime/cancels.js',
+    from: ' || found.over',
+    to: '',
+    caughtBy: 'dist/test/runtime/cancel.test.js',
+  },
+  {
     name: 'one stream asked for at one position for all its subscribers',
     file: 'dist/src/log/reader.js',
     from: 'read.filter(({ id }) => compareIds(id, position) > 0)',
@@ -444,6 +451,22 @@ const SIMULATED = [
         to: 'head !== undefined',
       },
     ],
+  },
+  {
+    name: 'a commit that passes by a mark that nobody had seen',
+    edits: [{ file: 'dist/src/runtime/partition.js', from: 'this.cancellations.expect(gathering.batch);', to: '' }],
+  },
+  {
+    name: 'a mark that is gone and acted on all the same',
+    edits: [{ file: 'dist/src/runtime/cancellations.js', from: 'cancelled.some((held) => !this.has(held))', to: 'false' }],
+  },
+  {
+    name: 'a message that is looked for in each place once',
+    edits: [{ file: 'dist/src/log/cancelled.js', from: ' ?? (await inbox()) ?? (await aside());', to: ';' }],
+  },
+  {
+    name: 'a message that is cancelled where it rests, and stays there',
+    edits: [{ file: 'dist/src/runtime/requests.js', from: 'waiting.takeOut(gathering, key, aside, at === 0);', to: '' }],
   },
 ];
 

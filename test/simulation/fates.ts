@@ -1,9 +1,9 @@
 import type { Outside } from './outside.js';
-import type { Message } from './shadow.js';
+import type { Answer, Message } from './shadow.js';
 import { type Directed, failingOf, type Word } from './workload.js';
 
 /** How a message may end. Only `completed` and `forgets` do what the message says; `dies`: it is a dead letter. */
-export type End = 'completed' | 'forgets' | 'fails' | 'dies';
+export type End = 'completed' | 'forgets' | 'fails' | 'dies' | 'cancelled';
 
 export type Order = 'block' | 'park' | 'skip';
 
@@ -15,6 +15,8 @@ export const DELAYS = 2;
 export class Fates {
   /** messages whose attempts all come after the mending */
   readonly #sure = new Set<string>();
+  /** ids of messages that somebody has asked to cancel */
+  readonly unwanted = new Set<string>();
 
   constructor(
     /** actor type → its order */
@@ -39,6 +41,11 @@ export class Fates {
 
   /** The ends that are right for it. */
   allowed(message: Message): readonly End[] {
+    const ends = this.#byItself(message);
+    return this.unwanted.has(message.id) && message.kind === 'command' ? [...ends, 'cancelled'] : ends;
+  }
+
+  #byItself(message: Message): readonly End[] {
     const { fails, by } = failingOf(message);
     const { kind, type, data } = message;
     const { ends } = kind === 'command' && type === 'append' ? (JSON.parse(data) as Word) : { ends: 'completed' };
@@ -49,13 +56,25 @@ export class Fates {
     return this.#sure.has(nameOf(message)) ? [handled] : [handled, 'dies'];
   }
 
-  /** The code of the result that a failed message has. */
-  codeOf(message: Message, end: End): string {
-    if (end === 'dies') return 'DEAD_LETTERED';
+  /** How its result says that a command ended; undefined: that is no result of its. */
+  endOf(message: Message, { status, data }: Answer): End | undefined {
+    if (status === 'completed')
+      return message.type === 'append' && (JSON.parse(message.data) as Word).ends === 'forgets' ? 'forgets' : 'completed';
+    const { code } = JSON.parse(data) as { code: string };
     const { fails, by } = failingOf(message);
-    return fails > 0 && settles(by) ? 'HANDLER_FAILED' : 'DECLINED';
+    if (code === (fails > 0 && settles(by) ? THROWN : 'DECLINED')) return 'fails';
+    return CODES[code];
   }
 }
+
+/** The code of what a handler throws without its being an error of errand's. */
+export const THROWN = 'HANDLER_FAILED';
+
+/** The codes that errand itself gives a failed result. */
+const CODES: Readonly<Record<string, End>> = { DEAD_LETTERED: 'dies', CANCELLED: 'cancelled' };
+
+/** Whether a message that ended so did what it says. */
+export const isDone = (end: End): boolean => end === 'completed' || end === 'forgets';
 
 /** Whether such an error settles its message at once. */
 function settles(by: Directed): boolean {

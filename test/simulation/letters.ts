@@ -1,14 +1,11 @@
 import type { Counts } from './counts.js';
-import { type End, type Fates, whatOf } from './fates.js';
+import { type End, type Fates, THROWN, whatOf } from './fates.js';
 import type { Change, Letter, Message, Shadow } from './shadow.js';
 import { failingOf } from './workload.js';
 import { tagOf } from './world.js';
 
 type Of<K extends Change['kind']> = Extract<Change, { readonly kind: K }>;
 type Violated = (check: string, text: string) => void;
-
-/** Of what a handler throws without being an error of errand's. */
-const THROWN = 'HANDLER_FAILED';
 
 /**
  * Watches dead letters. A letter is written by the very commit that settles its message, or that parks it at the head of its key; there is
@@ -59,7 +56,7 @@ export class LetterBook {
     for (const [message, end] of ends) {
       const kept = written.some((letter) => !letter.parked && isOf(letter, message));
       const discarded = gone.some((letter) => isOf(letter, message));
-      if (end === 'dies' && kept === discarded) this.violated('a dead letter is kept', `${message.id} has none, or one too many`);
+      if (end === 'dies' ? kept === discarded : kept) this.violated('a dead letter is kept', `${message.id} has none, or one too many`);
     }
   }
 

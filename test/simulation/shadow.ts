@@ -55,8 +55,9 @@ export type Change =
   | { readonly kind: 'set aside'; readonly message: Message; readonly list: string; readonly attempts: number }
   | { readonly kind: 'head'; readonly list: string; readonly entry: string; readonly before: Standing; readonly after: Standing }
   | { readonly kind: 'popped'; readonly message: Message; readonly list: string }
-  | { readonly kind: 'postponed'; readonly entry: string; readonly id: string }
-  | { readonly kind: 'fired'; readonly entry: string; readonly id: string }
+  | { readonly kind: 'taken out'; readonly message: Message; readonly list: string }
+  | { readonly kind: 'postponed'; readonly message: Message }
+  | { readonly kind: 'left the schedule'; readonly message: Message }
   | { readonly kind: 'state'; readonly key: string; readonly before: State | undefined; readonly after: State | undefined }
   | { readonly kind: 'result'; readonly of: string; readonly answer: Answer; readonly times: number }
   | { readonly kind: 'fact'; readonly id: string; readonly cause: string | undefined; readonly word: string }
@@ -89,8 +90,8 @@ export class Shadow {
   readonly attempts = new Map<string, Map<string, number>>();
   /** aside list → its messages */
   readonly asides = new Map<string, Message[]>();
-  /** the hash of scheduled messages → entry id → message id */
-  readonly scheduled = new Map<string, Map<string, string>>();
+  /** the hash of scheduled messages → entry id → message */
+  readonly scheduled = new Map<string, Map<string, Message>>();
   readonly states = new Map<string, State>();
   /** id of a command → its results */
   readonly results = new Map<string, Answer[]>();
@@ -121,10 +122,12 @@ export class Shadow {
         return this.#headSet(key, words[3] as string);
       case 'LPOP aside':
         return this.#popped(key);
+      case 'LREM aside':
+        return this.#takenOut(key, words[3] as string);
       case 'HSET scheduled':
-        return [this.#postponed(key, words[2] as string, JSON.parse(words[3] as string) as string[])];
+        return [this.#postponed(key, messageOf(actor, Number(shard), JSON.parse(words[3] as string) as string[], words[2] as string))];
       case 'HDEL scheduled':
-        return this.#fired(key, words[2] as string);
+        return this.#leftSchedule(key, words[2] as string);
       case 'SET state':
       case 'DEL state':
         return [this.#state(key, name.toUpperCase() === 'SET' ? words[2] : undefined)];
@@ -222,16 +225,24 @@ export class Shadow {
     return message === undefined ? [] : [{ kind: 'popped', message, list }];
   }
 
-  #postponed(hash: string, entry: string, fields: readonly string[]): Change {
-    const id = fieldOf(fields, 'id') ?? '';
-    this.#group(this.scheduled, hash, () => new Map<string, string>()).set(entry, id);
-    return { kind: 'postponed', entry, id };
+  #takenOut(list: string, text: string): Change[] {
+    const [entry] = asideOf(text);
+    const held = this.asides.get(list) ?? [];
+    const at = held.findIndex((message) => message.entry === entry);
+    if (at < 0) return [];
+    this.attempts.get(list)?.delete(entry);
+    return held.splice(at, 1).map((message) => ({ kind: 'taken out', message, list }));
   }
 
-  #fired(hash: string, entry: string): Change[] {
-    const id = this.scheduled.get(hash)?.get(entry);
+  #postponed(hash: string, message: Message): Change {
+    this.#group(this.scheduled, hash, () => new Map<string, Message>()).set(message.entry, message);
+    return { kind: 'postponed', message };
+  }
+
+  #leftSchedule(hash: string, entry: string): Change[] {
+    const message = this.scheduled.get(hash)?.get(entry);
     this.scheduled.get(hash)?.delete(entry);
-    return id === undefined ? [] : [{ kind: 'fired', entry, id }];
+    return message === undefined ? [] : [{ kind: 'left the schedule', message }];
   }
 
   #state(key: string, text: string | undefined): Change {

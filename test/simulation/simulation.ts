@@ -5,6 +5,7 @@ import { InternalClient } from '../../src/memory-redis/internal-client.js';
 import type { Reply } from '../../src/memory-redis/reply.js';
 import { resolve } from '../../src/memory-redis/request-check.js';
 import { VirtualClock } from '../../src/testing.js';
+import { Cancellers } from './cancellers.js';
 import { Chance } from './chance.js';
 import { Counts } from './counts.js';
 import { DELAYS, Fates, IMMEDIATE, type Order } from './fates.js';
@@ -77,6 +78,7 @@ export class Simulation {
   readonly counts = new Counts();
   readonly tellers = new Tellers(this);
   readonly menders = new Menders(this);
+  readonly cancellers = new Cancellers(this);
   readonly #settings: NodeSettings;
   readonly #peeker: InternalClient;
 
@@ -170,11 +172,12 @@ export class Simulation {
     this.add(true);
     for (let more = chance.below(3); more > 0; more -= 1) this.add(true);
     if (chance.yes(0.4)) this.add(false);
-    const { tellers, menders } = this;
+    const { tellers, menders, cancellers } = this;
     const faults = new Faults(this);
     const span = chance.between(1_000, 3_000);
     tellers.plan(span);
     menders.plan(span);
+    cancellers.plan(span);
     faults.plan(span);
     let violation: Violation | undefined;
     const passed = async (ms: number): Promise<boolean> => {
@@ -189,7 +192,7 @@ export class Simulation {
       history.note('all', 'heals');
       menders.endAll();
       for (let waited = 0; waited < HEALED_MS; waited += LOOK_MS) {
-        if (!(await passed(LOOK_MS)) || (tellers.done && menders.done && this.#quiet() && this.#seen())) break;
+        if (!(await passed(LOOK_MS)) || (tellers.done && menders.done && cancellers.done && this.#quiet() && this.#seen())) break;
       }
     }
     const healed = clock.monotonic() - faulted;

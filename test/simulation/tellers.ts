@@ -1,7 +1,10 @@
 import { AppendRejected, AppendUnknown, AskTimeoutError, CommandFailed, ErrandError } from '../../src/index.js';
+import { shardOf } from '../../src/log/shard.js';
+import { derivedId } from '../../src/message/ids.js';
 import type { SimNode } from './sim-node.js';
 import type { Simulation } from './simulation.js';
 import { Append, Heard, type Word } from './workload.js';
+import { SHARDS } from './world.js';
 
 /** Something that somebody outside means to tell, once. */
 export interface Intent {
@@ -91,6 +94,15 @@ export class Tellers {
     };
     this.intents.push(intent);
     return intent;
+  }
+
+  /** Of what is told under a key and is not there yet the ids can be known. */
+  get idsToCome(): string[] {
+    const { witness } = this.simulation;
+    const toCome = this.intents.filter(
+      ({ kind, idempotent, data }) => kind !== 'publish' && idempotent && witness.idOf(data.word) === undefined,
+    );
+    return toCome.map(({ data: { key, word } }) => derivedId(shardOf(key, SHARDS), 'command:list:append', key, word));
   }
 
   /** Nothing is open any more. */

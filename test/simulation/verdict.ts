@@ -1,6 +1,7 @@
 import type { Reply } from '../../src/memory-redis/reply.js';
 import { RawArray } from '../../src/memory-redis/reply.js';
 import { fromFields } from '../../src/message/envelope.js';
+import { isCancelled } from './cancellers.js';
 import { nameOf } from './letters.js';
 import type { Simulation } from './simulation.js';
 import { shown } from './store.js';
@@ -10,13 +11,13 @@ import { NAME } from './world.js';
 
 /** Keys that may be left when everything is settled; inboxes are looked at by themselves, an empty stream is a key. */
 const KEPT = new RegExp(
-  `^(${NAME}:(system|nodes)|\\{${NAME}:\\d+\\}:(event:heard|(outcome|producer):.*|(list|echo|ear|tally):(commands|partition|results|dead|state:.*)))$`,
+  `^(${NAME}:(system|nodes)|\\{${NAME}:\\d+\\}:(event:heard|(outcome|producer):.*|(list|echo|ear|tally):(commands|partition|results|dead|cancelled|state:.*)))$`,
   's',
 );
 
 /** After a run: what the store holds, and what those who told were told, against all that was seen on the way. */
 export function atTheEnd(simulation: Simulation, intents: readonly Intent[]): Violation | undefined {
-  for (const look of [unsettled, strays, states, results, letters, promises, observed]) {
+  for (const look of [unsettled, strays, states, results, letters, cancelled, promises, observed]) {
     const text = look(simulation, intents);
     if (text !== undefined) return { check: NAMES.get(look) ?? '', text };
   }
@@ -110,6 +111,26 @@ function letters({ peek, witness, menders, torn }: Simulation): string | undefin
   return undefined;
 }
 
+/** Whoever was told that a message is cancelled, or that it is too late for that, was told the truth; and no mark stands for nothing. */
+function cancelled({ peek, witness, cancellers: { wishes }, torn }: Simulation): string | undefined {
+  if (torn) return undefined;
+  for (const { id, at, answer, lie } of wishes) {
+    const result = witness.shadow.results.get(id)?.[0];
+    if (lie !== undefined) return `${at.name} said too late of ${id}: ${lie}`;
+    if (answer === 'cancelled' && (result === undefined || !isCancelled(result)))
+      return `${at.name} said that ${id} is cancelled, its result is ${result?.data ?? 'none'}`;
+  }
+  for (const [id, [result]] of witness.shadow.results)
+    if (result !== undefined && isCancelled(result) && wishes.every((wish) => wish.id !== id || wish.answer === 'too-late'))
+      return `${id} was cancelled, and everybody who wished it was told that it is too late`;
+  for (const key of peek('KEYS', '*:cancelled') as string[]) {
+    for (const id of peek('HKEYS', key) as string[])
+      if (wishes.every((wish) => wish.id !== id || wish.answer !== undefined))
+        return `${key} still marks ${id}, and whoever did that was answered`;
+  }
+  return undefined;
+}
+
 /** Whoever was told something was told the truth. */
 function promises({ witness, torn }: Simulation, intents: readonly Intent[]): string | undefined {
   for (const { kind, data, receipt, rejected, answer } of intents) {
@@ -149,6 +170,7 @@ const NAMES = new Map<Look, string>([
   [states, 'the store holds the states that were committed'],
   [results, 'one result for each message, and the outcome says the same'],
   [letters, 'letters are kept until they are redriven or discarded, once'],
+  [cancelled, 'what is cancelled never completes, and what is not is over'],
   [observed, 'an observer sees each result once'],
   [promises, 'accepted is kept, refused is not applied'],
 ]);

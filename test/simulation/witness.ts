@@ -1,8 +1,8 @@
 import { CommandError, type Reply } from '../../src/memory-redis/reply.js';
 import type { Counts } from './counts.js';
-import type { End, Fates } from './fates.js';
+import { type End, type Fates, isDone } from './fates.js';
 import { LetterBook } from './letters.js';
-import { type Answer, type Change, type Message, Shadow } from './shadow.js';
+import { type Change, type Message, Shadow } from './shadow.js';
 import type { Observer } from './store.js';
 import type { Word } from './workload.js';
 import { tagOf } from './world.js';
@@ -46,7 +46,7 @@ export class Witness implements Observer {
   constructor(
     private readonly scriptOf: (words: readonly string[]) => string | undefined,
     private readonly lengthOf: (stream: string) => number,
-    private readonly fates: Fates,
+    readonly fates: Fates,
     private readonly counts: Counts,
   ) {
     this.letters = new LetterBook(
@@ -118,6 +118,7 @@ export class Witness implements Observer {
         );
     } else if (script === 'append') for (const change of changes) this.#told(change);
     else if (script === 'redrive') this.#cameBack(changes);
+    else if (script === 'cancel') this.#unwanted(changes);
     else if (words[0] === 'XDEL') this.letters.discarded(changes);
     else if (changes.some(({ kind }) => kind !== 'nonce' && kind !== 'cursor')) {
       this.#violated('whatever an owner writes goes through its commit', `${words[0]} ${words[1]}: ${brief(changes)}`);
@@ -166,10 +167,16 @@ export class Witness implements Observer {
     if (message?.type === 'append') this.#appendIds.add(message.id);
   }
 
+  #unwanted(changes: readonly Change[]): void {
+    for (const change of changes)
+      if (change.kind !== 'arrived' || change.message.kind !== 'request')
+        this.#violated('a cancel marks and asks, no more', brief([change]));
+  }
+
   #replayed(change: Change): void {
     if (change.kind === 'nonce') this.#nonceSet(change);
     if (change.kind === 'removed' && !this.#asideHolds(change.message)) drop(this.shadow.queueOf(change.message), change.message);
-    if (change.kind === 'popped') drop(this.shadow.queueOf(change.message), change.message);
+    if (change.kind === 'popped' || change.kind === 'taken out') drop(this.shadow.queueOf(change.message), change.message);
     if (change.kind === 'arrived' && change.message.type === 'append') this.#appendIds.add(change.message.id);
     // One that comes back from the schedule has landed before.
     if (change.kind === 'arrived' && change.message.cause === undefined && change.message.kind === 'command') {
@@ -178,7 +185,7 @@ export class Witness implements Observer {
   }
 
   #comesBack(id: string): boolean {
-    return [...this.shadow.scheduled.values()].some((entries) => [...entries.values()].includes(id));
+    return [...this.shadow.scheduled.values()].some((entries) => [...entries.values()].some((message) => message.id === id));
   }
 
   #asideHolds({ actor, shard, key, entry }: Message): boolean {
@@ -193,27 +200,40 @@ export class Witness implements Observer {
     if (owner !== nonce)
       this.#violated('no commit under a superseded nonce', `${partition}: ${nonce} committed, the owner is ${owner ?? 'nobody'}`);
     const of = <K extends Change['kind']>(kind: K): Of<K>[] => changes.filter((change) => change.kind === kind) as Of<K>[];
-    const moved = new Set([...of('set aside').map(({ message }) => message.entry), ...of('postponed').map(({ entry }) => entry)]);
+    const moved = new Set([...of('set aside'), ...of('postponed')].map(({ message }) => message.entry));
     const gone = [...of('removed'), ...of('popped')].map(({ message }) => message);
+    const back = new Set(of('arrived').map(({ message }) => message.id));
+    // What is cancelled where it rests leaves before those in front of it.
+    const resting = [...of('taken out'), ...of('left the schedule').filter(({ message }) => !back.has(message.id))].map(
+      ({ message }) => message,
+    );
+    for (const message of [...resting, ...of('postponed').map((one) => one.message)]) drop(this.shadow.queueOf(message), message);
     const settled = this.#inOrder(
       gone.filter(({ entry, kind }) => !moved.has(entry) && kind !== 'request'),
-      gone.filter(({ entry }) => of('postponed').some((one) => one.entry === entry)),
       of('set aside'),
     );
     const [written, taken] = [of('dead letter').map(({ letter }) => letter), of('letter gone').map(({ letter }) => letter)];
     const dead = new Set([...written, ...taken].map(({ entry }) => entry));
-    const ends = this.#answers(settled, of('result'), dead);
+    const ends = this.#answers([...settled, ...resting], of('result'), dead);
+    for (const message of resting)
+      if (ends.get(message) !== 'cancelled') this.#violated('only what is cancelled leaves its place', message.id);
     this.letters.committed(ends, written, taken, of('head'));
     this.#attempts(of('head'));
     this.#states(ends, of('state'));
-    this.#sent(ends, of('arrived'), of('fact'), of('fired'));
+    this.#sent(
+      ends,
+      of('arrived'),
+      of('fact'),
+      of('left the schedule')
+        .map(({ message }) => message.id)
+        .filter((id) => back.has(id)),
+    );
     this.#takenIn(partition, of('cursor'), of('arrived'));
   }
 
   /** A key's messages end in the order of its inbox; what is set aside stands in front of the rest. @returns them in that order */
-  #inOrder(settled: readonly Message[], postponed: readonly Message[], aside: readonly Of<'set aside'>[]): readonly Message[] {
+  #inOrder(settled: readonly Message[], aside: readonly Of<'set aside'>[]): readonly Message[] {
     const ordered: Message[] = [];
-    for (const message of postponed) drop(this.shadow.queueOf(message), message);
     const left = new Set(settled);
     for (const message of settled) {
       const queue = this.shadow.queueOf(message);
@@ -259,23 +279,17 @@ export class Witness implements Observer {
         this.#violated('what leaves the inbox has its outcome', `${id} has none`);
         continue;
       }
-      const end = kind === 'command' ? this.#endOf(message, answer as Answer) : dead.has(message.entry) ? 'dies' : 'completed';
+      const end = answer !== undefined ? this.fates.endOf(message, answer) : dead.has(message.entry) ? 'dies' : 'completed';
+      if (end === undefined) {
+        this.#violated('a failure has the code of its cause', `${type} ${id}: ${answer?.data ?? ''}`);
+        continue;
+      }
       ends.set(message, end);
       this.counts.add(`${kind} that ${ENDED[end]}`);
       if (!this.fates.allowed(message).includes(end))
         this.#violated('the outcome is the handler’s', `${type} ${id}: ${end} ${answer?.status ?? ''} ${answer?.data ?? ''}`);
     }
     return ends;
-  }
-
-  #endOf(message: Message, { status, data }: Answer): End {
-    const { id, type, data: told } = message;
-    if (status !== 'failed') return type === 'append' && (JSON.parse(told) as Word).ends === 'forgets' ? 'forgets' : 'completed';
-    const { code } = JSON.parse(data) as { code: string };
-    const end = code === 'DEAD_LETTERED' ? 'dies' : 'fails';
-    const expected = this.fates.codeOf(message, end);
-    if (code !== expected) this.#violated('a failure has the code of its cause', `${type} ${id}: ${data}, not ${expected}`);
-    return end;
   }
 
   /** Whoever waits keeps its place, and its attempts are counted until somebody has it tried anew. */
@@ -290,7 +304,7 @@ export class Witness implements Observer {
 
   /** The state follows from the messages that are settled with it, each of them one version and one id. */
   #states(ends: ReadonlyMap<Message, End>, states: readonly Of<'state'>[]): void {
-    const changing = [...ends].filter(([, end]) => end === 'completed' || end === 'forgets').map(([message]) => message);
+    const changing = [...ends].filter(([, end]) => isDone(end)).map(([message]) => message);
     const expected = new Map<string, Message[]>();
     for (const message of changing) {
       const key = `${tagOf(message.shard)}${message.actor}:state:${message.key}`;
@@ -316,13 +330,8 @@ export class Witness implements Observer {
   }
 
   /** What a message sends goes out with its settlement, and nothing else does. */
-  #sent(
-    ends: ReadonlyMap<Message, End>,
-    arrived: readonly Of<'arrived'>[],
-    facts: readonly Of<'fact'>[],
-    fired: readonly Of<'fired'>[],
-  ): void {
-    const again = fired.map(({ id }) => id);
+  #sent(ends: ReadonlyMap<Message, End>, arrived: readonly Of<'arrived'>[], facts: readonly Of<'fact'>[], due: readonly string[]): void {
+    const again = [...due];
     const sent: string[] = facts.map(({ cause }) => `fact of ${cause ?? 'nobody'}`);
     for (const { message } of arrived) {
       if (message.kind === 'event') continue; // taken in
@@ -333,11 +342,10 @@ export class Witness implements Observer {
     const expected: string[] = [...ends].flatMap(([message, end]) => {
       const { id, replyTo, kind, type, data } = message;
       const replies = kind === 'command' && replyTo !== undefined ? [`reply of ${id}`] : [];
-      if (kind !== 'command' || type !== 'append' || end === 'fails' || end === 'dies') return replies;
+      if (kind !== 'command' || type !== 'append' || !isDone(end)) return replies;
       const { echo, publishes } = JSON.parse(data) as Word;
       return [...replies, ...(echo >= 0 ? [`echo of ${id}`] : []), ...(publishes ? [`fact of ${id}`] : [])];
     });
-    if (again.length > 0) this.#violated('what is due comes back', `${again.join(', ')} left the schedule`);
     if (sent.sort().join() !== expected.sort().join())
       this.#violated('what is sent goes with what is settled', `sent: ${sent.join(', ')}; expected: ${expected.join(', ')}`);
   }
@@ -355,7 +363,13 @@ export class Witness implements Observer {
 }
 
 /** For people. */
-const ENDED: Readonly<Record<End, string>> = { completed: 'completed', forgets: 'completed', fails: 'failed', dies: 'was given up' };
+const ENDED: Readonly<Record<End, string>> = {
+  completed: 'completed',
+  forgets: 'completed',
+  fails: 'failed',
+  dies: 'was given up',
+  cancelled: 'was cancelled',
+};
 
 /** The first of a script's arguments. A single one is all of them packed (src/log/pack.ts): a MessagePack array of texts. */
 function firstOf(args: readonly string[]): string {
