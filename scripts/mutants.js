@@ -468,6 +468,20 @@ const SIMULATED = [
     name: 'a message that is cancelled where it rests, and stays there',
     edits: [{ file: 'dist/src/runtime/requests.js', from: 'waiting.takeOut(gathering, key, aside, at === 0);', to: '' }],
   },
+  {
+    name: 'a handler that outlives its message',
+    edits: [
+      {
+        file: 'dist/src/runtime/activation.js',
+        from: 'envelope.expires === undefined ? timeout : Math.min(timeout, envelope.expires)',
+        to: 'timeout',
+      },
+    ],
+  },
+  {
+    name: 'a message that is redriven with the expiry that it had',
+    edits: [{ file: 'dist/src/runtime/redrives.js', from: ", 'expirytime']", to: ']' }],
+  },
 ];
 
 /** A mutant may hang what it breaks; a test that neither passes nor fails in this time has caught it too. */

@@ -2,6 +2,7 @@ import { ErrandError } from '../../src/index.js';
 import type { Message } from './shadow.js';
 import type { SimNode } from './sim-node.js';
 import type { Simulation } from './simulation.js';
+import { NAME, PARTITION_TYPES } from './world.js';
 
 /** The id of a message that nobody ever told. */
 const NOBODY = '0.nobody';
@@ -62,12 +63,14 @@ export class Cancellers {
   }
 
   #cancel(id: string): void {
-    const { chance, nodes, witness, history } = this.simulation;
+    const { chance, nodes, witness, history, peek } = this.simulation;
     const well = nodes.filter((node) => node.well);
     // Of two who wish it at the moment it is told, the one who looked before takes away the mark that the other relies on: not promised
     // (test/runtime/cancel.test.ts).
     const early = this.wishes.some((wish) => wish.id === id && !wish.known && wish.answer === undefined);
-    if (well.length === 0 || early) return;
+    // Nor that a message is found whose actor type no node has ever hosted.
+    const recorded = peek('HMGET', `${NAME}:system`, ...PARTITION_TYPES.map((type) => `actor:${type}`)) as unknown[];
+    if (well.length === 0 || early || recorded.includes(null)) return;
     const at = chance.oneOf(well);
     const wish: Wish = { id, at, known: this.#known(id), answer: undefined, lie: undefined, open: true };
     this.wishes.push(wish);

@@ -3,7 +3,17 @@ import type { Answer, Message } from './shadow.js';
 import { type Directed, failingOf, type Word } from './workload.js';
 
 /** How a message may end. Only `completed` and `forgets` do what the message says; `dies`: it is a dead letter. */
-export type End = 'completed' | 'forgets' | 'fails' | 'dies' | 'cancelled';
+export type End = 'completed' | 'forgets' | 'fails' | 'dies' | 'cancelled' | 'expired';
+
+/** For people. */
+export const ENDED: Readonly<Record<End, string>> = {
+  completed: 'completed',
+  forgets: 'completed',
+  fails: 'failed',
+  dies: 'was given up',
+  cancelled: 'was cancelled',
+  expired: 'expired',
+};
 
 export type Order = 'block' | 'park' | 'skip';
 
@@ -17,11 +27,15 @@ export class Fates {
   readonly #sure = new Set<string>();
   /** ids of messages that somebody has asked to cancel */
   readonly unwanted = new Set<string>();
+  /** ids of messages that expire, and were handled before */
+  readonly #inTime = new Set<string>();
 
   constructor(
     /** actor type → its order */
     private readonly orders: ReadonlyMap<string, Order>,
     private readonly outside: Outside,
+    /** the time that the fastest clock of a node has shown, ms since the epoch */
+    private readonly latest: () => number,
   ) {}
 
   orderOf({ actor }: Pick<Message, 'actor'>): Order {
@@ -41,11 +55,20 @@ export class Fates {
 
   /** The ends that are right for it. */
   allowed(message: Message): readonly End[] {
-    const ends = this.#byItself(message);
-    return this.unwanted.has(message.id) && message.kind === 'command' ? [...ends, 'cancelled'] : ends;
+    const { id, kind, expires } = message;
+    const inTime = expires === undefined || this.#inTime.has(id);
+    const ends = this.#byItself(message).filter((end) => inTime || !isDone(end));
+    if (expires !== undefined && expires <= this.latest()) ends.push('expired');
+    if (kind === 'command' && this.unwanted.has(id)) ends.push('cancelled');
+    return ends;
   }
 
-  #byItself(message: Message): readonly End[] {
+  /** An attempt at a message that expires has done all that it does, within the time that it had. */
+  inTime(id: string): void {
+    this.#inTime.add(id);
+  }
+
+  #byItself(message: Message): End[] {
     const { fails, by } = failingOf(message);
     const { kind, type, data } = message;
     const { ends } = kind === 'command' && type === 'append' ? (JSON.parse(data) as Word) : { ends: 'completed' };
@@ -71,7 +94,7 @@ export class Fates {
 export const THROWN = 'HANDLER_FAILED';
 
 /** The codes that errand itself gives a failed result. */
-const CODES: Readonly<Record<string, End>> = { DEAD_LETTERED: 'dies', CANCELLED: 'cancelled' };
+const CODES: Readonly<Record<string, End>> = { DEAD_LETTERED: 'dies', CANCELLED: 'cancelled', EXPIRED: 'expired' };
 
 /** Whether a message that ended so did what it says. */
 export const isDone = (end: End): boolean => end === 'completed' || end === 'forgets';

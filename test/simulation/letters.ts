@@ -83,7 +83,7 @@ export class LetterBook {
     const same = (['kind', 'type', 'actor', 'shard', 'key', 'data', 'replyTo', 'first'] as const).filter(
       (name) => message[name] !== before[name],
     );
-    if (parked || message.cause !== before.id || message.id === before.id || same.length > 0)
+    if (parked || message.expires !== undefined || message.cause !== before.id || message.id === before.id || same.length > 0)
       this.violated('what is redriven is the same message, as a new one', `${message.id} of ${shown(letter)}: ${same.join(', ')}`);
     if ([...this.redriven.values()].some(({ id }) => id === message.id))
       this.violated('a letter is redriven once', `${message.id} of ${shown(letter)}`);

@@ -18,6 +18,8 @@ export interface Message {
   readonly replyTo: string | undefined;
   readonly data: string;
   readonly status: string | undefined;
+  /** not handled after this, ms since the epoch */
+  readonly expires: number | undefined;
   /** the id of its inbox entry, or of the one it was */
   readonly entry: string;
 }
@@ -92,6 +94,8 @@ export class Shadow {
   readonly asides = new Map<string, Message[]>();
   /** the hash of scheduled messages → entry id → message */
   readonly scheduled = new Map<string, Map<string, Message>>();
+  /** id of a message that expires → when */
+  readonly expiries = new Map<string, number>();
   readonly states = new Map<string, State>();
   /** id of a command → its results */
   readonly results = new Map<string, Answer[]>();
@@ -161,6 +165,7 @@ export class Shadow {
   #arrived(inbox: string, actor: string, shard: number, words: readonly string[], entry: string): Change {
     const message = messageOf(actor, shard, fieldsOf(words), entry);
     this.#group(this.inboxes, inbox, () => new Map<string, Message>()).set(entry, message);
+    if (message.expires !== undefined) this.expiries.set(message.id, message.expires);
     if (message.kind !== 'request') this.queueOf(message).push(message);
     return { kind: 'arrived', message };
   }
@@ -314,6 +319,6 @@ export function fieldOf(fields: readonly string[], name: string): string | undef
 function messageOf(actor: string, shard: number, fields: readonly string[], entry: string): Message {
   const envelope = fromFields(fields);
   if ('fault' in envelope) throw new Error(`${entry} in ${actor}/${shard} is no message: ${envelope.fault}`);
-  const { id, kind, type, subject: key, causationId: cause, idempotencyKey: first, replyTo, data, status } = envelope;
-  return { id, kind, type, actor, shard, key, cause, first, replyTo, data, status, entry };
+  const { id, kind, type, subject: key, causationId: cause, idempotencyKey: first, replyTo, data, status, expires } = envelope;
+  return { id, kind, type, actor, shard, key, cause, first, replyTo, data, status, expires, entry };
 }

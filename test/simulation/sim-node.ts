@@ -7,6 +7,7 @@ import { NodeClock } from './node-clock.js';
 import type { Outside } from './outside.js';
 import type { SimulatedStore } from './store.js';
 import type { NearEnd } from './wire.js';
+import type { Witness } from './witness.js';
 import { ACTORS, Append, type Around } from './workload.js';
 import { NAME } from './world.js';
 
@@ -15,6 +16,7 @@ export interface NodeSettings {
   readonly pipelined: boolean;
   readonly outside: Outside;
   readonly counts: Counts;
+  readonly witness: Witness;
   /** it stopped by itself */
   readonly onStopped: () => void;
 }
@@ -62,7 +64,7 @@ export class SimNode implements NearEnd {
     for (let attempt = 0; !this.dead && !this.draining; attempt += 1) {
       try {
         const actors: ActorClass[] = this.hosts ? [...(pipelined ? ACTORS.pipelined : ACTORS.plain)] : [];
-        const around: Around = { clock: this.clock, outside };
+        const around: Around = { clock: this.clock, outside, begins: (id) => this.#begins(id) };
         const resolve = (Target: ActorClass) => new (Target as new (around: Around) => Actor<unknown>)(around);
         const random = seededRandom(this.seed * 100 + attempt);
         const ports = { clock: this.clock, random };
@@ -83,6 +85,15 @@ export class SimNode implements NearEnd {
         await sleep(this.clock, AGAIN_MS);
       }
     }
+  }
+
+  #begins(id: string): () => void {
+    const { witness } = this.settings;
+    const began = this.clock.monotonic();
+    const limit = witness.begins(id, this.clock.now());
+    return () => {
+      if (this.clock.monotonic() - began <= limit) witness.fates.inTime(id);
+    };
   }
 
   /** A supervisor at the top has failed. */

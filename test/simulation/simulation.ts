@@ -74,6 +74,8 @@ export class Simulation {
   readonly store: SimulatedStore;
   readonly witness: Witness;
   readonly nodes: SimNode[] = [];
+  /** by how much the clock of some node was ever ahead, ms */
+  ahead = 0;
   readonly outside = new Outside();
   readonly counts = new Counts();
   readonly tellers = new Tellers(this);
@@ -94,7 +96,12 @@ export class Simulation {
     const orders = new Map<string, Order>(
       PARTITION_TYPES.map((actor) => [actor, chance.yes(0.8) ? usual : chance.oneOf<Order>(['block', 'park', 'skip'])]),
     );
-    this.witness = new Witness(scriptOf, (stream) => Number(this.peek('XLEN', stream)), new Fates(orders, this.outside), this.counts);
+    this.witness = new Witness(
+      scriptOf,
+      (stream) => Number(this.peek('XLEN', stream)),
+      new Fates(orders, this.outside, () => clock.now() + this.ahead),
+      this.counts,
+    );
     this.store.observer = this.witness;
     const child = (actor: string): object => ({
       actor,
@@ -114,7 +121,8 @@ export class Simulation {
       sendTimeout: SEND_TIMEOUT_MS,
       supervisors: [this.#supervisors(PARTITION_TYPES.map(child))],
     } as Partial<StartOptions>;
-    this.#settings = { options, pipelined: chance.yes(0.3), outside: this.outside, counts: this.counts, onStopped: () => this.replace() };
+    const { outside, counts, witness } = this;
+    this.#settings = { options, pipelined: chance.yes(0.3), outside, counts, witness, onStopped: () => this.replace() };
   }
 
   /** One supervisor, or one below another. */

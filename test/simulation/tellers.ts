@@ -13,6 +13,8 @@ export interface Intent {
   /** told again under the same key until it is known to have landed */
   readonly idempotent: boolean;
   readonly delay: number;
+  /** it expires so long after it was told, ms; 0: never */
+  readonly expiresIn: number;
   tries: number;
   /** resolved: it is durably appended */
   receipt: { readonly messageId: string; readonly duplicate: boolean } | undefined;
@@ -38,14 +40,14 @@ export class Tellers {
     const { chance, clock, seed } = this.simulation;
     const keys = Array.from({ length: chance.between(1, 4) }, (_, i) => `k${i}`);
     const count = chance.between(10, 40);
-    const failing = chance.oneOf([0, 0.1, 0.4]);
+    const failing = chance.oneOf([0, 0.2, 0.5]);
     const bursts = chance.yes(0.5) ? [chance.below(span), chance.below(span)] : undefined;
     for (let i = 0; i < count; i += 1) {
       const kind = chance.oneOf(['tell', 'tell', 'tell', 'ask', 'publish'] as const);
       const data: Word = {
         key: chance.oneOf(keys),
         word: `${seed}.${i}`,
-        fails: chance.yes(failing) ? chance.oneOf([1, 2, 3, 3, 9]) : 0,
+        fails: chance.yes(failing) ? chance.oneOf([1, 2, 3, 3, 9, 9]) : 0,
         by: chance.oneOf(['ERROR', 'ERROR', 'ERROR', 'RESUME', 'STOP', 'ESCALATE']),
         takes: chance.yes(0.3) ? chance.below(60) : 0,
         ends: chance.oneOf(['completed', 'completed', 'completed', 'completed', 'completed', 'declined', 'forgets']),
@@ -54,7 +56,8 @@ export class Tellers {
         publishes: chance.yes(0.3),
       };
       const delay = chance.yes(0.1) ? chance.below(500) : 0;
-      const intent = this.#intend(kind, data, chance.yes(0.5), delay);
+      const expiresIn = chance.yes(0.2) ? chance.oneOf([1, 20, 100, 500, 2_000]) : 0;
+      const intent = this.#intend(kind, data, chance.yes(0.5), delay, kind === 'publish' ? 0 : expiresIn);
       const at = bursts === undefined ? chance.below(span) : chance.oneOf(bursts) + chance.below(20);
       clock.after(at, () => this.#tell(intent));
     }
@@ -79,12 +82,13 @@ export class Tellers {
     }
   }
 
-  #intend(kind: Intent['kind'], data: Word, idempotent: boolean, delay: number): Intent {
+  #intend(kind: Intent['kind'], data: Word, idempotent: boolean, delay: number, expiresIn = 0): Intent {
     const intent: Intent = {
       kind,
       data,
       idempotent,
       delay,
+      expiresIn,
       tries: 0,
       receipt: undefined,
       rejected: true,
@@ -134,12 +138,16 @@ export class Tellers {
       return;
     }
     const node = chance.oneOf(well);
-    const { kind, data, idempotent, delay } = intent;
+    const { kind, data, idempotent, delay, expiresIn } = intent;
     intent.tries += 1;
     intent.at = node;
     witness.intended.add(data.word);
     history.note(node.name, `is told ${kind} ${JSON.stringify(data)}${idempotent ? ' idempotent' : ''}`);
-    const options = { ...(idempotent ? { idempotencyKey: data.word } : {}), ...(delay > 0 && kind !== 'publish' ? { delay } : {}) };
+    const options = {
+      ...(idempotent ? { idempotencyKey: data.word } : {}),
+      ...(delay > 0 && kind !== 'publish' ? { delay } : {}),
+      ...(expiresIn > 0 ? { expiresIn } : {}),
+    };
     void this.#send(node, intent, options).then(
       () => history.note(node.name, `answered ${data.word}: ${JSON.stringify(intent.receipt ?? intent.answer)}`),
       (error: unknown) => {

@@ -36,7 +36,8 @@ function unsettled({ witness, peek, cursorsOf }: Simulation, intents: readonly I
     if (Number(peek('XLEN', inbox)) !== 0) return `${inbox} is not empty`;
   }
   for (const [list, messages] of asides) if (messages.length > 0) return `${list} still holds ${messages.map(({ id }) => id).join(', ')}`;
-  for (const [hash, messages] of scheduled) if (messages.size > 0) return `${hash} still holds ${[...messages.values()].join(', ')}`;
+  for (const [hash, messages] of scheduled)
+    if (messages.size > 0) return `${hash} still holds ${[...messages.values()].map(({ id }) => id).join(', ')}`;
   for (const [stream, all] of facts) {
     const last = all.at(-1)?.entry;
     if (cursorsOf(stream).some((cursor) => cursor !== last))

@@ -1,7 +1,8 @@
 import { CommandError, type Reply } from '../../src/memory-redis/reply.js';
 import type { Counts } from './counts.js';
-import { type End, type Fates, isDone } from './fates.js';
+import { ENDED, type End, type Fates, isDone } from './fates.js';
 import { LetterBook } from './letters.js';
+import { firstOf } from './packed.js';
 import { type Change, type Message, Shadow } from './shadow.js';
 import type { Observer } from './store.js';
 import type { Word } from './workload.js';
@@ -139,6 +140,14 @@ export class Witness implements Observer {
     this.#nonces.set(partition, seen);
     if (seen.has(nonce)) this.#violated('a nonce never comes back', `${partition}: ${nonce}`);
     seen.add(nonce);
+  }
+
+  /** A handler begins, at this time by the clock of its node. @returns how long it may take, ms */
+  begins(id: string, now: number): number {
+    const expires = this.shadow.expiries.get(id);
+    if (expires !== undefined && expires <= now)
+      this.#violated('nothing is begun after its expiry', `${id} is, ${now - expires} ms after it`);
+    return expires === undefined ? Number.POSITIVE_INFINITY : expires - now;
   }
 
   // ---- from outside the actors -----------------------------------------------------------------------------------------------------
@@ -360,28 +369,6 @@ export class Witness implements Observer {
       this.#violated('a cursor moves over the facts that are taken in', text);
     }
   }
-}
-
-/** For people. */
-const ENDED: Readonly<Record<End, string>> = {
-  completed: 'completed',
-  forgets: 'completed',
-  fails: 'failed',
-  dies: 'was given up',
-  cancelled: 'was cancelled',
-};
-
-/** The first of a script's arguments. A single one is all of them packed (src/log/pack.ts): a MessagePack array of texts. */
-function firstOf(args: readonly string[]): string {
-  const [packed = ''] = args;
-  if (args.length > 1) return packed;
-  const bytes = Buffer.from(packed, 'latin1');
-  const array = bytes[0] as number;
-  const at = array === 0xdc ? 3 : array === 0xdd ? 5 : 1;
-  const kind = bytes[at] as number;
-  const [from, length] =
-    kind === 0xd9 ? [at + 2, bytes[at + 1] as number] : kind === 0xdb ? [at + 5, bytes.readUInt32BE(at + 1)] : [at + 1, kind & 0x1f];
-  return packed.slice(from, from + length);
 }
 
 function drop(queue: Message[], { entry }: Message): void {

@@ -77,6 +77,8 @@ interface Ids {
 export interface Around {
   readonly clock: Clock;
   readonly outside: { mended(what: string): boolean };
+  /** A handler begins; what it returns is called when all is done. */
+  begins(messageId: string): () => void;
 }
 
 abstract class Listed extends Actor<Ids> {
@@ -100,6 +102,7 @@ function define(pipelined: boolean): readonly ActorClass[] {
   class List extends Listed {
     @handles(Append)
     async onAppend(data: DataOf<typeof Append>, ctx: ActorContext) {
+      const done = this.around.begins(ctx.messageId);
       this.state.ids.push(ctx.messageId);
       if (data.publishes) ctx.publish(Heard, { key: data.key, word: data.word, fails: 0 });
       if (data.echo >= 0) {
@@ -108,6 +111,7 @@ function define(pipelined: boolean): readonly ActorClass[] {
       }
       if (data.takes > 0) await sleep(this.around.clock, data.takes);
       this.call(`append ${data.word}`, data, ctx);
+      done();
       if (data.ends === 'declined') throw new TerminalError('declined', { code: 'DECLINED' });
       if (data.ends === 'forgets') ctx.forget();
       return { length: this.state.ids.length };
