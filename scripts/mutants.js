@@ -289,6 +289,13 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/cancel.test.js',
   },
   {
+    name: 'a parked message put away although it was cancelled',
+    file: 'dist/src/runtime/requests.js',
+    from: 'if (this.#endsCancelled(fields, parked.envelope.id, gathering))',
+    to: 'if (false)',
+    caughtBy: 'dist/test/runtime/cancel.test.js',
+  },
+  {
     name: 'a mark for what has ended as cancelled already that stays',
     file: 'dist/src/runtime/cancels.js',
     from: ' || found.over',
@@ -481,6 +488,20 @@ const SIMULATED = [
   {
     name: 'a message that is redriven with the expiry that it had',
     edits: [{ file: 'dist/src/runtime/redrives.js', from: ", 'expirytime']", to: ']' }],
+  },
+  {
+    name: 'a message that kills for ever',
+    edits: [{ file: 'dist/src/runtime/admission.js', from: 'suspect.kills >= KILLS_TO_CONDEMN', to: 'false' }],
+  },
+  {
+    name: 'a suspicion that condemns',
+    edits: [
+      { file: 'dist/src/runtime/admission.js', from: 'suspect.kills >= KILLS_TO_CONDEMN', to: 'suspect.suspicions >= KILLS_TO_CONDEMN' },
+    ],
+  },
+  {
+    name: 'a settled message that stays a suspect',
+    edits: [{ file: 'dist/src/runtime/suspects.js', from: 'this.records.clear(gathering.batch, entry);', to: '' }],
   },
 ];
 

@@ -1,6 +1,6 @@
 import type { Outside } from './outside.js';
 import type { Answer, Message } from './shadow.js';
-import { type Directed, failingOf, type Word } from './workload.js';
+import { ALWAYS, type Directed, failingOf, type Word } from './workload.js';
 
 /** How a message may end. Only `completed` and `forgets` do what the message says; `dies`: it is a dead letter. */
 export type End = 'completed' | 'forgets' | 'fails' | 'dies' | 'cancelled' | 'expired';
@@ -48,6 +48,11 @@ export class Fates {
     return failingOf(message).by === 'ESCALATE' ? tried + 1 : tried;
   }
 
+  /** How often it has killed its process. */
+  kills(message: Message): number {
+    return this.outside.killed(whatOf(message));
+  }
+
   /** It is tried from the beginning. */
   again(message: Message): void {
     if (this.outside.mended(whatOf(message))) this.#sure.add(nameOf(message));
@@ -71,10 +76,10 @@ export class Fates {
   #byItself(message: Message): End[] {
     const { fails, by } = failingOf(message);
     const { kind, type, data } = message;
-    const { ends } = kind === 'command' && type === 'append' ? (JSON.parse(data) as Word) : { ends: 'completed' };
+    const { ends, kills } = kind === 'command' && type === 'append' ? (JSON.parse(data) as Word) : { ends: 'completed', kills: 0 };
     const handled: End = ends === 'declined' ? 'fails' : ends === 'forgets' ? 'forgets' : 'completed';
-    if (fails > 0 && settles(by)) return ['fails'];
-    if (fails < this.lastAttempt(message)) return [handled];
+    if (kills < ALWAYS && fails > 0 && settles(by)) return ['fails'];
+    if (kills < ALWAYS && fails < this.lastAttempt(message)) return [handled];
     if (!this.outside.mended(whatOf(message))) return ['dies'];
     return this.#sure.has(nameOf(message)) ? [handled] : [handled, 'dies'];
   }

@@ -1,3 +1,4 @@
+import { KILLS_TO_CONDEMN, SUSPICIONS_TO_RUN_ALONE } from '../../src/message/limits.js';
 import type { Counts } from './counts.js';
 import { type End, type Fates, THROWN, whatOf } from './fates.js';
 import type { Change, Letter, Message, Shadow } from './shadow.js';
@@ -6,6 +7,9 @@ import { tagOf } from './world.js';
 
 type Of<K extends Change['kind']> = Extract<Change, { readonly kind: K }>;
 type Violated = (check: string, text: string) => void;
+
+/** Of a message that killed its process again and again. */
+export const POISON = 'POISON';
 
 /**
  * Watches dead letters. A letter is written by the very commit that settles its message, or that parks it at the head of its key; there is
@@ -64,10 +68,23 @@ export class LetterBook {
     const { message, attempts, reason, parked } = letter;
     const same = [...(this.shadow().letters.get(letter.stream)?.values() ?? [])].filter(({ entry }) => entry === letter.entry);
     if (same.length > 1) this.violated('a message has one letter at a time', same.map(shown).join(', '));
+    if (reason === POISON) return this.#condemned(letter);
     const last = this.fates.lastAttempt(message);
     if (attempts !== last) this.violated('a message is given up after its last attempt', `${shown(letter)}, not ${last}`);
     const parks = this.fates.orderOf(message) === 'park' && failingOf(message).by !== 'ESCALATE';
     if (parks !== parked || reason !== `${parked ? 'PARKED_' : ''}${THROWN}`) this.violated('a letter says why', shown(letter));
+  }
+
+  /** A message is condemned for what it did while it ran alone, and for nothing else. */
+  #condemned(letter: Letter): void {
+    const { actor, shard, entry, message, parked } = letter;
+    const { suspicions, kills } = this.shadow()
+      .suspects.get(`${tagOf(shard)}${actor}:suspects`)
+      ?.get(entry) ?? { suspicions: 0, kills: 0 };
+    this.counts.add('poisonous message that was given up');
+    if (parked || suspicions < SUSPICIONS_TO_RUN_ALONE || kills !== KILLS_TO_CONDEMN)
+      this.violated('a message is given up at its third kill alone', `${shown(letter)}: ${suspicions} suspicions, ${kills} kills`);
+    if (this.fates.kills(message) < KILLS_TO_CONDEMN) this.violated('nobody is blamed for what another did', shown(letter));
   }
 
   /** One step takes a letter away and brings its message back, as a new one. @returns that message */

@@ -1,6 +1,6 @@
 import { ErrandError } from '../../src/index.js';
 import { whatOf } from './fates.js';
-import { nameOf } from './letters.js';
+import { nameOf, POISON } from './letters.js';
 import type { Letter } from './shadow.js';
 import type { SimNode } from './sim-node.js';
 import type { Simulation } from './simulation.js';
@@ -62,7 +62,7 @@ export class Menders {
     const one = chance.oneOf(parked.length > 0 ? parked : letters);
     if (node === undefined || one === undefined) return;
     const target = chance.oneOf([nameOf(one), { actor: one.actor }, { key: one.message.key }, {}]);
-    for (const letter of letters) if (chance.yes(mends)) outside.mend(whatOf(letter.message));
+    for (const letter of letters) if (chance.yes(mends) || letter.reason === POISON) outside.mend(whatOf(letter.message));
     const verb = chance.yes(0.75) ? 'redrive' : 'discard';
     history.note(node.name, `is told to ${verb} ${JSON.stringify(target)}`);
     void this.#tend(node, verb, target).then(

@@ -74,13 +74,19 @@ interface Standing {
   readonly attempts: number;
 }
 
+/** What is held against a message that may have killed its process. */
+interface Suspicion {
+  readonly suspicions: number;
+  readonly kills: number;
+}
+
 interface Fact {
   readonly entry: string;
   readonly id: string;
 }
 
 const KEY =
-  /^\{[^}]*:(\d+)\}:(?:(event|outcome|producer):|([\w-]+):(commands|results|partition|state|aside|schedule|scheduled|dead)(?::|$))(.*)$/s;
+  /^\{[^}]*:(\d+)\}:(?:(event|outcome|producer):|([\w-]+):(commands|results|partition|state|aside|schedule|scheduled|dead|suspects)(?::|$))(.*)$/s;
 
 /** What the store holds, as the writes that it took say. Nothing is read from it: the end compares the two. */
 export class Shadow {
@@ -88,6 +94,8 @@ export class Shadow {
   readonly inboxes = new Map<string, Map<string, Message>>();
   /** stream of dead letters → entry id → letter */
   readonly letters = new Map<string, Map<string, Letter>>();
+  /** the hash of suspects → entry id → what was last said of it, also when it is no suspect any more */
+  readonly suspects = new Map<string, Map<string, Suspicion>>();
   /** aside list → entry id → attempts as they are counted there */
   readonly attempts = new Map<string, Map<string, number>>();
   /** aside list → its messages */
@@ -141,6 +149,9 @@ export class Shadow {
         return [this.#buried(key, actor, Number(shard), fieldsOf(words), reply as string)];
       case 'XDEL dead':
         return this.#exhumed(key, words.slice(2));
+      case 'HSET suspects':
+        this.#suspected(key, words[2] as string, words[3] as string);
+        return [];
       case 'HSET partition':
       case 'HDEL partition':
         return this.#owned(key, name.toUpperCase() === 'HSET', words.slice(2));
@@ -276,6 +287,11 @@ export class Shadow {
     this.#group(this.facts, stream, () => [] as Fact[]).push({ entry: reply as string, id });
     const { word } = JSON.parse(fieldOf(fields, 'data') ?? '{}') as { word: string };
     return { kind: 'fact', id, cause: fieldOf(fields, 'causationid'), word };
+  }
+
+  #suspected(hash: string, entry: string, text: string): void {
+    const [suspicions, kills] = text.split(' ').map(Number);
+    this.#group(this.suspects, hash, () => new Map<string, Suspicion>()).set(entry, { suspicions: suspicions ?? 0, kills: kills ?? 0 });
   }
 
   #owned(partition: string, set: boolean, values: readonly string[]): Change[] {

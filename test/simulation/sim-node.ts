@@ -19,6 +19,8 @@ export interface NodeSettings {
   readonly witness: Witness;
   /** it stopped by itself */
   readonly onStopped: () => void;
+  /** a message kills it */
+  readonly onKilled: (node: SimNode, what: string) => void;
 }
 
 /** What the nodes themselves say that they do. */
@@ -60,11 +62,11 @@ export class SimNode implements NearEnd {
   }
 
   async start(): Promise<void> {
-    const { options, pipelined, outside } = this.settings;
+    const { options, pipelined, outside, onKilled } = this.settings;
     for (let attempt = 0; !this.dead && !this.draining; attempt += 1) {
       try {
         const actors: ActorClass[] = this.hosts ? [...(pipelined ? ACTORS.pipelined : ACTORS.plain)] : [];
-        const around: Around = { clock: this.clock, outside, begins: (id) => this.#begins(id) };
+        const around: Around = { clock: this.clock, outside, begins: (id) => this.#begins(id), die: (what) => onKilled(this, what) };
         const resolve = (Target: ActorClass) => new (Target as new (around: Around) => Actor<unknown>)(around);
         const random = seededRandom(this.seed * 100 + attempt);
         const ports = { clock: this.clock, random };

@@ -4,6 +4,7 @@ import { Args } from '../../src/memory-redis/args.js';
 import { InternalClient } from '../../src/memory-redis/internal-client.js';
 import type { Reply } from '../../src/memory-redis/reply.js';
 import { resolve } from '../../src/memory-redis/request-check.js';
+import { KILLS_TO_CONDEMN, SUSPICIONS_TO_RUN_ALONE } from '../../src/message/limits.js';
 import { VirtualClock } from '../../src/testing.js';
 import { Cancellers } from './cancellers.js';
 import { Chance } from './chance.js';
@@ -29,6 +30,8 @@ import { LEASE_MS, PARTITION_TYPES, SHARDS, SUBSCRIBERS } from './world.js';
 const SEND_TIMEOUT_MS = 1_200;
 /** Virtual time within which a healed system has settled everything. */
 const HEALED_MS = 15_000;
+/** A message kills so many processes at most: until it runs alone, then alone, and some that had lost it without having noticed. */
+const MOST_KILLS = SUSPICIONS_TO_RUN_ALONE + KILLS_TO_CONDEMN + 4;
 /** Virtual time that nodes without a Redis need to end. */
 const CLEARED_MS = 500;
 /** Between looks at whether it has. */
@@ -76,6 +79,7 @@ export class Simulation {
   readonly nodes: SimNode[] = [];
   /** by how much the clock of some node was ever ahead, ms */
   ahead = 0;
+  #lastDeath = 0;
   readonly outside = new Outside();
   readonly counts = new Counts();
   readonly tellers = new Tellers(this);
@@ -122,7 +126,15 @@ export class Simulation {
       supervisors: [this.#supervisors(PARTITION_TYPES.map(child))],
     } as Partial<StartOptions>;
     const { outside, counts, witness } = this;
-    this.#settings = { options, pipelined: chance.yes(0.3), outside, counts, witness, onStopped: () => this.replace() };
+    this.#settings = {
+      options,
+      pipelined: chance.yes(0.3),
+      outside,
+      counts,
+      witness,
+      onStopped: () => this.replace(),
+      onKilled: (node, what) => this.#killed(node, what),
+    };
   }
 
   /** One supervisor, or one below another. */
@@ -138,6 +150,22 @@ export class Simulation {
     if (chance.yes(0.5)) return { ...settings('all'), children };
     const inner = { ...settings('inner'), children: children.slice(0, 2) };
     return { ...settings('all'), children: children.slice(2), supervisors: [inner] };
+  }
+
+  /** By a message. What its process does in this moment it still does. */
+  #killed(node: SimNode, what: string): void {
+    const { clock, tellers, counts, history, outside, witness } = this;
+    const killed = outside.killed(what);
+    if (killed > MOST_KILLS) witness.violations.push({ check: 'what kills its process is given up', text: `${what} killed ${killed}` });
+    clock.after(0, () => {
+      if (node.dead) return;
+      this.#lastDeath = clock.monotonic();
+      history.note(node.name, 'is killed by a message');
+      counts.add('node that a message killed');
+      node.kill();
+      tellers.gone(node);
+      this.replace();
+    });
   }
 
   /** A node is gone without anybody's doing: another one comes, unless enough are left. */
@@ -199,11 +227,11 @@ export class Simulation {
       faults.heal();
       history.note('all', 'heals');
       menders.endAll();
-      for (let waited = 0; waited < HEALED_MS; waited += LOOK_MS) {
+      while (clock.monotonic() - Math.max(faulted, this.#lastDeath) < HEALED_MS) {
         if (!(await passed(LOOK_MS)) || (tellers.done && menders.done && cancellers.done && this.#quiet() && this.#seen())) break;
       }
     }
-    const healed = clock.monotonic() - faulted;
+    const healed = clock.monotonic() - Math.max(faulted, this.#lastDeath);
     violation ??= atTheEnd(this, tellers.intents);
     const outcome = {
       seed: this.seed,

@@ -3,7 +3,7 @@ import { shardOf } from '../../src/log/shard.js';
 import { derivedId } from '../../src/message/ids.js';
 import type { SimNode } from './sim-node.js';
 import type { Simulation } from './simulation.js';
-import { Append, Heard, type Word } from './workload.js';
+import { ALWAYS, Append, Heard, type Word } from './workload.js';
 import { SHARDS } from './world.js';
 
 /** Something that somebody outside means to tell, once. */
@@ -41,12 +41,14 @@ export class Tellers {
     const keys = Array.from({ length: chance.between(1, 4) }, (_, i) => `k${i}`);
     const count = chance.between(10, 40);
     const failing = chance.oneOf([0, 0.2, 0.5]);
+    const killing = chance.yes(0.1) ? chance.below(count) : -1;
     const bursts = chance.yes(0.5) ? [chance.below(span), chance.below(span)] : undefined;
     for (let i = 0; i < count; i += 1) {
-      const kind = chance.oneOf(['tell', 'tell', 'tell', 'ask', 'publish'] as const);
+      const kind = i === killing ? 'tell' : chance.oneOf(['tell', 'tell', 'tell', 'ask', 'publish'] as const);
       const data: Word = {
         key: chance.oneOf(keys),
         word: `${seed}.${i}`,
+        kills: i === killing ? chance.oneOf([1, 2, ALWAYS, ALWAYS]) : 0,
         fails: chance.yes(failing) ? chance.oneOf([1, 2, 3, 3, 9, 9]) : 0,
         by: chance.oneOf(['ERROR', 'ERROR', 'ERROR', 'RESUME', 'STOP', 'ESCALATE']),
         takes: chance.yes(0.3) ? chance.below(60) : 0,
@@ -56,7 +58,7 @@ export class Tellers {
         publishes: chance.yes(0.3),
       };
       const delay = chance.yes(0.1) ? chance.below(500) : 0;
-      const expiresIn = chance.yes(0.2) ? chance.oneOf([1, 20, 100, 500, 2_000]) : 0;
+      const expiresIn = i !== killing && chance.yes(0.2) ? chance.oneOf([1, 20, 100, 500, 2_000]) : 0;
       const intent = this.#intend(kind, data, chance.yes(0.5), delay, kind === 'publish' ? 0 : expiresIn);
       const at = bursts === undefined ? chance.below(span) : chance.oneOf(bursts) + chance.below(20);
       clock.after(at, () => this.#tell(intent));
@@ -70,6 +72,7 @@ export class Tellers {
       const data: Word = {
         key,
         word: `last of ${key}`,
+        kills: 0,
         fails: 0,
         by: 'ERROR',
         takes: 0,

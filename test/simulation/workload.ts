@@ -38,6 +38,8 @@ export type Failing = z.infer<typeof failing>;
 const word = failing.extend({
   key: z.string(),
   word: z.string(),
+  /** how often it kills the process that handles it */
+  kills: z.number(),
   /** ms that the handler takes */
   takes: z.number(),
   ends: z.enum(['completed', 'declined', 'forgets']),
@@ -58,6 +60,9 @@ export const Echo = command('echo', {
 });
 export const Heard = event('heard', { key: (d) => d.key, data: z.object({ key: z.string(), word: z.string(), fails: z.number() }) });
 
+/** It kills whoever handles it, until that is mended. */
+export const ALWAYS = 1_000;
+
 const NEVER: Failing = { fails: 0, by: 'ERROR' };
 
 /** How often handling a message fails, and how, for as long as what it calls is not mended. */
@@ -76,9 +81,11 @@ interface Ids {
 /** What an actor is given by its node. */
 export interface Around {
   readonly clock: Clock;
-  readonly outside: { mended(what: string): boolean };
+  readonly outside: { mended(what: string): boolean; kills(what: string, times: number): boolean };
   /** A handler begins; what it returns is called when all is done. */
   begins(messageId: string): () => void;
+  /** The node vanishes, killed by this. */
+  die(what: string): void;
 }
 
 abstract class Listed extends Actor<Ids> {
@@ -109,8 +116,13 @@ function define(pipelined: boolean): readonly ActorClass[] {
         const { key, word: text, echoFails: fails, by } = data;
         ctx.tell(Echo, { key: `echo of ${key}`, word: text, fails, by }, data.echo > 0 ? { delay: data.echo } : {});
       }
+      const what = `append ${data.word}`;
+      if (this.around.outside.kills(what, data.kills)) {
+        this.around.die(what);
+        await new Promise(() => undefined);
+      }
       if (data.takes > 0) await sleep(this.around.clock, data.takes);
-      this.call(`append ${data.word}`, data, ctx);
+      this.call(what, data, ctx);
       done();
       if (data.ends === 'declined') throw new TerminalError('declined', { code: 'DECLINED' });
       if (data.ends === 'forgets') ctx.forget();
