@@ -503,6 +503,24 @@ const SIMULATED = [
     name: 'a settled message that stays a suspect',
     edits: [{ file: 'dist/src/runtime/suspects.js', from: 'this.records.clear(gathering.batch, entry);', to: '' }],
   },
+  {
+    name: 'a supervisor that restarts without end',
+    edits: [{ file: 'dist/src/runtime/supervision-strategy.js', from: 'escalations > tree.intensity', to: 'false' }],
+  },
+  {
+    name: 'a message that is handled before its delay is over',
+    edits: [
+      {
+        file: 'dist/src/runtime/waiting-keys.js',
+        from: 'first !== undefined && first.due <= now;',
+        to: 'first !== undefined;',
+      },
+    ],
+  },
+  {
+    name: 'a parked message put away although somebody has cancelled it',
+    edits: [{ file: 'dist/src/runtime/requests.js', from: 'gathering.settle(parked);', to: '' }],
+  },
 ];
 
 /** A mutant may hang what it breaks; a test that neither passes nor fails in this time has caught it too. */

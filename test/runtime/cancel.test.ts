@@ -3,7 +3,6 @@ import test from 'ava';
 import { filter, firstValueFrom, take, toArray } from 'rxjs';
 import { type ActorClass, type ActorSystem, InvalidValueError, type ResultMessage } from '../../src/index.js';
 import { createMemoryRedis } from '../../src/memory-redis/index.js';
-import { derivedId } from '../../src/message/ids.js';
 import { startTestSystem, VirtualClock } from '../../src/testing.js';
 import { type Hooks, hooked } from '../support/hooked.js';
 import { Append, listActor } from '../support/shop.js';
@@ -384,53 +383,6 @@ test('a mark for somebody else does not cost a commit that it overtook', async (
   await clock.advance('2m');
   t.deepEqual(await words(system, 'b'), []);
   await close();
-});
-
-// Not so yet: a message is looked for only among the actor types that some node has hosted.
-test.failing('what waits for an actor type that nobody has hosted yet is cancelled', async (t) => {
-  const { system, clock, redis, stop } = await startTestSystem({ name: 'sut', shards: 1, actors: [] });
-  const { messageId } = await system.tell(Append, { key: 'a', word: 'one' });
-  const answer = await system.cancel(messageId);
-  const { system: host } = await startTestSystem({ name: 'sut', shards: 1, actors: stage().actors as [], redis, clock, seed: 9 });
-  await host.idle();
-  const kept = await words(host);
-  await host.stop({ grace: 0 });
-  await stop();
-  t.deepEqual({ answer, kept }, { answer: 'cancelled', kept: [] });
-});
-
-// Not so yet: whoever finds nothing takes away a mark that somebody else, who found the message, has made as well.
-test.failing('of two who cancel a message at the moment it is sent, the one who finds it is told the truth', async (t) => {
-  const { begun, release, actors } = stage();
-  const { system, clock, redis, stop } = await startTestSystem({ name: 'sut', shards: 1, actors: actors as [] });
-  let onLooked: () => void = () => undefined;
-  const looked = new Promise<void>((resolve) => (onLooked = resolve));
-  let goOn: () => void = () => undefined;
-  const held = new Promise<void>((resolve) => (goOn = resolve));
-  const hooks: Hooks = {
-    // It has looked everywhere, and looks whether the message was cancelled meanwhile.
-    before: (command) => {
-      if (command !== 'XREVRANGE') return undefined;
-      onLooked();
-      return held;
-    },
-  };
-  const { system: early } = await startTestSystem({ name: 'sut', shards: 1, actors: [], redis: hooked(redis, hooks), clock, seed: 9 });
-  await system.tell(Append, { key: 'a', word: 'slow' });
-  await begun();
-  const messageId = derivedId(0, 'command:list:append', 'a', 'x');
-  const answer = early.cancel(messageId);
-  await looked;
-  t.is((await system.tell(Append, { key: 'a', word: 'two' }, { idempotencyKey: 'x' })).messageId, messageId);
-  t.is(await system.cancel(messageId), 'cancelled');
-  goOn();
-  t.is(await answer, 'too-late');
-  release();
-  await clock.advance('5s');
-  const ends = await system.attach(Append, messageId).catch(({ code }: { code: string }) => code);
-  await early.stop({ grace: 0 });
-  await stop();
-  t.is(ends, 'CANCELLED');
 });
 
 test('a message that becomes due while its owner takes it out of the schedule ends once', async (t) => {

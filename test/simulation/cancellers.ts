@@ -32,9 +32,14 @@ export class Cancellers {
       const times = chance.oneOf([1, 1, 1, 2]); // two at one moment
       clock.after(chance.below(span), () => {
         const id = this.#choose();
-        for (let i = 0; i < times; i += 1) clock.after(chance.below(3), () => this.#cancel(id));
+        for (let i = 0; i < times; i += 1) this.cancelSoon(id);
       });
     }
+  }
+
+  cancelSoon(id: string): void {
+    const { chance, clock } = this.simulation;
+    clock.after(chance.below(3), () => this.#cancel(id));
   }
 
   /** Nobody waits for an answer, unless from a node that is gone. */
@@ -66,7 +71,7 @@ export class Cancellers {
     const { chance, nodes, witness, history, peek } = this.simulation;
     const well = nodes.filter((node) => node.well);
     // Of two who wish it at the moment it is told, the one who looked before takes away the mark that the other relies on: not promised
-    // (test/runtime/cancel.test.ts).
+    // (test/runtime/cancel-gaps.test.ts).
     const early = this.wishes.some((wish) => wish.id === id && !wish.known && wish.answer === undefined);
     // Nor that a message is found whose actor type no node has ever hosted.
     const recorded = peek('HMGET', `${NAME}:system`, ...PARTITION_TYPES.map((type) => `actor:${type}`)) as unknown[];

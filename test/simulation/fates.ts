@@ -48,6 +48,11 @@ export class Fates {
     return failingOf(message).by === 'ESCALATE' ? tried + 1 : tried;
   }
 
+  /** By the clock of some node it is that time. */
+  isDue(time: number): boolean {
+    return time <= this.latest();
+  }
+
   /** How often it has killed its process. */
   kills(message: Message): number {
     return this.outside.killed(whatOf(message));
@@ -63,7 +68,7 @@ export class Fates {
     const { id, kind, expires } = message;
     const inTime = expires === undefined || this.#inTime.has(id);
     const ends = this.#byItself(message).filter((end) => inTime || !isDone(end));
-    if (expires !== undefined && expires <= this.latest()) ends.push('expired');
+    if (expires !== undefined && this.isDue(expires)) ends.push('expired');
     if (kind === 'command' && this.unwanted.has(id)) ends.push('cancelled');
     return ends;
   }

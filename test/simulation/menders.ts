@@ -55,7 +55,7 @@ export class Menders {
 
   /** @param mends how likely what the messages met is mended before */
   #round(mends: number): void {
-    const { chance, nodes, witness, history, outside } = this.simulation;
+    const { chance, nodes, witness, history, outside, cancellers } = this.simulation;
     const node = chance.oneOf(nodes.filter(({ well }) => well));
     const letters = witness.letters.all;
     const parked = this.#parked;
@@ -63,7 +63,9 @@ export class Menders {
     if (node === undefined || one === undefined) return;
     const target = chance.oneOf([nameOf(one), { actor: one.actor }, { key: one.message.key }, {}]);
     for (const letter of letters) if (chance.yes(mends) || letter.reason === POISON) outside.mend(whatOf(letter.message));
-    const verb = chance.yes(0.75) ? 'redrive' : 'discard';
+    const verb = chance.yes(0.7) ? 'redrive' : 'discard';
+    // Somebody else has another wish for the same message.
+    if (one.parked && one.message.kind === 'command' && chance.yes(0.4)) cancellers.cancelSoon(one.message.id);
     history.note(node.name, `is told to ${verb} ${JSON.stringify(target)}`);
     void this.#tend(node, verb, target).then(
       (said) => history.note(node.name, `has ${verb}n: ${said}`),

@@ -56,7 +56,7 @@ export type Change =
   | { readonly kind: 'removed'; readonly message: Message }
   | { readonly kind: 'set aside'; readonly message: Message; readonly list: string; readonly attempts: number }
   | { readonly kind: 'head'; readonly list: string; readonly entry: string; readonly before: Standing; readonly after: Standing }
-  | { readonly kind: 'popped'; readonly message: Message; readonly list: string }
+  | { readonly kind: 'popped'; readonly message: Message; readonly list: string; readonly due: number }
   | { readonly kind: 'taken out'; readonly message: Message; readonly list: string }
   | { readonly kind: 'postponed'; readonly message: Message }
   | { readonly kind: 'left the schedule'; readonly message: Message }
@@ -96,6 +96,8 @@ export class Shadow {
   readonly letters = new Map<string, Map<string, Letter>>();
   /** the hash of suspects → entry id → what was last said of it, also when it is no suspect any more */
   readonly suspects = new Map<string, Map<string, Suspicion>>();
+  /** aside list → until when it waits, ms since the epoch */
+  readonly dues = new Map<string, number>();
   /** aside list → entry id → attempts as they are counted there */
   readonly attempts = new Map<string, Map<string, number>>();
   /** aside list → its messages */
@@ -130,6 +132,9 @@ export class Shadow {
         return this.#removed(key, (entry) => words.includes(entry, 2));
       case 'RPUSH aside':
         return words.slice(2).map((text) => this.#setAside(key, actor, Number(shard), text));
+      case 'ZADD aside':
+        this.dues.set(`${key}:${words[3]}`, words[2] === '+inf' ? Number.POSITIVE_INFINITY : Number(words[2]));
+        return [];
       case 'LSET aside':
         return this.#headSet(key, words[3] as string);
       case 'LPOP aside':
@@ -238,7 +243,7 @@ export class Shadow {
   #popped(list: string): Change[] {
     const message = this.asides.get(list)?.shift();
     if (message !== undefined) this.attempts.get(list)?.delete(message.entry);
-    return message === undefined ? [] : [{ kind: 'popped', message, list }];
+    return message === undefined ? [] : [{ kind: 'popped', message, list, due: this.dues.get(list) ?? 0 }];
   }
 
   #takenOut(list: string, text: string): Change[] {

@@ -5,6 +5,7 @@ import type { Counts } from './counts.js';
 import type { History } from './history.js';
 import { NodeClock } from './node-clock.js';
 import type { Outside } from './outside.js';
+import { Restarts, type Window } from './restarts.js';
 import type { SimulatedStore } from './store.js';
 import type { NearEnd } from './wire.js';
 import type { Witness } from './witness.js';
@@ -17,6 +18,8 @@ export interface NodeSettings {
   readonly outside: Outside;
   readonly counts: Counts;
   readonly witness: Witness;
+  /** of the supervisors, by name */
+  readonly windows: ReadonlyMap<string, Window>;
   /** it stopped by itself */
   readonly onStopped: () => void;
   /** a message kills it */
@@ -32,6 +35,7 @@ const AGAIN_MS = 150;
 /** One node of a simulation: production code on a clock, a random and a network of its own. */
 export class SimNode implements NearEnd {
   readonly clock: NodeClock;
+  readonly restarts: Restarts;
   system: ActorSystem | undefined;
   frozen = false;
   dead = false;
@@ -54,6 +58,7 @@ export class SimNode implements NearEnd {
   ) {
     if (watches) this.seen = new Map();
     this.clock = new NodeClock(shared);
+    this.restarts = new Restarts(name, settings.windows, settings.witness.violations);
   }
 
   /** It runs and can be asked for something. */
@@ -73,6 +78,7 @@ export class SimNode implements NearEnd {
         const system = await ActorSystem.startWith({ name: NAME, ...options, actors, resolve, redis: this.store.seenBy(this) }, ports);
         system.signals.subscribe((signal) => {
           this.history.note(this.name, `signals ${signal.kind} ${JSON.stringify(signal)}`);
+          this.restarts.saw(signal, this.clock.monotonic());
           if (COUNTED.has(signal.kind)) this.settings.counts.add(`signal ${signal.kind}`);
           if (signal.kind === 'stopped' && signal.reason !== undefined) this.#stoppedItself();
         });

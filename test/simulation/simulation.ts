@@ -14,6 +14,7 @@ import { Faults } from './faults.js';
 import { History } from './history.js';
 import { Menders } from './menders.js';
 import { Outside } from './outside.js';
+import { TOP, type Window } from './restarts.js';
 import { type NodeSettings, SimNode } from './sim-node.js';
 import { type Latency, SimulatedStore } from './store.js';
 import { Tellers } from './tellers.js';
@@ -80,6 +81,7 @@ export class Simulation {
   /** by how much the clock of some node was ever ahead, ms */
   ahead = 0;
   #lastDeath = 0;
+  readonly #windows = new Map<string, Window>();
   readonly outside = new Outside();
   readonly counts = new Counts();
   readonly tellers = new Tellers(this);
@@ -132,6 +134,7 @@ export class Simulation {
       outside,
       counts,
       witness,
+      windows: this.#windows,
       onStopped: () => this.replace(),
       onKilled: (node, what) => this.#killed(node, what),
     };
@@ -140,16 +143,15 @@ export class Simulation {
   /** One supervisor, or one below another. */
   #supervisors(children: readonly object[]): object {
     const { chance } = this;
-    const settings = (name: string): object => ({
-      name,
-      strategy: chance.oneOf(['one-for-one', 'one-for-all', 'rest-for-one']),
-      intensity: chance.oneOf([0, 1, 5, 1_000]),
-      period: chance.oneOf([300, 10_000]),
-      backoff: { min: 20, max: 400 },
-    });
-    if (chance.yes(0.5)) return { ...settings('all'), children };
+    const settings = (name: string): object => {
+      const strategy = chance.oneOf(['one-for-one', 'one-for-all', 'rest-for-one']);
+      const window = { intensity: chance.oneOf([0, 1, 5, 1_000]), period: chance.oneOf([300, 10_000]) };
+      this.#windows.set(name, window);
+      return { name, strategy, ...window, backoff: { min: 20, max: 400 } };
+    };
+    if (chance.yes(0.5)) return { ...settings(TOP), children };
     const inner = { ...settings('inner'), children: children.slice(0, 2) };
-    return { ...settings('all'), children: children.slice(2), supervisors: [inner] };
+    return { ...settings(TOP), children: children.slice(2), supervisors: [inner] };
   }
 
   /** By a message. What its process does in this moment it still does. */

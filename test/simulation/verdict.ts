@@ -15,9 +15,12 @@ const KEPT = new RegExp(
   's',
 );
 
+/** A node that stops by itself is gone after this. */
+const STOPPED_MS = 5_000;
+
 /** After a run: what the store holds, and what those who told were told, against all that was seen on the way. */
 export function atTheEnd(simulation: Simulation, intents: readonly Intent[]): Violation | undefined {
-  for (const look of [unsettled, strays, states, results, letters, cancelled, promises, observed]) {
+  for (const look of [unsettled, strays, stopped, states, results, letters, cancelled, promises, observed]) {
     const text = look(simulation, intents);
     if (text !== undefined) return { check: NAMES.get(look) ?? '', text };
   }
@@ -49,6 +52,16 @@ function unsettled({ witness, peek, cursorsOf }: Simulation, intents: readonly I
 function strays({ peek }: Simulation): string | undefined {
   const left = (peek('KEYS', '*') as string[]).filter((key) => !KEPT.test(key));
   return left.length === 0 ? undefined : `left over: ${left.sort().join(', ')}`;
+}
+
+/** Whose supervisor at the top has failed is no longer there. */
+function stopped({ nodes, clock }: Simulation): string | undefined {
+  const stays = nodes.find(
+    ({ restarts: { failed }, dead, stopped: gone }) => failed !== undefined && clock.monotonic() - failed > STOPPED_MS && !dead && !gone,
+  );
+  return stays === undefined
+    ? undefined
+    : `${stays.name} goes on ${clock.monotonic() - (stays.restarts.failed ?? 0)} ms after its supervisor at the top failed`;
 }
 
 /** Each state in the store is what its commits made of it. */
@@ -167,6 +180,7 @@ function observed({ watchers, witness }: Simulation): string | undefined {
 
 const NAMES = new Map<Look, string>([
   [unsettled, 'all is settled in bounded time after healing'],
+  [stopped, 'a node stops by itself when the supervisor at the top has failed'],
   [strays, 'nothing is left over'],
   [states, 'the store holds the states that were committed'],
   [results, 'one result for each message, and the outcome says the same'],

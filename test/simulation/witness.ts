@@ -228,6 +228,7 @@ export class Witness implements Observer {
       if (ends.get(message) !== 'cancelled') this.#violated('only what is cancelled leaves its place', message.id);
     this.letters.committed(ends, written, taken, of('head'));
     this.#attempts(of('head'));
+    this.#inTheirTime(ends, of('popped'), dead);
     this.#states(ends, of('state'));
     this.#sent(
       ends,
@@ -308,6 +309,15 @@ export class Witness implements Observer {
         this.#violated('a waiting message keeps its place', `${list}: ${entry} took the place of ${before.entry}`);
       else if (after.attempts < before.attempts && after.attempts > 0)
         this.#violated('attempts are counted', `${list}: ${entry} had ${before.attempts}, has ${after.attempts}`);
+    }
+  }
+
+  /** What waits is handled when its time has come, what is parked not at all; it may be cancelled or put away before. */
+  #inTheirTime(ends: ReadonlyMap<Message, End>, popped: readonly Of<'popped'>[], dead: ReadonlySet<string>): void {
+    for (const { message, list, due } of popped) {
+      const handled = ends.get(message) !== 'cancelled' && !dead.has(message.entry);
+      if (handled && !this.fates.isDue(due))
+        this.#violated('a waiting message is handled in its time', `${message.id} of ${list}, due ${due}`);
     }
   }
 
