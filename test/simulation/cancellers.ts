@@ -32,14 +32,22 @@ export class Cancellers {
       const times = chance.oneOf([1, 1, 1, 2]); // two at one moment
       clock.after(chance.below(span), () => {
         const id = this.#choose();
-        for (let i = 0; i < times; i += 1) this.cancelSoon(id);
+        for (let i = 0; i < times; i += 1) this.cancelSoon(id, this.#wait(id));
       });
     }
   }
 
-  cancelSoon(id: string): void {
+  /** What is scheduled may be cancelled when it goes back to the inbox. @returns how long to wait for that, ms */
+  #wait(id: string): number {
+    const { chance, clock, witness } = this.simulation;
+    const scheduled = [...witness.shadow.scheduled.values()].flatMap((messages) => [...messages.values()]);
+    const { due = 0 } = scheduled.find((message) => message.id === id) ?? {};
+    return due > 0 && chance.yes(0.7) ? Math.max(0, due - clock.now() - chance.below(6)) : 0;
+  }
+
+  cancelSoon(id: string, wait = 0): void {
     const { chance, clock } = this.simulation;
-    clock.after(chance.below(3), () => this.#cancel(id));
+    clock.after(wait + chance.below(3), () => this.#cancel(id));
   }
 
   /** Nobody waits for an answer, unless from a node that is gone. */

@@ -20,6 +20,8 @@ export interface Message {
   readonly status: string | undefined;
   /** not handled after this, ms since the epoch */
   readonly expires: number | undefined;
+  /** nor before this */
+  readonly due: number | undefined;
   /** the id of its inbox entry, or of the one it was */
   readonly entry: string;
 }
@@ -340,6 +342,6 @@ export function fieldOf(fields: readonly string[], name: string): string | undef
 function messageOf(actor: string, shard: number, fields: readonly string[], entry: string): Message {
   const envelope = fromFields(fields);
   if ('fault' in envelope) throw new Error(`${entry} in ${actor}/${shard} is no message: ${envelope.fault}`);
-  const { id, kind, type, subject: key, causationId: cause, idempotencyKey: first, replyTo, data, status, expires } = envelope;
-  return { id, kind, type, actor, shard, key, cause, first, replyTo, data, status, expires, entry };
+  const { id, kind, type, subject: key, causationId: cause, idempotencyKey: first, replyTo, data, status, expires, due } = envelope;
+  return { id, kind, type, actor, shard, key, cause, first, replyTo, data, status, expires, due, entry };
 }

@@ -29,10 +29,12 @@ import { LEASE_MS, PARTITION_TYPES, SHARDS, SUBSCRIBERS } from './world.js';
  */
 
 const SEND_TIMEOUT_MS = 1_200;
-/** Virtual time within which a healed system has settled everything. */
+/** Virtual time within which a healed system has settled everything; a message that brings a node down is a fault, too. */
 const HEALED_MS = 15_000;
 /** A message kills so many processes at most: until it runs alone, then alone, and some that had lost it without having noticed. */
 const MOST_KILLS = SUSPICIONS_TO_RUN_ALONE + KILLS_TO_CONDEMN + 4;
+/** The same, however often messages bring nodes down meanwhile. */
+const MOST_HEALED_MS = 120_000;
 /** Virtual time that nodes without a Redis need to end. */
 const CLEARED_MS = 500;
 /** Between looks at whether it has. */
@@ -80,7 +82,8 @@ export class Simulation {
   readonly nodes: SimNode[] = [];
   /** by how much the clock of some node was ever ahead, ms */
   ahead = 0;
-  #lastDeath = 0;
+  /** when a message last brought a node down, ms */
+  #lastFall = 0;
   readonly #windows = new Map<string, Window>();
   readonly outside = new Outside();
   readonly counts = new Counts();
@@ -135,7 +138,7 @@ export class Simulation {
       counts,
       witness,
       windows: this.#windows,
-      onStopped: () => this.replace(),
+      onStopped: () => this.#replace(),
       onKilled: (node, what) => this.#killed(node, what),
     };
   }
@@ -161,18 +164,18 @@ export class Simulation {
     if (killed > MOST_KILLS) witness.violations.push({ check: 'what kills its process is given up', text: `${what} killed ${killed}` });
     clock.after(0, () => {
       if (node.dead) return;
-      this.#lastDeath = clock.monotonic();
       history.note(node.name, 'is killed by a message');
       counts.add('node that a message killed');
       node.kill();
       tellers.gone(node);
-      this.replace();
+      this.#replace();
     });
   }
 
   /** A node is gone without anybody's doing: another one comes, unless enough are left. */
-  replace(): void {
+  #replace(): void {
     const { nodes, clock, chance } = this;
+    this.#lastFall = clock.monotonic();
     clock.after(chance.below(300), () => {
       if (nodes.filter(({ hosts, dead, draining }) => hosts && !dead && !draining).length < 2) this.add(true);
     });
@@ -229,11 +232,11 @@ export class Simulation {
       faults.heal();
       history.note('all', 'heals');
       menders.endAll();
-      while (clock.monotonic() - Math.max(faulted, this.#lastDeath) < HEALED_MS) {
+      while (clock.monotonic() - Math.max(faulted, this.#lastFall) < HEALED_MS && clock.monotonic() - faulted < MOST_HEALED_MS) {
         if (!(await passed(LOOK_MS)) || (tellers.done && menders.done && cancellers.done && this.#quiet() && this.#seen())) break;
       }
     }
-    const healed = clock.monotonic() - Math.max(faulted, this.#lastDeath);
+    const healed = clock.monotonic() - Math.max(faulted, this.#lastFall);
     violation ??= atTheEnd(this, tellers.intents);
     const outcome = {
       seed: this.seed,
