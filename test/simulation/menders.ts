@@ -15,6 +15,8 @@ export class Menders {
   /** those who ask, each at its node */
   readonly #asking = new Set<{ readonly at: SimNode }>();
 
+  /** when somebody last asked for what nobody waited for, once all had healed, ms */
+  lastAsked = 0;
   /** so many rounds are still to come, whether somebody waits for them or not */
   #last = 0;
 
@@ -37,7 +39,10 @@ export class Menders {
     this.#last = chance.below(3);
     const again = (): void => {
       if (this.#parked.length > 0) this.#round(1);
-      else if (this.#last > 0) this.#rounds();
+      else if (this.#last > 0) {
+        this.lastAsked = clock.monotonic();
+        this.#rounds();
+      }
       this.#last -= 1;
       clock.after(AGAIN_MS, again);
     };

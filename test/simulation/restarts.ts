@@ -19,6 +19,8 @@ export class Restarts {
   readonly #asked = new Map<string, number[]>();
   /** since when (ms) the supervisor at the top has failed */
   failed: number | undefined;
+  /** something was decided while the node started, when nobody could listen: it cannot be counted */
+  missed = false;
 
   constructor(
     private readonly node: string,
@@ -28,7 +30,7 @@ export class Restarts {
 
   saw(signal: Signal, now: number): void {
     if (signal.kind === 'supervisor-restarts' || signal.kind === 'supervisor-failed') this.#decided(signal, now);
-    if (signal.kind === 'stopped' && signal.reason !== undefined && this.failed === undefined)
+    if (signal.kind === 'stopped' && signal.reason !== undefined && this.failed === undefined && !this.missed)
       this.#violated('a node stops by itself when the supervisor at the top has failed', JSON.stringify(signal));
   }
 
@@ -40,7 +42,7 @@ export class Restarts {
     if (fails && supervisor === TOP) this.failed = now;
     // The one at the top begins anew with nobody's restart.
     const counted = supervisor === TOP ? escalations === asked.length : escalations <= asked.length;
-    if (!counted || fails !== escalations > intensity)
+    if ((!counted && !this.missed) || fails !== escalations > intensity)
       this.#violated(
         'a supervisor fails with one escalation too many',
         `${supervisor} ${kind}, ${escalations} of ${asked.length}, intensity ${intensity}`,

@@ -76,6 +76,8 @@ export class SimNode implements NearEnd {
         const random = seededRandom(this.seed * 100 + attempt);
         const ports = { clock: this.clock, random };
         const system = await ActorSystem.startWith({ name: NAME, ...options, actors, resolve, redis: this.store.seenBy(this) }, ports);
+        const [top] = system.supervisors.supervisors;
+        this.restarts.missed = [top, ...(top?.supervisors ?? [])].some((one) => one !== undefined && one.escalations > 0);
         system.signals.subscribe((signal) => {
           this.history.note(this.name, `signals ${signal.kind} ${JSON.stringify(signal)}`);
           this.restarts.saw(signal, this.clock.monotonic());

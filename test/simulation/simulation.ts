@@ -232,11 +232,14 @@ export class Simulation {
       faults.heal();
       history.note('all', 'heals');
       menders.endAll();
-      while (clock.monotonic() - Math.max(faulted, this.#lastFall) < HEALED_MS && clock.monotonic() - faulted < MOST_HEALED_MS) {
+      while (
+        clock.monotonic() - Math.max(faulted, this.#lastFall, menders.lastAsked) < HEALED_MS &&
+        clock.monotonic() - faulted < MOST_HEALED_MS
+      ) {
         if (!(await passed(LOOK_MS)) || (tellers.done && menders.done && cancellers.done && this.#quiet() && this.#seen())) break;
       }
     }
-    const healed = clock.monotonic() - Math.max(faulted, this.#lastFall);
+    const healed = clock.monotonic() - Math.max(faulted, this.#lastFall, menders.lastAsked);
     violation ??= atTheEnd(this, tellers.intents);
     const outcome = {
       seed: this.seed,
