@@ -191,6 +191,13 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/poison.test.js',
   },
   {
+    name: 'a suspect that is set aside and forgotten',
+    file: 'dist/src/runtime/partition.js',
+    from: 'gathering.remove(held); // what is suspected of it stays: it is not over',
+    to: 'gathering.remove(held); this.#suspects.settled(gathering, held.entry);',
+    caughtBy: 'dist/test/runtime/poison.test.js',
+  },
+  {
     name: "an owner's own return counted as a kill",
     file: 'dist/src/runtime/suspects.js',
     from: 'takeOver === undefined ? 0 : 1',
