@@ -198,6 +198,13 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/poison.test.js',
   },
   {
+    name: 'a suspect that is set aside and forgotten',
+    file: 'dist/src/runtime/partition.js',
+    from: 'gathering.remove(held); // what is suspected of it stays: it is not over',
+    to: 'gathering.remove(held); this.#suspects.settled(gathering, held.entry);',
+    caughtBy: 'dist/test/runtime/poison.test.js',
+  },
+  {
     name: "an owner's own return counted as a kill",
     file: 'dist/src/runtime/suspects.js',
     from: 'takeOver === undefined ? 0 : 1',
@@ -296,6 +303,20 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/cancel.test.js',
   },
   {
+    name: 'a parked message put away although it was cancelled',
+    file: 'dist/src/runtime/requests.js',
+    from: 'if (this.#endsCancelled(fields, parked.envelope.id, gathering))',
+    to: 'if (false)',
+    caughtBy: 'dist/test/runtime/cancel.test.js',
+  },
+  {
+    name: 'a mark for what has ended as cancelled already that stays',
+    file: 'dist/src/runtime/cancels.js',
+    from: ' || found.over',
+    to: '',
+    caughtBy: 'dist/test/runtime/cancel.test.js',
+  },
+  {
     name: 'one stream asked for at one position for all its subscribers',
     file: 'dist/src/log/reader.js',
     from: 'read.filter(({ id }) => compareIds(id, position) > 0)',
@@ -383,7 +404,13 @@ const SIMULATED = [
   },
   {
     name: 'intake without compare-and-set',
-    edits: [{ file: 'dist/src/log/lua/commit.lua', from: "(call('HGET', KEYS[1], ARGV[at]) or '') ~= ARGV[at + 1]", to: 'false' }],
+    edits: [
+      {
+        file: 'dist/src/log/lua/commit.lua',
+        from: "(call('HGET', KEYS[1], ARGV[at]) or '') ~= ARGV[at + 1]",
+        to: "ARGV[at] == 'cancels' and (call('HGET', KEYS[1], ARGV[at]) or '') ~= ARGV[at + 1]",
+      },
+    ],
   },
   {
     name: 'MAXLEN on an inbox',
@@ -407,6 +434,108 @@ const SIMULATED = [
     edits: [
       { file: 'dist/src/runtime/partition.js', from: 'held.drain === undefined && this.#waiting.has(held.envelope.subject)', to: 'false' },
     ],
+  },
+  {
+    name: 'an escalation whose attempt is not counted in the log',
+    edits: [
+      {
+        file: 'dist/src/runtime/partition.js',
+        from: 'return this.#setAside(held, this.clock.now());',
+        to: 'const gathering = this.committer.gather(); this.#leave(held, gathering); return gathering;',
+      },
+    ],
+  },
+  {
+    name: 'an actor that resumes with what the failed attempt left',
+    edits: [
+      { file: 'dist/src/runtime/activation.js', from: 'return this.#withState(instance);\n        }', to: 'return instance;\n        }' },
+    ],
+  },
+  {
+    name: 'a message that escalates for ever',
+    edits: [{ file: 'dist/src/runtime/activation.js', from: 'usedUp(recoverability, held.attempts)', to: 'false' }],
+  },
+  {
+    name: 'a message that is given up without a letter',
+    edits: [{ file: 'dist/src/runtime/partition.js', from: 'this.verdicts.condemn(gathering, held, code, error);', to: '' }],
+  },
+  {
+    name: 'a letter redriven as often as it is asked for',
+    edits: [
+      {
+        file: 'dist/src/log/lua/redrive.lua',
+        from: "if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 'gone' end",
+        to: "redis.call('XDEL', KEYS[1], ARGV[1])",
+      },
+    ],
+  },
+  {
+    name: 'a parked message redriven by whoever asks late',
+    edits: [
+      {
+        file: 'dist/src/runtime/requests.js',
+        from: 'letter?.parked && head !== undefined && head.entry === letter.entry && waiting.parked(key)',
+        to: 'head !== undefined',
+      },
+    ],
+  },
+  {
+    name: 'a commit that passes by a mark that nobody had seen',
+    edits: [{ file: 'dist/src/runtime/partition.js', from: 'this.cancellations.expect(gathering.batch);', to: '' }],
+  },
+  {
+    name: 'a mark that is gone and acted on all the same',
+    edits: [{ file: 'dist/src/runtime/cancellations.js', from: 'cancelled.some((held) => !this.has(held))', to: 'false' }],
+  },
+  {
+    name: 'a message that is cancelled where it rests, and stays there',
+    edits: [{ file: 'dist/src/runtime/requests.js', from: 'waiting.takeOut(gathering, key, aside, at === 0);', to: '' }],
+  },
+  {
+    name: 'a handler that outlives its message',
+    edits: [
+      {
+        file: 'dist/src/runtime/activation.js',
+        from: 'envelope.expires === undefined ? timeout : Math.min(timeout, envelope.expires)',
+        to: 'timeout',
+      },
+    ],
+  },
+  {
+    name: 'a message that is redriven with the expiry that it had',
+    edits: [{ file: 'dist/src/runtime/redrives.js', from: ", 'expirytime']", to: ']' }],
+  },
+  {
+    name: 'a message that kills for ever',
+    edits: [{ file: 'dist/src/runtime/admission.js', from: 'suspect.kills >= KILLS_TO_CONDEMN', to: 'false' }],
+  },
+  {
+    name: 'a suspicion that condemns',
+    edits: [
+      { file: 'dist/src/runtime/admission.js', from: 'suspect.kills >= KILLS_TO_CONDEMN', to: 'suspect.suspicions >= KILLS_TO_CONDEMN' },
+    ],
+  },
+  {
+    name: 'a settled message that stays a suspect',
+    edits: [{ file: 'dist/src/runtime/suspects.js', from: 'this.records.clear(gathering.batch, entry);', to: '' }],
+  },
+  {
+    name: 'a supervisor that restarts without end',
+    edits: [{ file: 'dist/src/runtime/supervision-strategy.js', from: 'escalations > tree.intensity', to: 'false' }],
+  },
+  {
+    name: 'a message that is handled before its delay is over',
+    edits: [
+      {
+        file: 'dist/src/runtime/waiting-keys.js',
+        from: 'first !== undefined && first.due <= now;',
+        to: 'first !== undefined;',
+      },
+    ],
+  },
+  {
+    name: 'a parked message put away although somebody has cancelled it',
+    edits: [{ file: 'dist/src/runtime/requests.js', from: 'gathering.settle(parked);', to: '' }],
   },
 ];
 

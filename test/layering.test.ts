@@ -57,14 +57,14 @@ test(
   'a vendor is loaded at its door only',
   breaks,
   {
-    'src/log/connection.ts': "import { Redis } from 'ioredis';",
+    'src/log/store.ts': "import { Redis } from 'ioredis';",
     'src/log/reader.ts':
       "import { type RedisOptions } from 'ioredis';\nimport type { Redis } from 'ioredis';\ntype R = import('ioredis').Redis;",
     'src/api/config-schema.ts': "import { z } from 'zod/v4';",
     'src/api/other.ts': "export { z } from 'zod';",
     'src/cli/start.ts': "import pino from 'pino'; import { Command } from 'commander';",
   },
-  [/^src\/log\/reader\.ts:1: loads ioredis, whose door is src\/log\/connection\.ts/, /^src\/api\/other\.ts:1: loads zod/],
+  [/^src\/log\/reader\.ts:1: loads ioredis, whose door is src\/log\/store\.ts/, /^src\/api\/other\.ts:1: loads zod/],
 );
 
 test('a vendor nobody named has no door', breaks, { 'src/log/a.ts': "import type { X } from '@scope/thing/deep';" }, [
@@ -79,7 +79,7 @@ test(
     'src/memory-redis/engine.ts': "import '../message/clock.js'; import '../log/keys.js';",
     'src/message/clock.ts': '',
     'src/log/keys.ts': '',
-    'src/log/connection.ts': "import '../memory-redis/index.js';",
+    'src/log/store.ts': "import '../memory-redis/index.js';",
     'src/log/shard.ts': "import '../memory-redis/index.js';",
     'src/api/actor-system.ts': "import type { MemoryRedis } from '../memory-redis/index.js';",
     'src/cli/start.ts': "import '../memory-redis/index.js';",

@@ -41,16 +41,16 @@ export class Cancels {
       return outcome?.status === 'failed' && outcome.code === 'CANCELLED' ? 'cancelled' : 'too-late'; // asked again
     }
     const found = await this.#find(shard, types, messageId);
-    const elsewhere = types.filter((type) => type !== found?.type);
-    await unmark(link, keys, shard, elsewhere, messageId);
+    const nothing = types.filter((type) => type !== found?.type || found.over); // nothing is left to cancel there
+    await unmark(link, keys, shard, nothing, messageId);
     if (found !== undefined) return 'cancelled';
     // It may have been sent after it was looked for; now that no mark stands, nothing more can come of one.
     for (const type of types) if (await wasCancelled(link, keys, { type, shard }, messageId)) return 'cancelled';
     return 'too-late';
   }
 
-  /** The actor type among whose unsettled messages it is, or was until its owner acted on the mark. */
-  async #find(shard: number, types: readonly string[], messageId: string): Promise<{ type: string } | undefined> {
+  /** The actor type among whose unsettled messages it is; `over`: or was, until its owner acted on a mark, of this wish or an earlier one. */
+  async #find(shard: number, types: readonly string[], messageId: string): Promise<{ type: string; over: boolean } | undefined> {
     const { keys, link } = this;
     for (const type of types) {
       const id = { type, shard };
@@ -65,7 +65,8 @@ export class Cancels {
         const stream = keys.inbox(type, shard);
         await this.appender.append(shard, { messageId: requestId, stream, bounded: false, fields, outcome: undefined });
       }
-      if (place !== undefined || (await wasCancelled(link, keys, id, messageId))) return { type };
+      if (place !== undefined) return { type, over: false };
+      if (await wasCancelled(link, keys, id, messageId)) return { type, over: true };
     }
     return undefined;
   }

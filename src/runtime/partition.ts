@@ -299,7 +299,8 @@ export class Partition implements Surroundings, Source {
   #follow(held: Held): void {
     const gathering = this.committer.gather();
     this.#waiting.follow(held, gathering);
-    this.#takeOut(held, gathering);
+    gathering.remove(held); // what is suspected of it stays: it is not over
+    this.#leave(held, gathering);
   }
 
   /** All that is queued in memory behind a key that waits from now on. What came from its list still stands there. */

@@ -1,5 +1,5 @@
 import type { AsideLists } from '../log/aside.js';
-import { parkedLetter, readLetter, removeLetter } from '../log/dead-letter.js';
+import { parkedLetter, readLetter, removeLetter, type StoredLetter } from '../log/dead-letter.js';
 import type { PartitionId } from '../log/lease.js';
 import { fieldOf, fromFields } from '../message/envelope.js';
 import { asError, ErrandError } from '../message/errors.js';
@@ -59,7 +59,7 @@ export class Requests {
 
   async #serve(held: Held): Promise<void> {
     const { owner, lists, waiting } = this;
-    const { host, shard, committer, verdicts } = owner;
+    const { host, shard, committer } = owner;
     const { keys, link } = host.deps;
     const id: PartitionId = { type: host.type, shard };
     const { type: verb, subject: key, data: letterId } = held.envelope;
@@ -80,13 +80,19 @@ export class Requests {
       else {
         waiting.dismiss(gathering, key);
         owner.cleared(head.entry, gathering);
-        const message = `discarded; ${letter.reason}: ${letter.message}`;
-        if (!('fault' in envelope)) verdicts.answer({ ...held, envelope }, gathering, { status: 'failed', code: 'DEAD_LETTERED', message });
+        if (!('fault' in envelope)) this.#discarded({ ...held, envelope }, head.fields, letter, gathering);
       }
       const kind = verb === 'redrive' ? 'redriven' : 'discarded';
       gathering.after(() => host.deps.signals.emit({ kind, actor: id.type, letter: `${id.type}/${shard}/${letterId}`, messageId }));
     }
     owner.settle(held, gathering);
+  }
+
+  /** The outcome of a parked message that is put away. Somebody may have cancelled it as well, and was told so. */
+  #discarded(parked: Held, fields: readonly string[], { reason, message }: StoredLetter, gathering: Gathering): void {
+    if (this.#endsCancelled(fields, parked.envelope.id, gathering)) return;
+    gathering.settle(parked); // a mark that nobody has seen yet counts
+    this.owner.verdicts.answer(parked, gathering, { status: 'failed', code: 'DEAD_LETTERED', message: `discarded; ${reason}: ${message}` });
   }
 
   /** What runs, or comes into memory, is seen there; what rests in its key's list is taken out of it. */

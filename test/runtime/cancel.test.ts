@@ -12,6 +12,8 @@ const policy = [
   { name: 's', children: [{ actor: 'list', recoverability: { immediate: 0, delayed: ['20s' as const], order: 'block' as const } }] },
 ];
 
+const parking = [{ name: 's', children: [{ actor: 'list', recoverability: { immediate: 0, delayed: [], order: 'park' as const } }] }];
+
 /** `slow` waits until it is aborted or released; `bad` fails once. */
 function stage(): Options & { aborted: string[]; begun: () => Promise<void>; release: () => void } {
   const aborted: string[] = [];
@@ -97,10 +99,44 @@ onBoth('what is settled, and what nobody knows, is too late; it leaves no mark',
 });
 
 onBoth(
+  'a parked message that is cancelled after somebody has asked to put it away ends as cancelled',
+  () => ({ ...stage(), supervisors: parking }),
+  async (t, store, given) => {
+    const { system, start } = store;
+    const { messageId } = await system.tell(Append, { key: 'a', word: 'bad' }, { track: true });
+    await system.idle();
+    await system.stop();
+    const other = await client(store);
+    t.is(await other.deadLetters.discard({ actor: 'list' }), 1);
+    t.is(await other.cancel(messageId), 'cancelled');
+    const next = await start(given);
+    t.is(await ended(store, next, messageId), 'CANCELLED');
+    await next.idle();
+    t.is(await marks(store), 0);
+    t.deepEqual((await other.deadLetters.list()).items, []);
+  },
+);
+
+onBoth('whoever cancels again what has ended as cancelled learns the same, and leaves no mark', stage, async (t, store, given) => {
+  const { system } = store;
+  const { begun, release } = given as Staged;
+  await system.tell(Append, { key: 'a', word: 'slow' });
+  const { messageId } = await system.tell(Append, { key: 'a', word: 'two' }); // no outcome is recorded
+  await begun();
+  t.is(await system.cancel(messageId), 'cancelled');
+  release();
+  await system.idle();
+  t.is(await marks(store), 0);
+  const other = await client(store);
+  t.is(await other.cancel(messageId), 'cancelled');
+  t.is(await marks(store), 0);
+});
+
+onBoth(
   'what waits behind a parked message, and the parked message itself, are taken out of the way at once',
   () => ({
     ...stage(),
-    supervisors: [{ name: 's', children: [{ actor: 'list', recoverability: { immediate: 0, delayed: [], order: 'park' as const } }] }],
+    supervisors: parking,
   }),
   async (t, store) => {
     const { system } = store;

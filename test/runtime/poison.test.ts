@@ -1,5 +1,6 @@
 /** Messages that kill their process, and their neighbours. A process that ends without a word leaves an expired lease that it did not release. */
 import test from 'ava';
+import type { ActorClass } from '../../src/index.js';
 import { createMemoryRedis } from '../../src/memory-redis/index.js';
 import { Gate } from '../../src/runtime/gate.js';
 import { startTestSystem, type TestSystemOptions, VirtualClock } from '../../src/testing.js';
@@ -152,4 +153,30 @@ test('a gate lets many in, or one alone, in the order in which they came', async
   gate.leave();
   await again;
   t.true(gate.tryEnter());
+});
+
+test('what is suspected of a message stays when it is set aside behind its key', async (t) => {
+  const clock = new VirtualClock();
+  const redis = createMemoryRedis({ clock });
+  const raw = redis.client();
+  const supervisors = [{ name: 's', children: [{ actor: 'list', recoverability: { immediate: 0, delayed: ['1m' as const] } }] }];
+  const List = listActor((word, { attempt }) => {
+    if (word === 'bad' && attempt === 1) throw new Error('not yet');
+  });
+  const options = { name: 'sut', shards: 1, redis, clock, supervisors };
+  const { system: client } = await startTestSystem({ ...options, actors: [] });
+  await client.tell(Append, { key: 'a', word: 'bad' });
+  await client.tell(Append, { key: 'a', word: 'suspect' });
+  const [, second] = (await raw.xrange('{sut:0}:list:commands', '-', '+')).map(([entry]) => entry);
+  await raw.hset('{sut:0}:list:suspects', second ?? '', '3 2');
+  const { system } = await startTestSystem({ ...options, actors: [List] as readonly ActorClass[] as [], seed: 9 });
+  await clock.advance('5s');
+  t.is(await raw.llen('{sut:0}:list:aside:a'), 2);
+  t.is(await raw.hget('{sut:0}:list:suspects', second ?? ''), '3 2');
+  await clock.advance('2m');
+  t.deepEqual((await system.state(listActor(), 'a'))?.words, ['bad', 'suspect']);
+  t.is(await raw.hlen('{sut:0}:list:suspects'), 0);
+  raw.disconnect();
+  await Promise.all([client, system].map((one) => one.stop({ grace: 0 })));
+  await redis.close();
 });

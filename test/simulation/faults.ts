@@ -134,7 +134,9 @@ export class Faults {
     },
     'the clock of a node jumps': () => {
       const node = this.#node();
-      if (node !== undefined) node.clock.skew += this.simulation.chance.oneOf([-800, -50, 50, 800]);
+      if (node === undefined) return;
+      node.clock.skew += this.simulation.chance.oneOf([-800, -50, 50, 800]);
+      this.simulation.ahead = Math.max(this.simulation.ahead, node.clock.skew);
     },
     'a node joins': () => {
       if (this.simulation.nodes.filter(({ dead, draining }) => !dead && !draining).length < 4) this.simulation.add(true);

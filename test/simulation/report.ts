@@ -1,3 +1,4 @@
+import { Counts } from './counts.js';
 import { type Outcome, Simulation } from './simulation.js';
 
 /** Lines of a failing run's history that are printed; all of it goes to a file. */
@@ -20,6 +21,7 @@ export interface Summary {
   readonly commits: number;
   readonly commands: number;
   readonly faults: ReadonlyMap<string, number>;
+  readonly counts: Counts;
   /** the longest virtual time from the last fault to the end of everything, ms */
   readonly healed: number;
   readonly failed: Outcome | undefined;
@@ -28,6 +30,7 @@ export interface Summary {
 /** Runs one seed after the other, up to the first that fails. */
 export async function simulate(seeds: Iterable<number>): Promise<Summary> {
   const faults = new Map<string, number>();
+  const counts = new Counts();
   const sum = { seeds: 0, commits: 0, commands: 0, healed: 0 };
   for (const seed of seeds) {
     const outcome = await new Simulation(seed).run();
@@ -36,9 +39,10 @@ export async function simulate(seeds: Iterable<number>): Promise<Summary> {
     sum.commands += outcome.commands;
     sum.healed = Math.max(sum.healed, outcome.healed);
     for (const name of outcome.faults) faults.set(name, (faults.get(name) ?? 0) + 1);
-    if (outcome.violation !== undefined) return { ...sum, faults, failed: outcome };
+    counts.addAll(outcome.counts);
+    if (outcome.violation !== undefined) return { ...sum, faults, counts, failed: outcome };
   }
-  return { ...sum, faults, failed: undefined };
+  return { ...sum, faults, counts, failed: undefined };
 }
 
 export function* numbers(first: number, count: number): Generator<number> {

@@ -6,15 +6,22 @@ import { fromFields, type MessageKind } from '../../src/message/envelope.js';
 export interface Message {
   readonly id: string;
   readonly kind: MessageKind;
+  /** of the command or fact; of a request what is asked for */
   readonly type: string;
   /** the actor type and shard it is for */
   readonly actor: string;
   readonly shard: number;
   readonly key: string;
   readonly cause: string | undefined;
+  /** the id of the first message in its line of redrives */
+  readonly first: string;
   readonly replyTo: string | undefined;
   readonly data: string;
   readonly status: string | undefined;
+  /** not handled after this, ms since the epoch */
+  readonly expires: number | undefined;
+  /** nor before this */
+  readonly due: number | undefined;
   /** the id of its inbox entry, or of the one it was */
   readonly entry: string;
 }
@@ -22,6 +29,22 @@ export interface Message {
 export interface Answer {
   readonly status: string;
   readonly data: string;
+}
+
+/** A dead letter where it stands. */
+export interface Letter {
+  readonly stream: string;
+  readonly actor: string;
+  readonly shard: number;
+  /** its own entry */
+  readonly letter: string;
+  /** the inbox entry that its message was */
+  readonly entry: string;
+  readonly parked: boolean;
+  readonly attempts: number;
+  readonly reason: string;
+  /** the message as it was */
+  readonly message: Message;
 }
 
 export interface State {
@@ -33,16 +56,31 @@ export interface State {
 export type Change =
   | { readonly kind: 'arrived'; readonly message: Message }
   | { readonly kind: 'removed'; readonly message: Message }
-  | { readonly kind: 'set aside'; readonly message: Message; readonly list: string }
-  | { readonly kind: 'popped'; readonly message: Message; readonly list: string }
-  | { readonly kind: 'postponed'; readonly entry: string; readonly id: string }
-  | { readonly kind: 'fired'; readonly entry: string; readonly id: string }
+  | { readonly kind: 'set aside'; readonly message: Message; readonly list: string; readonly attempts: number }
+  | { readonly kind: 'head'; readonly list: string; readonly entry: string; readonly before: Standing; readonly after: Standing }
+  | { readonly kind: 'popped'; readonly message: Message; readonly list: string; readonly due: number }
+  | { readonly kind: 'taken out'; readonly message: Message; readonly list: string }
+  | { readonly kind: 'postponed'; readonly message: Message }
+  | { readonly kind: 'left the schedule'; readonly message: Message }
   | { readonly kind: 'state'; readonly key: string; readonly before: State | undefined; readonly after: State | undefined }
   | { readonly kind: 'result'; readonly of: string; readonly answer: Answer; readonly times: number }
   | { readonly kind: 'fact'; readonly id: string; readonly cause: string | undefined; readonly word: string }
-  | { readonly kind: 'dead letter'; readonly entry: string }
+  | { readonly kind: 'dead letter'; readonly letter: Letter }
+  | { readonly kind: 'letter gone'; readonly letter: Letter }
   | { readonly kind: 'nonce'; readonly partition: string; readonly nonce: string | undefined }
   | { readonly kind: 'cursor'; readonly partition: string; readonly event: string; readonly before: string; readonly after: string };
+
+/** The first of an aside list, and how often it was attempted. */
+interface Standing {
+  readonly entry: string;
+  readonly attempts: number;
+}
+
+/** What is held against a message that may have killed its process. */
+interface Suspicion {
+  readonly suspicions: number;
+  readonly kills: number;
+}
 
 interface Fact {
   readonly entry: string;
@@ -50,16 +88,26 @@ interface Fact {
 }
 
 const KEY =
-  /^\{[^}]*:(\d+)\}:(?:(event|outcome|producer):|([\w-]+):(commands|results|partition|state|aside|schedule|scheduled|dead)(?::|$))(.*)$/s;
+  /^\{[^}]*:(\d+)\}:(?:(event|outcome|producer):|([\w-]+):(commands|results|partition|state|aside|schedule|scheduled|dead|suspects)(?::|$))(.*)$/s;
 
 /** What the store holds, as the writes that it took say. Nothing is read from it: the end compares the two. */
 export class Shadow {
   /** inbox → entry id → message */
   readonly inboxes = new Map<string, Map<string, Message>>();
+  /** stream of dead letters → entry id → letter */
+  readonly letters = new Map<string, Map<string, Letter>>();
+  /** the hash of suspects → entry id → what was last said of it, also when it is no suspect any more */
+  readonly suspects = new Map<string, Map<string, Suspicion>>();
+  /** aside list → until when it waits, ms since the epoch */
+  readonly dues = new Map<string, number>();
+  /** aside list → entry id → attempts as they are counted there */
+  readonly attempts = new Map<string, Map<string, number>>();
   /** aside list → its messages */
   readonly asides = new Map<string, Message[]>();
-  /** the hash of scheduled messages → entry id → message id */
-  readonly scheduled = new Map<string, Map<string, string>>();
+  /** the hash of scheduled messages → entry id → message */
+  readonly scheduled = new Map<string, Map<string, Message>>();
+  /** id of a message that expires → when */
+  readonly expiries = new Map<string, number>();
   readonly states = new Map<string, State>();
   /** id of a command → its results */
   readonly results = new Map<string, Answer[]>();
@@ -87,19 +135,31 @@ export class Shadow {
         return this.#removed(key, (entry) => words.includes(entry, 2));
       case 'RPUSH aside':
         return words.slice(2).map((text) => this.#setAside(key, actor, Number(shard), text));
+      case 'ZADD aside':
+        this.dues.set(`${key}:${words[3]}`, words[2] === '+inf' ? Number.POSITIVE_INFINITY : Number(words[2]));
+        return [];
+      case 'LSET aside':
+        return this.#headSet(key, words[3] as string);
       case 'LPOP aside':
         return this.#popped(key);
+      case 'LREM aside':
+        return this.#takenOut(key, words[3] as string);
       case 'HSET scheduled':
-        return [this.#postponed(key, words[2] as string, JSON.parse(words[3] as string) as string[])];
+        return [this.#postponed(key, messageOf(actor, Number(shard), JSON.parse(words[3] as string) as string[], words[2] as string))];
       case 'HDEL scheduled':
-        return this.#fired(key, words[2] as string);
+        return this.#leftSchedule(key, words[2] as string);
       case 'SET state':
       case 'DEL state':
         return [this.#state(key, name.toUpperCase() === 'SET' ? words[2] : undefined)];
       case 'XADD results':
         return [this.#answered(fieldsOf(words))];
       case 'XADD dead':
-        return [{ kind: 'dead letter', entry: fieldOf(fieldsOf(words), 'entry') ?? '' }];
+        return [this.#buried(key, actor, Number(shard), fieldsOf(words), reply as string)];
+      case 'XDEL dead':
+        return this.#exhumed(key, words.slice(2));
+      case 'HSET suspects':
+        this.#suspected(key, words[2] as string, words[3] as string);
+        return [];
       case 'HSET partition':
       case 'HDEL partition':
         return this.#owned(key, name.toUpperCase() === 'HSET', words.slice(2));
@@ -124,7 +184,8 @@ export class Shadow {
   #arrived(inbox: string, actor: string, shard: number, words: readonly string[], entry: string): Change {
     const message = messageOf(actor, shard, fieldsOf(words), entry);
     this.#group(this.inboxes, inbox, () => new Map<string, Message>()).set(entry, message);
-    this.queueOf(message).push(message);
+    if (message.expires !== undefined) this.expiries.set(message.id, message.expires);
+    if (message.kind !== 'request') this.queueOf(message).push(message);
     return { kind: 'arrived', message };
   }
 
@@ -140,27 +201,72 @@ export class Shadow {
   }
 
   #setAside(list: string, actor: string, shard: number, text: string): Change {
-    const [entry, , fields] = JSON.parse(Buffer.from(text, 'latin1').toString()) as [string, number, string[]];
+    const [entry, attempts, fields] = asideOf(text);
     const message = messageOf(actor, shard, fields, entry);
     this.#group(this.asides, list, () => [] as Message[]).push(message);
-    return { kind: 'set aside', message, list };
+    this.#group(this.attempts, list, () => new Map<string, number>()).set(entry, attempts);
+    return { kind: 'set aside', message, list, attempts };
+  }
+
+  #headSet(list: string, text: string): Change[] {
+    const [entry, attempts] = asideOf(text);
+    const counted = this.#group(this.attempts, list, () => new Map<string, number>());
+    const head = this.asides.get(list)?.[0]?.entry ?? '';
+    const before = { entry: head, attempts: counted.get(head) ?? 0 };
+    counted.set(entry, attempts);
+    return [{ kind: 'head', list, entry, before, after: { entry, attempts } }];
+  }
+
+  #buried(stream: string, actor: string, shard: number, fields: readonly string[], letterId: string): Change {
+    const text = (name: string): string => fieldOf(fields, name) ?? '';
+    const letter: Letter = {
+      stream,
+      actor,
+      shard,
+      letter: letterId,
+      entry: text('entry'),
+      parked: text('parked') !== '',
+      attempts: Number(text('attempts')),
+      reason: text('reason'),
+      message: messageOf(actor, shard, JSON.parse(text('envelope')) as string[], text('entry')),
+    };
+    this.#group(this.letters, stream, () => new Map<string, Letter>()).set(letterId, letter);
+    return { kind: 'dead letter', letter };
+  }
+
+  #exhumed(stream: string, ids: readonly string[]): Change[] {
+    const held = this.#group(this.letters, stream, () => new Map<string, Letter>());
+    return ids.flatMap((id) => {
+      const letter = held.get(id);
+      held.delete(id);
+      return letter === undefined ? [] : [{ kind: 'letter gone', letter } as const];
+    });
   }
 
   #popped(list: string): Change[] {
     const message = this.asides.get(list)?.shift();
-    return message === undefined ? [] : [{ kind: 'popped', message, list }];
+    if (message !== undefined) this.attempts.get(list)?.delete(message.entry);
+    return message === undefined ? [] : [{ kind: 'popped', message, list, due: this.dues.get(list) ?? 0 }];
   }
 
-  #postponed(hash: string, entry: string, fields: readonly string[]): Change {
-    const id = fieldOf(fields, 'id') ?? '';
-    this.#group(this.scheduled, hash, () => new Map<string, string>()).set(entry, id);
-    return { kind: 'postponed', entry, id };
+  #takenOut(list: string, text: string): Change[] {
+    const [entry] = asideOf(text);
+    const held = this.asides.get(list) ?? [];
+    const at = held.findIndex((message) => message.entry === entry);
+    if (at < 0) return [];
+    this.attempts.get(list)?.delete(entry);
+    return held.splice(at, 1).map((message) => ({ kind: 'taken out', message, list }));
   }
 
-  #fired(hash: string, entry: string): Change[] {
-    const id = this.scheduled.get(hash)?.get(entry);
+  #postponed(hash: string, message: Message): Change {
+    this.#group(this.scheduled, hash, () => new Map<string, Message>()).set(message.entry, message);
+    return { kind: 'postponed', message };
+  }
+
+  #leftSchedule(hash: string, entry: string): Change[] {
+    const message = this.scheduled.get(hash)?.get(entry);
     this.scheduled.get(hash)?.delete(entry);
-    return id === undefined ? [] : [{ kind: 'fired', entry, id }];
+    return message === undefined ? [] : [{ kind: 'left the schedule', message }];
   }
 
   #state(key: string, text: string | undefined): Change {
@@ -191,6 +297,11 @@ export class Shadow {
     return { kind: 'fact', id, cause: fieldOf(fields, 'causationid'), word };
   }
 
+  #suspected(hash: string, entry: string, text: string): void {
+    const [suspicions, kills] = text.split(' ').map(Number);
+    this.#group(this.suspects, hash, () => new Map<string, Suspicion>()).set(entry, { suspicions: suspicions ?? 0, kills: kills ?? 0 });
+  }
+
   #owned(partition: string, set: boolean, values: readonly string[]): Change[] {
     const fields = this.#group(this.partitions, partition, () => new Map<string, string>());
     const changes: Change[] = [];
@@ -213,6 +324,11 @@ export class Shadow {
   }
 }
 
+/** What stands in an aside list: the entry it was, attempts, fields. */
+function asideOf(text: string): [string, number, string[]] {
+  return JSON.parse(Buffer.from(text, 'latin1').toString()) as [string, number, string[]];
+}
+
 /** The fields of an XADD: what follows the entry's id. */
 /** What an MSET sets. */
 function pairs(words: readonly string[]): string[][] {
@@ -232,7 +348,6 @@ export function fieldOf(fields: readonly string[], name: string): string | undef
 function messageOf(actor: string, shard: number, fields: readonly string[], entry: string): Message {
   const envelope = fromFields(fields);
   if ('fault' in envelope) throw new Error(`${entry} in ${actor}/${shard} is no message: ${envelope.fault}`);
-  const { id, kind, type, subject: key, causationId: cause, replyTo, data, status } = envelope;
-  if (kind === 'request') throw new Error(`${entry} in ${actor}/${shard} asks to redrive what no run sets down`);
-  return { id, kind, type, actor, shard, key, cause, replyTo, data, status, entry };
+  const { id, kind, type, subject: key, causationId: cause, idempotencyKey: first, replyTo, data, status, expires, due } = envelope;
+  return { id, kind, type, actor, shard, key, cause, first, replyTo, data, status, expires, due, entry };
 }

@@ -1,17 +1,33 @@
 import { type Actor, type ActorClass, ActorSystem, type StartOptions } from '../../src/index.js';
 import { type Clock, sleep } from '../../src/message/clock.js';
 import { seededRandom } from '../../src/message/random.js';
+import type { Counts } from './counts.js';
 import type { History } from './history.js';
 import { NodeClock } from './node-clock.js';
+import type { Outside } from './outside.js';
+import { Restarts, type Window } from './restarts.js';
 import type { SimulatedStore } from './store.js';
 import type { NearEnd } from './wire.js';
-import { ACTORS, Append } from './workload.js';
+import type { Witness } from './witness.js';
+import { ACTORS, Append, type Around } from './workload.js';
 import { NAME } from './world.js';
 
 export interface NodeSettings {
   readonly options: Partial<StartOptions>;
   readonly pipelined: boolean;
+  readonly outside: Outside;
+  readonly counts: Counts;
+  readonly witness: Witness;
+  /** of the supervisors, by name */
+  readonly windows: ReadonlyMap<string, Window>;
+  /** it stopped by itself */
+  readonly onStopped: () => void;
+  /** a message kills it */
+  readonly onKilled: (node: SimNode, what: string) => void;
 }
+
+/** What the nodes themselves say that they do. */
+const COUNTED: ReadonlySet<string> = new Set(['escalated', 'actor-restarted', 'supervisor-failed', 'running-alone']);
 
 /** A start that fails, because Redis is away, is made again after this. */
 const AGAIN_MS = 150;
@@ -19,6 +35,7 @@ const AGAIN_MS = 150;
 /** One node of a simulation: production code on a clock, a random and a network of its own. */
 export class SimNode implements NearEnd {
   readonly clock: NodeClock;
+  readonly restarts: Restarts;
   system: ActorSystem | undefined;
   frozen = false;
   dead = false;
@@ -41,6 +58,7 @@ export class SimNode implements NearEnd {
   ) {
     if (watches) this.seen = new Map();
     this.clock = new NodeClock(shared);
+    this.restarts = new Restarts(name, settings.windows, settings.witness.violations);
   }
 
   /** It runs and can be asked for something. */
@@ -49,15 +67,23 @@ export class SimNode implements NearEnd {
   }
 
   async start(): Promise<void> {
-    const { options, pipelined } = this.settings;
+    const { options, pipelined, outside, onKilled } = this.settings;
     for (let attempt = 0; !this.dead && !this.draining; attempt += 1) {
       try {
         const actors: ActorClass[] = this.hosts ? [...(pipelined ? ACTORS.pipelined : ACTORS.plain)] : [];
-        const resolve = (Target: ActorClass) => new (Target as new (clock: NodeClock) => Actor<unknown>)(this.clock);
+        const around: Around = { clock: this.clock, outside, begins: (id) => this.#begins(id), die: (what) => onKilled(this, what) };
+        const resolve = (Target: ActorClass) => new (Target as new (around: Around) => Actor<unknown>)(around);
         const random = seededRandom(this.seed * 100 + attempt);
         const ports = { clock: this.clock, random };
         const system = await ActorSystem.startWith({ name: NAME, ...options, actors, resolve, redis: this.store.seenBy(this) }, ports);
-        system.signals.subscribe((signal) => this.history.note(this.name, `signals ${signal.kind} ${JSON.stringify(signal)}`));
+        const [top] = system.supervisors.supervisors;
+        this.restarts.missed = [top, ...(top?.supervisors ?? [])].some((one) => one !== undefined && one.escalations > 0);
+        system.signals.subscribe((signal) => {
+          this.history.note(this.name, `signals ${signal.kind} ${JSON.stringify(signal)}`);
+          this.restarts.saw(signal, this.clock.monotonic());
+          if (COUNTED.has(signal.kind)) this.settings.counts.add(`signal ${signal.kind}`);
+          if (signal.kind === 'stopped' && signal.reason !== undefined) this.#stoppedItself();
+        });
         const { seen } = this;
         if (seen !== undefined)
           system.results(Append, { from: 'start' }).subscribe(({ messageId }) => seen.set(messageId, (seen.get(messageId) ?? 0) + 1));
@@ -69,6 +95,22 @@ export class SimNode implements NearEnd {
         await sleep(this.clock, AGAIN_MS);
       }
     }
+  }
+
+  #begins(id: string): () => void {
+    const { witness } = this.settings;
+    const began = this.clock.monotonic();
+    const limit = witness.begins(id, this.clock.now());
+    return () => {
+      if (this.clock.monotonic() - began <= limit) witness.fates.inTime(id);
+    };
+  }
+
+  /** A supervisor at the top has failed. */
+  #stoppedItself(): void {
+    this.draining = this.stopped = true;
+    this.settings.counts.add('node that stopped itself');
+    this.settings.onStopped();
   }
 
   whenAwake(run: () => void): void {

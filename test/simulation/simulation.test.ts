@@ -10,17 +10,36 @@ const one = process.env['SIMULATION_SEED'];
 const first = Number(one ?? process.env['SIMULATION_FIRST'] ?? 1);
 const count = one === undefined ? Number(process.env['SIMULATION_SEEDS'] ?? 200) : 1;
 
+/** In so many seeds there is some of each. */
+const ENOUGH = 200;
+const EXPECTED = [
+  'letter',
+  'redrive',
+  'letter of a parked message',
+  'redrive of a parked message',
+  'parked message that was put away',
+  'event that was given up',
+  'command that was cancelled',
+  'command that expired',
+  'signal actor-restarted',
+  'node that stopped itself',
+  'node that a message killed',
+  'poisonous message that was given up',
+];
+
 test.serial('nothing is lost, nothing done twice, nothing out of order, whatever happens to nodes, network and Redis', async (t) => {
   t.timeout(3_600_000);
   const begun = performance.now();
-  const { failed, seeds, commits, commands, healed, faults } = await simulate(numbers(first, count));
+  const { failed, seeds, commits, commands, healed, faults, counts } = await simulate(numbers(first, count));
   if (failed !== undefined) t.fail(report(failed));
   const each = Math.round((performance.now() - begun) / seeds);
   t.log(
     `${seeds} seeds from ${first}, ${each} ms each: ${commands} commands, ${commits} commits; settled at most ${healed} ms after the last fault`,
   );
   t.log([...faults].map(([name, times]) => `${times} × ${name}`).join(', '));
+  t.log(String(counts));
   t.true(commits > 0, 'something was done');
+  if (seeds >= ENOUGH) for (const what of EXPECTED) t.true(counts.of(what) > 0, `there was no ${what}`);
 });
 
 test.serial('two runs of one seed come to the same history', async (t) => {

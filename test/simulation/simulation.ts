@@ -4,15 +4,23 @@ import { Args } from '../../src/memory-redis/args.js';
 import { InternalClient } from '../../src/memory-redis/internal-client.js';
 import type { Reply } from '../../src/memory-redis/reply.js';
 import { resolve } from '../../src/memory-redis/request-check.js';
+import { KILLS_TO_CONDEMN, SUSPICIONS_TO_RUN_ALONE } from '../../src/message/limits.js';
 import { VirtualClock } from '../../src/testing.js';
+import { Cancellers } from './cancellers.js';
 import { Chance } from './chance.js';
+import { Counts } from './counts.js';
+import { DELAYS, Fates, IMMEDIATE, type Order } from './fates.js';
 import { Faults } from './faults.js';
 import { History } from './history.js';
+import { Menders } from './menders.js';
+import { Outside } from './outside.js';
+import { TOP, type Window } from './restarts.js';
 import { type NodeSettings, SimNode } from './sim-node.js';
 import { type Latency, SimulatedStore } from './store.js';
 import { Tellers } from './tellers.js';
 import { atTheEnd } from './verdict.js';
 import { type Violation, Witness } from './witness.js';
+import { DIRECTIVES } from './workload.js';
 import { LEASE_MS, PARTITION_TYPES, SHARDS, SUBSCRIBERS } from './world.js';
 
 /**
@@ -21,8 +29,12 @@ import { LEASE_MS, PARTITION_TYPES, SHARDS, SUBSCRIBERS } from './world.js';
  */
 
 const SEND_TIMEOUT_MS = 1_200;
-/** Virtual time within which a healed system has settled everything. */
+/** Virtual time within which a healed system has settled everything; a message that brings a node down is a fault, too. */
 const HEALED_MS = 15_000;
+/** A message kills so many processes at most: until it runs alone, then alone, and some that had lost it without having noticed. */
+const MOST_KILLS = SUSPICIONS_TO_RUN_ALONE + KILLS_TO_CONDEMN + 4;
+/** The same, however often messages bring nodes down meanwhile. */
+const MOST_HEALED_MS = 120_000;
 /** Virtual time that nodes without a Redis need to end. */
 const CLEARED_MS = 500;
 /** Between looks at whether it has. */
@@ -38,6 +50,8 @@ export interface Outcome {
   /** virtual time between the last fault and quiescence, ms */
   readonly healed: number;
   readonly faults: readonly string[];
+  /** what became of messages, and what was done about them */
+  readonly counts: Counts;
 }
 
 const LATENCIES: readonly Latency[] = [
@@ -66,7 +80,16 @@ export class Simulation {
   readonly store: SimulatedStore;
   readonly witness: Witness;
   readonly nodes: SimNode[] = [];
+  /** by how much the clock of some node was ever ahead, ms */
+  ahead = 0;
+  /** when a message last brought a node down, ms */
+  #lastFall = 0;
+  readonly #windows = new Map<string, Window>();
+  readonly outside = new Outside();
+  readonly counts = new Counts();
   readonly tellers = new Tellers(this);
+  readonly menders = new Menders(this);
+  readonly cancellers = new Cancellers(this);
   readonly #settings: NodeSettings;
   readonly #peeker: InternalClient;
 
@@ -78,22 +101,84 @@ export class Simulation {
     this.store = new SimulatedStore(clock, chance, this.history, chance.oneOf(LATENCIES), this.torn);
     this.#peeker = new InternalClient(this.store.engine);
     for (const { sha, name } of SCRIPTS) this.store.nameScript(sha, name);
-    this.witness = new Witness(scriptOf, (stream) => Number(this.peek('XLEN', stream)));
+    const usual = chance.oneOf<Order>(['block', 'block', 'park', 'skip']);
+    const orders = new Map<string, Order>(
+      PARTITION_TYPES.map((actor) => [actor, chance.yes(0.8) ? usual : chance.oneOf<Order>(['block', 'park', 'skip'])]),
+    );
+    this.witness = new Witness(
+      scriptOf,
+      (stream) => Number(this.peek('XLEN', stream)),
+      new Fates(orders, this.outside, () => clock.now() + this.ahead),
+      this.counts,
+    );
     this.store.observer = this.witness;
     const child = (actor: string): object => ({
       actor,
       concurrency: chance.oneOf([1, 2, 256]),
       prefetch: chance.oneOf([1, 4, 1_000]),
       passivateAfter: chance.oneOf([100, 10_000]),
-      recoverability: { immediate: 1, delayed: [chance.between(10, 80), chance.between(10, 200)], order: 'block' },
+      recoverability: {
+        immediate: IMMEDIATE,
+        delayed: Array.from({ length: DELAYS }, (_, i) => chance.between(10, i === 0 ? 80 : 200)),
+        order: orders.get(actor),
+      },
+      directives: DIRECTIVES,
     });
     const options = {
       shards: SHARDS,
       lease: LEASE_MS,
       sendTimeout: SEND_TIMEOUT_MS,
-      supervisors: [{ name: 'all', children: PARTITION_TYPES.map(child) }],
+      supervisors: [this.#supervisors(PARTITION_TYPES.map(child))],
     } as Partial<StartOptions>;
-    this.#settings = { options, pipelined: chance.yes(0.3) };
+    const { outside, counts, witness } = this;
+    this.#settings = {
+      options,
+      pipelined: chance.yes(0.3),
+      outside,
+      counts,
+      witness,
+      windows: this.#windows,
+      onStopped: () => this.#replace(),
+      onKilled: (node, what) => this.#killed(node, what),
+    };
+  }
+
+  /** One supervisor, or one below another. */
+  #supervisors(children: readonly object[]): object {
+    const { chance } = this;
+    const settings = (name: string): object => {
+      const strategy = chance.oneOf(['one-for-one', 'one-for-all', 'rest-for-one']);
+      const window = { intensity: chance.oneOf([0, 1, 5, 1_000]), period: chance.oneOf([300, 10_000]) };
+      this.#windows.set(name, window);
+      return { name, strategy, ...window, backoff: { min: 20, max: 400 } };
+    };
+    if (chance.yes(0.5)) return { ...settings(TOP), children };
+    const inner = { ...settings('inner'), children: children.slice(0, 2) };
+    return { ...settings(TOP), children: children.slice(2), supervisors: [inner] };
+  }
+
+  /** By a message. What its process does in this moment it still does. */
+  #killed(node: SimNode, what: string): void {
+    const { clock, tellers, counts, history, outside, witness } = this;
+    const killed = outside.killed(what);
+    if (killed > MOST_KILLS) witness.violations.push({ check: 'what kills its process is given up', text: `${what} killed ${killed}` });
+    clock.after(0, () => {
+      if (node.dead) return;
+      history.note(node.name, 'is killed by a message');
+      counts.add('node that a message killed');
+      node.kill();
+      tellers.gone(node);
+      this.#replace();
+    });
+  }
+
+  /** A node is gone without anybody's doing: another one comes, unless enough are left. */
+  #replace(): void {
+    const { nodes, clock, chance } = this;
+    this.#lastFall = clock.monotonic();
+    clock.after(chance.below(300), () => {
+      if (nodes.filter(({ hosts, dead, draining }) => hosts && !dead && !draining).length < 2) this.add(true);
+    });
   }
 
   /** A look at the store that nobody sees. */
@@ -128,10 +213,12 @@ export class Simulation {
     this.add(true);
     for (let more = chance.below(3); more > 0; more -= 1) this.add(true);
     if (chance.yes(0.4)) this.add(false);
-    const { tellers } = this;
+    const { tellers, menders, cancellers } = this;
     const faults = new Faults(this);
     const span = chance.between(1_000, 3_000);
     tellers.plan(span);
+    menders.plan(span);
+    cancellers.plan(span);
     faults.plan(span);
     let violation: Violation | undefined;
     const passed = async (ms: number): Promise<boolean> => {
@@ -144,11 +231,15 @@ export class Simulation {
     if (violation === undefined) {
       faults.heal();
       history.note('all', 'heals');
-      for (let waited = 0; waited < HEALED_MS; waited += LOOK_MS) {
-        if (!(await passed(LOOK_MS)) || (tellers.done && this.#quiet() && this.#seen())) break;
+      menders.endAll();
+      while (
+        clock.monotonic() - Math.max(faulted, this.#lastFall, menders.lastAsked) < HEALED_MS &&
+        clock.monotonic() - faulted < MOST_HEALED_MS
+      ) {
+        if (!(await passed(LOOK_MS)) || (tellers.done && menders.done && cancellers.done && this.#quiet() && this.#seen())) break;
       }
     }
-    const healed = clock.monotonic() - faulted;
+    const healed = clock.monotonic() - Math.max(faulted, this.#lastFall, menders.lastAsked);
     violation ??= atTheEnd(this, tellers.intents);
     const outcome = {
       seed: this.seed,
@@ -159,6 +250,7 @@ export class Simulation {
       commands: store.engine.commandsRun,
       healed,
       faults: faults.names,
+      counts: this.counts,
     };
     await this.#clear();
     return outcome;

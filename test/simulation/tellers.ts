@@ -1,7 +1,10 @@
 import { AppendRejected, AppendUnknown, AskTimeoutError, CommandFailed, ErrandError } from '../../src/index.js';
+import { shardOf } from '../../src/log/shard.js';
+import { derivedId } from '../../src/message/ids.js';
 import type { SimNode } from './sim-node.js';
 import type { Simulation } from './simulation.js';
-import { Append, Heard, type Word } from './workload.js';
+import { ALWAYS, Append, Heard, type Word } from './workload.js';
+import { SHARDS } from './world.js';
 
 /** Something that somebody outside means to tell, once. */
 export interface Intent {
@@ -10,6 +13,8 @@ export interface Intent {
   /** told again under the same key until it is known to have landed */
   readonly idempotent: boolean;
   readonly delay: number;
+  /** it expires so long after it was told, ms; 0: never */
+  readonly expiresIn: number;
   tries: number;
   /** resolved: it is durably appended */
   receipt: { readonly messageId: string; readonly duplicate: boolean } | undefined;
@@ -35,21 +40,26 @@ export class Tellers {
     const { chance, clock, seed } = this.simulation;
     const keys = Array.from({ length: chance.between(1, 4) }, (_, i) => `k${i}`);
     const count = chance.between(10, 40);
-    const failing = chance.oneOf([0, 0.1, 0.4]);
+    const failing = chance.oneOf([0, 0.2, 0.5]);
+    const killing = chance.yes(0.1) ? chance.below(count) : -1;
     const bursts = chance.yes(0.5) ? [chance.below(span), chance.below(span)] : undefined;
     for (let i = 0; i < count; i += 1) {
-      const kind = chance.oneOf(['tell', 'tell', 'tell', 'ask', 'publish'] as const);
+      const kind = i === killing ? 'tell' : chance.oneOf(['tell', 'tell', 'tell', 'ask', 'publish'] as const);
       const data: Word = {
         key: chance.oneOf(keys),
         word: `${seed}.${i}`,
-        fails: chance.yes(failing) ? chance.oneOf([1, 2, 3, 3, 9]) : 0,
+        kills: i === killing ? chance.oneOf([1, 2, ALWAYS, ALWAYS]) : 0,
+        fails: chance.yes(failing) ? chance.oneOf([1, 2, 3, 3, 9, 9]) : 0,
+        by: chance.oneOf(['ERROR', 'ERROR', 'ERROR', 'RESUME', 'STOP', 'ESCALATE']),
         takes: chance.yes(0.3) ? chance.below(60) : 0,
         ends: chance.oneOf(['completed', 'completed', 'completed', 'completed', 'completed', 'declined', 'forgets']),
         echo: chance.yes(0.3) ? chance.oneOf([0, 0, 30, 400]) : -1,
+        echoFails: chance.yes(failing) ? chance.oneOf([1, 2, 3, 9]) : 0,
         publishes: chance.yes(0.3),
       };
       const delay = chance.yes(0.1) ? chance.below(500) : 0;
-      const intent = this.#intend(kind, data, chance.yes(0.5), delay);
+      const expiresIn = i !== killing && chance.yes(0.2) ? chance.oneOf([1, 20, 100, 500, 2_000]) : 0;
+      const intent = this.#intend(kind, data, chance.yes(0.5), delay, kind === 'publish' ? 0 : expiresIn);
       const at = bursts === undefined ? chance.below(span) : chance.oneOf(bursts) + chance.below(20);
       clock.after(at, () => this.#tell(intent));
     }
@@ -59,17 +69,29 @@ export class Tellers {
   publishEverywhere(): void {
     const keys = ['k0', 'k1', 'k2', 'k3'];
     for (const key of keys) {
-      const data: Word = { key, word: `last of ${key}`, fails: 0, takes: 0, ends: 'completed', echo: -1, publishes: false };
+      const data: Word = {
+        key,
+        word: `last of ${key}`,
+        kills: 0,
+        fails: 0,
+        by: 'ERROR',
+        takes: 0,
+        ends: 'completed',
+        echo: -1,
+        echoFails: 0,
+        publishes: false,
+      };
       this.#tell(this.#intend('publish', data, true, 0));
     }
   }
 
-  #intend(kind: Intent['kind'], data: Word, idempotent: boolean, delay: number): Intent {
+  #intend(kind: Intent['kind'], data: Word, idempotent: boolean, delay: number, expiresIn = 0): Intent {
     const intent: Intent = {
       kind,
       data,
       idempotent,
       delay,
+      expiresIn,
       tries: 0,
       receipt: undefined,
       rejected: true,
@@ -79,6 +101,15 @@ export class Tellers {
     };
     this.intents.push(intent);
     return intent;
+  }
+
+  /** Of what is told under a key and is not there yet the ids can be known. */
+  get idsToCome(): string[] {
+    const { witness } = this.simulation;
+    const toCome = this.intents.filter(
+      ({ kind, idempotent, data }) => kind !== 'publish' && idempotent && witness.idOf(data.word) === undefined,
+    );
+    return toCome.map(({ data: { key, word } }) => derivedId(shardOf(key, SHARDS), 'command:list:append', key, word));
   }
 
   /** Nothing is open any more. */
@@ -110,12 +141,16 @@ export class Tellers {
       return;
     }
     const node = chance.oneOf(well);
-    const { kind, data, idempotent, delay } = intent;
+    const { kind, data, idempotent, delay, expiresIn } = intent;
     intent.tries += 1;
     intent.at = node;
     witness.intended.add(data.word);
     history.note(node.name, `is told ${kind} ${JSON.stringify(data)}${idempotent ? ' idempotent' : ''}`);
-    const options = { ...(idempotent ? { idempotencyKey: data.word } : {}), ...(delay > 0 && kind !== 'publish' ? { delay } : {}) };
+    const options = {
+      ...(idempotent ? { idempotencyKey: data.word } : {}),
+      ...(delay > 0 && kind !== 'publish' ? { delay } : {}),
+      ...(expiresIn > 0 ? { expiresIn } : {}),
+    };
     void this.#send(node, intent, options).then(
       () => history.note(node.name, `answered ${data.word}: ${JSON.stringify(intent.receipt ?? intent.answer)}`),
       (error: unknown) => {
@@ -132,7 +167,8 @@ export class Tellers {
     const { kind, data } = intent;
     if (system === undefined) return;
     if (kind === 'tell') intent.receipt = await system.tell(Append, data, options);
-    else if (kind === 'publish') intent.receipt = await system.publish(Heard, { key: data.key, word: data.word }, options);
+    else if (kind === 'publish')
+      intent.receipt = await system.publish(Heard, { key: data.key, word: data.word, fails: data.fails }, options);
     else intent.answer = await this.#ask(() => system.ask(Append, data, { ...options, timeout: ASK_TIMEOUT_MS }));
     if (kind === 'ask' && intent.answer === undefined) intent.rejected = false;
     intent.over = true;

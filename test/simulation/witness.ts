@@ -1,7 +1,11 @@
 import { CommandError, type Reply } from '../../src/memory-redis/reply.js';
+import type { Counts } from './counts.js';
+import { ENDED, type End, type Fates, isDone } from './fates.js';
+import { LetterBook } from './letters.js';
+import { firstOf } from './packed.js';
 import { type Change, type Message, Shadow } from './shadow.js';
 import type { Observer } from './store.js';
-import { type Word } from './workload.js';
+import type { Word } from './workload.js';
 import { tagOf } from './world.js';
 
 /** What must hold did not. */
@@ -13,9 +17,6 @@ export interface Violation {
 
 type Of<K extends Change['kind']> = Extract<Change, { readonly kind: K }>;
 
-/** Attempts at a message before it is a dead letter, as the simulation sets it. */
-export const MOST_FAILURES = 3;
-
 /**
  * Watches the store. Each write is held against what a commit is: all that one message does, or nothing of it.
  *
@@ -26,6 +27,7 @@ export const MOST_FAILURES = 3;
 export class Witness implements Observer {
   shadow = new Shadow();
   readonly violations: Violation[] = [];
+  readonly letters: LetterBook;
   /** commits that were applied */
   commits = 0;
   /** words that somebody tells, or told */
@@ -45,7 +47,16 @@ export class Witness implements Observer {
   constructor(
     private readonly scriptOf: (words: readonly string[]) => string | undefined,
     private readonly lengthOf: (stream: string) => number,
-  ) {}
+    readonly fates: Fates,
+    private readonly counts: Counts,
+  ) {
+    this.letters = new LetterBook(
+      () => this.shadow,
+      fates,
+      counts,
+      (check, text) => this.#violated(check, text),
+    );
+  }
 
   /** The message that a word stands in the store as. */
   idOf(word: string): string | undefined {
@@ -68,6 +79,7 @@ export class Witness implements Observer {
     this.#publishedIds = new Set();
     this.#appendIds = new Set();
     this.#nonces = new Map();
+    this.letters.forget();
     this.#replaying = true;
     run();
     this.#replaying = false;
@@ -106,6 +118,9 @@ export class Witness implements Observer {
           `${reply instanceof CommandError ? reply.message : text}: ${brief(changes)}`,
         );
     } else if (script === 'append') for (const change of changes) this.#told(change);
+    else if (script === 'redrive') this.#cameBack(changes);
+    else if (script === 'cancel') this.#unwanted(changes);
+    else if (words[0] === 'XDEL') this.letters.discarded(changes);
     else if (changes.some(({ kind }) => kind !== 'nonce' && kind !== 'cursor')) {
       this.#violated('whatever an owner writes goes through its commit', `${words[0]} ${words[1]}: ${brief(changes)}`);
     }
@@ -127,12 +142,21 @@ export class Witness implements Observer {
     seen.add(nonce);
   }
 
+  /** A handler begins, at this time by the clock of its node. @returns how long it may take, ms */
+  begins(id: string, now: number): number {
+    const expires = this.shadow.expiries.get(id);
+    if (expires !== undefined && expires <= now)
+      this.#violated('nothing is begun after its expiry', `${id} is, ${now - expires} ms after it`);
+    return expires === undefined ? Number.POSITIVE_INFINITY : expires - now;
+  }
+
   // ---- from outside the actors -----------------------------------------------------------------------------------------------------
 
   #told(change: Change): void {
     if (change.kind !== 'arrived' && change.kind !== 'fact') {
       return this.#violated('an append only appends', brief([change]));
     }
+    if (change.kind === 'arrived' && change.message.kind === 'request') return;
     const word = this.#landed(change);
     if (!this.intended.has(word)) this.#violated('no phantom', `nobody told ${word}`);
   }
@@ -147,10 +171,22 @@ export class Witness implements Observer {
     return word;
   }
 
+  #cameBack(changes: readonly Change[]): void {
+    const message = this.letters.cameBack(changes);
+    if (message?.type === 'append') this.#appendIds.add(message.id);
+  }
+
+  #unwanted(changes: readonly Change[]): void {
+    for (const change of changes)
+      if (change.kind !== 'arrived' || change.message.kind !== 'request')
+        this.#violated('a cancel marks and asks, no more', brief([change]));
+  }
+
   #replayed(change: Change): void {
     if (change.kind === 'nonce') this.#nonceSet(change);
     if (change.kind === 'removed' && !this.#asideHolds(change.message)) drop(this.shadow.queueOf(change.message), change.message);
-    if (change.kind === 'popped') drop(this.shadow.queueOf(change.message), change.message);
+    if (change.kind === 'popped' || change.kind === 'taken out') drop(this.shadow.queueOf(change.message), change.message);
+    if (change.kind === 'arrived' && change.message.type === 'append') this.#appendIds.add(change.message.id);
     // One that comes back from the schedule has landed before.
     if (change.kind === 'arrived' && change.message.cause === undefined && change.message.kind === 'command') {
       if (!this.#comesBack(change.message.id)) this.#landed(change);
@@ -158,7 +194,7 @@ export class Witness implements Observer {
   }
 
   #comesBack(id: string): boolean {
-    return [...this.shadow.scheduled.values()].some((entries) => [...entries.values()].includes(id));
+    return [...this.shadow.scheduled.values()].some((entries) => [...entries.values()].some((message) => message.id === id));
   }
 
   #asideHolds({ actor, shard, key, entry }: Message): boolean {
@@ -173,23 +209,41 @@ export class Witness implements Observer {
     if (owner !== nonce)
       this.#violated('no commit under a superseded nonce', `${partition}: ${nonce} committed, the owner is ${owner ?? 'nobody'}`);
     const of = <K extends Change['kind']>(kind: K): Of<K>[] => changes.filter((change) => change.kind === kind) as Of<K>[];
-    const moved = new Set([...of('set aside').map(({ message }) => message.entry), ...of('postponed').map(({ entry }) => entry)]);
+    const moved = new Set([...of('set aside'), ...of('postponed')].map(({ message }) => message.entry));
     const gone = [...of('removed'), ...of('popped')].map(({ message }) => message);
+    const back = new Set(of('arrived').map(({ message }) => message.id));
+    // What is cancelled where it rests leaves before those in front of it.
+    const resting = [...of('taken out'), ...of('left the schedule').filter(({ message }) => !back.has(message.id))].map(
+      ({ message }) => message,
+    );
+    for (const message of [...resting, ...of('postponed').map((one) => one.message)]) drop(this.shadow.queueOf(message), message);
     const settled = this.#inOrder(
-      gone.filter(({ entry }) => !moved.has(entry)),
-      gone.filter(({ entry }) => of('postponed').some((one) => one.entry === entry)),
+      gone.filter(({ entry, kind }) => !moved.has(entry) && kind !== 'request'),
       of('set aside'),
     );
-    this.#answers(settled, of('result'));
-    this.#states(settled, of('state'), of('dead letter'));
-    this.#sent(settled, of('arrived'), of('fact'), of('fired'));
+    const [written, taken] = [of('dead letter').map(({ letter }) => letter), of('letter gone').map(({ letter }) => letter)];
+    const dead = new Set([...written, ...taken].map(({ entry }) => entry));
+    const ends = this.#answers([...settled, ...resting], of('result'), dead);
+    for (const message of resting)
+      if (ends.get(message) !== 'cancelled') this.#violated('only what is cancelled leaves its place', message.id);
+    this.letters.committed(ends, written, taken, of('head'));
+    this.#attempts(of('head'));
+    this.#inTheirTime(ends, of('popped'), dead);
+    this.#states(ends, of('state'));
+    this.#sent(
+      ends,
+      of('arrived'),
+      of('fact'),
+      of('left the schedule')
+        .map(({ message }) => message.id)
+        .filter((id) => back.has(id)),
+    );
     this.#takenIn(partition, of('cursor'), of('arrived'));
   }
 
   /** A key's messages end in the order of its inbox; what is set aside stands in front of the rest. @returns them in that order */
-  #inOrder(settled: readonly Message[], postponed: readonly Message[], aside: readonly Of<'set aside'>[]): readonly Message[] {
+  #inOrder(settled: readonly Message[], aside: readonly Of<'set aside'>[]): readonly Message[] {
     const ordered: Message[] = [];
-    for (const message of postponed) drop(this.shadow.queueOf(message), message);
     const left = new Set(settled);
     for (const message of settled) {
       const queue = this.shadow.queueOf(message);
@@ -220,31 +274,56 @@ export class Witness implements Observer {
     return ordered;
   }
 
-  #answers(settled: readonly Message[], results: readonly Of<'result'>[]): void {
+  /** @param dead entries that this commit has to do with a letter of. @returns how each of them ends */
+  #answers(settled: readonly Message[], results: readonly Of<'result'>[], dead: ReadonlySet<string>): Map<Message, End> {
     const commands = settled.filter(({ kind }) => kind === 'command');
     for (const { of, times } of results) {
       if (times > 1) this.#violated('one result for each message', `${of} has ${times}`);
       if (!commands.some(({ id }) => id === of)) this.#violated('a result settles its message', `${of} is answered and not settled`);
     }
-    for (const { id, type, data } of commands) {
-      const result = results.find(({ of }) => of === id);
-      if (result === undefined) {
+    const ends = new Map<Message, End>();
+    for (const message of settled) {
+      const { id, type, kind } = message;
+      const answer = results.find(({ of }) => of === id)?.answer;
+      if (kind === 'command' && answer === undefined) {
         this.#violated('what leaves the inbox has its outcome', `${id} has none`);
         continue;
       }
-      const { fails, ends } = JSON.parse(data) as Word;
-      const expected = fails > MOST_FAILURES || ends === 'declined' ? 'failed' : 'completed';
-      if (result.answer.status !== expected)
-        this.#violated('the outcome is the handler’s', `${type} ${id}: ${result.answer.status} ${result.answer.data}`);
+      const end = answer !== undefined ? this.fates.endOf(message, answer) : dead.has(message.entry) ? 'dies' : 'completed';
+      if (end === undefined) {
+        this.#violated('a failure has the code of its cause', `${type} ${id}: ${answer?.data ?? ''}`);
+        continue;
+      }
+      ends.set(message, end);
+      this.counts.add(`${kind} that ${ENDED[end]}`);
+      if (!this.fates.allowed(message).includes(end))
+        this.#violated('the outcome is the handler’s', `${type} ${id}: ${end} ${answer?.status ?? ''} ${answer?.data ?? ''}`);
+    }
+    return ends;
+  }
+
+  /** Whoever waits keeps its place, and its attempts are counted until somebody has it tried anew. */
+  #attempts(heads: readonly Of<'head'>[]): void {
+    for (const { list, entry, before, after } of heads) {
+      if (entry !== before.entry)
+        this.#violated('a waiting message keeps its place', `${list}: ${entry} took the place of ${before.entry}`);
+      else if (after.attempts < before.attempts && after.attempts > 0)
+        this.#violated('attempts are counted', `${list}: ${entry} had ${before.attempts}, has ${after.attempts}`);
+    }
+  }
+
+  /** What waits is handled when its time has come, what is parked not at all; it may be cancelled or put away before. */
+  #inTheirTime(ends: ReadonlyMap<Message, End>, popped: readonly Of<'popped'>[], dead: ReadonlySet<string>): void {
+    for (const { message, list, due } of popped) {
+      const handled = ends.get(message) !== 'cancelled' && !dead.has(message.entry);
+      if (handled && !this.fates.isDue(due))
+        this.#violated('a waiting message is handled in its time', `${message.id} of ${list}, due ${due}`);
     }
   }
 
   /** The state follows from the messages that are settled with it, each of them one version and one id. It is written once a commit. */
-  #states(settled: readonly Message[], states: readonly Of<'state'>[], letters: readonly Of<'dead letter'>[]): void {
-    const condemned = new Set(letters.map(({ entry }) => entry));
-    const changing = settled.filter((message) => endOf(message) === 'completed' || endOf(message) === 'forgets');
-    for (const { entry, id } of settled.filter((message) => endOf(message) === 'dies'))
-      if (!condemned.has(entry)) this.#violated('a dead letter is kept', `${id} has none`);
+  #states(ends: ReadonlyMap<Message, End>, states: readonly Of<'state'>[]): void {
+    const changing = [...ends].filter(([, end]) => isDone(end)).map(([message]) => message);
     const expected = new Map<string, Message[]>();
     for (const message of changing) {
       const key = `${tagOf(message.shard)}${message.actor}:state:${message.key}`;
@@ -260,7 +339,7 @@ export class Witness implements Observer {
       let wanted = before;
       for (const message of messages) {
         const { ids, version } = wanted ?? { ids: [], version: 0 };
-        wanted = endOf(message) === 'forgets' ? undefined : { version: version + 1, ids: [...ids, message.id] };
+        wanted = ends.get(message) === 'forgets' ? undefined : { version: version + 1, ids: [...ids, message.id] };
       }
       if (JSON.stringify(after?.ids) !== JSON.stringify(wanted?.ids))
         this.#violated(
@@ -275,8 +354,8 @@ export class Witness implements Observer {
   }
 
   /** What a message sends goes out with its settlement, and nothing else does. */
-  #sent(settled: readonly Message[], arrived: readonly Of<'arrived'>[], facts: readonly Of<'fact'>[], fired: readonly Of<'fired'>[]): void {
-    const again = fired.map(({ id }) => id);
+  #sent(ends: ReadonlyMap<Message, End>, arrived: readonly Of<'arrived'>[], facts: readonly Of<'fact'>[], due: readonly string[]): void {
+    const again = [...due];
     const sent: string[] = facts.map(({ cause }) => `fact of ${cause ?? 'nobody'}`);
     for (const { message } of arrived) {
       if (message.kind === 'event') continue; // taken in
@@ -284,14 +363,13 @@ export class Witness implements Observer {
       if (at >= 0) again.splice(at, 1);
       else sent.push(`${message.kind === 'reply' ? 'reply' : message.type} of ${message.cause ?? 'nobody'}`);
     }
-    const expected: string[] = settled.flatMap((message) => {
+    const expected: string[] = [...ends].flatMap(([message, end]) => {
       const { id, replyTo, kind, type, data } = message;
       const replies = kind === 'command' && replyTo !== undefined ? [`reply of ${id}`] : [];
-      if (kind !== 'command' || type !== 'append' || endOf(message) === 'fails' || endOf(message) === 'dies') return replies;
+      if (kind !== 'command' || type !== 'append' || !isDone(end)) return replies;
       const { echo, publishes } = JSON.parse(data) as Word;
       return [...replies, ...(echo >= 0 ? [`echo of ${id}`] : []), ...(publishes ? [`fact of ${id}`] : [])];
     });
-    if (again.length > 0) this.#violated('what is due comes back', `${again.join(', ')} left the schedule`);
     if (sent.sort().join() !== expected.sort().join())
       this.#violated('what is sent goes with what is settled', `sent: ${sent.join(', ')}; expected: ${expected.join(', ')}`);
   }
@@ -306,29 +384,6 @@ export class Witness implements Observer {
       this.#violated('a cursor moves over the facts that are taken in', text);
     }
   }
-}
-
-/** What becomes of a message, as it says itself: `fails` and `dies` change no state. */
-function endOf({ kind, type, data }: Message): 'completed' | 'fails' | 'dies' | 'forgets' {
-  if (kind !== 'command') return 'completed';
-  const { fails, ends } = JSON.parse(data) as Word;
-  if (fails > MOST_FAILURES) return 'dies';
-  if (type !== 'append') return 'completed';
-  if (ends === 'declined') return 'fails';
-  return ends === 'forgets' ? 'forgets' : 'completed';
-}
-
-/** The first of a script's arguments. A single one is all of them packed (src/log/pack.ts): a MessagePack array of texts. */
-function firstOf(args: readonly string[]): string {
-  const [packed = ''] = args;
-  if (args.length > 1) return packed;
-  const bytes = Buffer.from(packed, 'latin1');
-  const array = bytes[0] as number;
-  const at = array === 0xdc ? 3 : array === 0xdd ? 5 : 1;
-  const kind = bytes[at] as number;
-  const [from, length] =
-    kind === 0xd9 ? [at + 2, bytes[at + 1] as number] : kind === 0xdb ? [at + 5, bytes.readUInt32BE(at + 1)] : [at + 1, kind & 0x1f];
-  return packed.slice(from, from + length);
 }
 
 function drop(queue: Message[], { entry }: Message): void {

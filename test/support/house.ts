@@ -30,14 +30,14 @@ const FLOOR: Readonly<Record<string, number>> = { message: 0, log: 1, runtime: 2
 const DOORS: Readonly<Record<string, number>> = { 'src/index.ts': 3.5, 'src/testing.ts': 3.5 };
 
 /** memory-redis stands beside log, on message alone. These may load it; a `/` at the end means the whole folder. */
-const MEMORY_REDIS_USERS = ['src/memory-redis/', 'src/log/connection.ts', 'src/testing.ts', 'src/api/testing.ts'];
+const MEMORY_REDIS_USERS = ['src/memory-redis/', 'src/log/store.ts', 'src/testing.ts', 'src/api/testing.ts'];
 /** Commands that open the in-process Redis to others use its public door. */
 const MEMORY_REDIS_DOOR = 'src/memory-redis/index.ts';
 
 /** Who may load which vendor in src/. */
 const VENDOR_DOORS: Readonly<Record<string, readonly string[]>> = {
   nact: ['src/runtime/inbox.ts'],
-  ioredis: ['src/log/connection.ts', 'src/memory-redis/client.ts', 'src/memory-redis/connector.ts'],
+  ioredis: ['src/log/store.ts', 'src/memory-redis/client.ts', 'src/memory-redis/connector.ts'],
   inversify: ['src/api/injection.ts'],
   'reflect-metadata': ['src/api/container.ts'],
   zod: ['src/api/config-schema.ts'],
