@@ -114,7 +114,8 @@ export class ActorSystem implements AsyncDisposable {
     for (const bind of binds) bind(container);
     const { file: _, modules: __, supervisors, ...given } = config;
     const ports = { clock: systemClock, random: systemRandom };
-    return ActorSystem.startWith({ ...given, ...present(overrides), container, actors }, ports, supervisors);
+    const tree = overrides.supervisors === undefined ? supervisors : undefined;
+    return ActorSystem.startWith({ ...given, ...present(overrides), container, actors }, ports, tree);
   }
 
   /** @internal `start` with the clock and chance of a test */

@@ -60,15 +60,19 @@ test('of a system under test', async (t) => {
   await stop({ grace: undefined });
 });
 
+const namesOf = (system: ActorSystem): string[] => system.supervisors.supervisors.map(({ name }) => name);
+
 test('over a config file', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'errand-absent-'));
   const file = join(folder, 'absent.yaml');
-  writeFileSync(file, 'name: of-the-file\nredis: "memory:"\nshards: 3\nlease: 5s\n');
+  writeFileSync(file, 'name: of-the-file\nredis: "memory:"\nshards: 3\nlease: 5s\nsupervisors: [{ name: of-the-file }]\n');
   const system = await ActorSystem.fromConfig(file, { ...START, name: undefined, redis: undefined });
   t.is(system.name, 'of-the-file');
   t.is(system.shards, 3);
+  t.deepEqual(namesOf(system), ['of-the-file']);
   await system.stop();
-  const other = await ActorSystem.fromConfig(file, { name: 'overridden', shards: 2 });
+  const other = await ActorSystem.fromConfig(file, { name: 'overridden', shards: 2, supervisors: [{ name: 'other' }] });
+  t.deepEqual(namesOf(other), ['other']);
   t.is(other.name, 'overridden');
   t.is(other.shards, 2);
   await other.stop();
