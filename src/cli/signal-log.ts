@@ -9,7 +9,7 @@ const LEVEL: Readonly<Partial<Record<Signal['kind'], Level>>> = {
   disconnected: 'warn',
   'partition-acquired': 'debug',
   'partition-released': 'debug',
-  'partition-lost': 'warn',
+  'partition-lost': 'debug', // the runtime logs it with the error itself
   'attempt-failed': 'debug', // the runtime logs it with the error itself
   'retry-delayed': 'info',
   parked: 'warn',
