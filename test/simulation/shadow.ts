@@ -177,6 +177,15 @@ export class Shadow {
     return group;
   }
 
+  /** How many of its key stand before the message. */
+  before(isIt: (message: Message) => boolean): number {
+    for (const queue of this.queues.values()) {
+      const at = queue.findIndex(isIt);
+      if (at >= 0) return at;
+    }
+    return 0;
+  }
+
   queueOf({ actor, key }: { actor: string; key: string }): Message[] {
     return this.#group(this.queues, `${actor}/${key}`, () => []);
   }

@@ -9,7 +9,7 @@ import { VirtualClock } from '../../src/testing.js';
 import { Cancellers } from './cancellers.js';
 import { Chance } from './chance.js';
 import { Counts } from './counts.js';
-import { DELAYS, Fates, IMMEDIATE, type Order } from './fates.js';
+import { DELAYS, Fates, IMMEDIATE, type Order, whatOf } from './fates.js';
 import { Faults } from './faults.js';
 import { History } from './history.js';
 import { Menders } from './menders.js';
@@ -31,7 +31,10 @@ import { LEASE_MS, PARTITION_TYPES, SHARDS, SUBSCRIBERS } from './world.js';
 const SEND_TIMEOUT_MS = 1_200;
 /** Virtual time within which a healed system has settled everything; a message that brings a node down is a fault, too. */
 const HEALED_MS = 15_000;
-/** A message kills so many processes at most: until it runs alone, then alone, and some that had lost it without having noticed. */
+/**
+ * A message kills so many processes at most: until it runs alone, then alone, and some that had lost it without having noticed. Where a key's
+ * messages run ahead of their commits, whatever stands before it may be suspected first.
+ */
 const MOST_KILLS = SUSPICIONS_TO_RUN_ALONE + KILLS_TO_CONDEMN + 4;
 /** The same, however often messages bring nodes down meanwhile. */
 const MOST_HEALED_MS = 120_000;
@@ -157,11 +160,20 @@ export class Simulation {
     return { ...settings(TOP), children: children.slice(2), supervisors: [inner] };
   }
 
+  /** of each message that kills where messages run ahead, how many of its key stood before it when it first did */
+  readonly #before = new Map<string, number>();
+
   /** By a message. What its process does in this moment it still does. */
   #killed(node: SimNode, what: string): void {
     const { clock, tellers, counts, history, outside, witness } = this;
     const killed = outside.killed(what);
-    if (killed > MOST_KILLS) witness.violations.push({ check: 'what kills its process is given up', text: `${what} killed ${killed}` });
+    if (killed === 1 && this.#settings.pipelined)
+      this.#before.set(
+        what,
+        witness.shadow.before((message) => whatOf(message) === what),
+      );
+    if (killed > MOST_KILLS + SUSPICIONS_TO_RUN_ALONE * (this.#before.get(what) ?? 0))
+      witness.violations.push({ check: 'what kills its process is given up', text: `${what} killed ${killed}` });
     clock.after(0, () => {
       if (node.dead) return;
       history.note(node.name, 'is killed by a message');
