@@ -47,8 +47,17 @@ export type TestSystemOptions = Some<Omit<StartOptions, 'redis'>> & {
 /** Fewer than in production: each costs a little with every renewal, and tests move hours. */
 const SHARDS = 4;
 
-/** How many systems were started on it. No two may draw the same ids: Redis would take one's messages for the other's, sent again. */
-const startedOn = new WeakMap<MemoryRedis, number>();
+/** Counts the systems started on one in-process Redis; it stands in there, as an append-only file outlives the Redis that wrote it. */
+const STARTED = 'errand:test-systems';
+
+/** No two may draw the same ids: Redis would take one's messages for the other's, sent again. */
+async function startedBefore(redis: MemoryRedis): Promise<number> {
+  const client = redis.client();
+  const started = await client.incr(STARTED);
+  client.disconnect();
+  return started - 1;
+}
+
 /** Spreads what differs by one over all 32 bits (Knuth's multiplicative hash). */
 const SPREAD = 0x9e3779b1;
 
@@ -64,8 +73,7 @@ export async function startTestSystem<const A extends readonly ActorClass[]>(
   const { clock = new VirtualClock(), seed = 1, redis = createMemoryRedis({ clock }), ...rest } = options;
   const own = options.redis === undefined;
   const joins = !own && options.actors.length === 0; // as a client of a system that is there already
-  const before = startedOn.get(redis) ?? 0;
-  startedOn.set(redis, before + 1);
+  const before = own ? 0 : await startedBefore(redis);
   const system = await ActorSystem.startWith(
     { name: 'test', ...present(rest), actors: options.actors, redis },
     { clock, random: seededRandom(seed + before * SPREAD), newShards: joins ? undefined : SHARDS },

@@ -24,9 +24,4 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Ends the process when all is printed, whatever a handler that did not heed its signal still waits for: its message is somebody else's now. */
-function end(): void {
-  process.stdout.write('', () => process.stderr.write('', () => process.exit()));
-}
-
-void main(process.argv.slice(2)).then(end);
+void main(process.argv.slice(2));

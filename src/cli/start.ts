@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { ActorSystem } from '../api/actor-system.js';
 import { loadConfig, type SystemConfig } from '../api/config.js';
 import { createMemoryRedis } from '../memory-redis/index.js';
-import { type Duration, isDurationText } from '../message/duration.js';
+import { type Duration, isDurationText, milliseconds } from '../message/duration.js';
 import { ErrandError } from '../message/errors.js';
 import { MOST_SHARDS } from '../message/limits.js';
 import type { Signal } from '../runtime/signals.js';
@@ -61,12 +61,24 @@ async function start(file: string, flags: StartFlags, command: Command): Promise
       system.signals.subscribe({ next, complete: () => resolve('ended') });
     });
     process.stdout.write(`${announcement(config, system, listening?.url)}\n`);
-    if ((await Promise.race([told, ended])) === 'ended') throw new ErrandError(reason.code, reason.message);
+    const by = await Promise.race([told, ended]);
+    const grace = milliseconds(flags.grace, '--grace');
+    const began = performance.now();
+    if (by === 'ended') {
+      leave(grace);
+      throw new ErrandError(reason.code, reason.message);
+    }
     log.info({ grace: flags.grace }, 'stopping: what is in hand may finish; a second signal stops at once');
-    await system.stop({ grace: flags.grace });
+    await system.stop({ grace });
+    leave(grace - (performance.now() - began));
   } finally {
     await memory?.close();
   }
+}
+
+/** Ends the process when what is left of the grace is over, if only a handler that heeds no signal keeps it: the message is somebody else's. */
+function leave(left: number): void {
+  setTimeout(() => process.exit(), left).unref();
 }
 
 function overridden(config: SystemConfig, { redis, shards }: StartFlags): SystemConfig {

@@ -74,7 +74,8 @@ function optionsOf(target: RedisOptions | ForeignClient): RedisOptions {
   if ('isCluster' in target && target.isCluster) {
     throw new InvalidValueError('INVALID_OPTION', 'redis', 'a client of a Redis Cluster', 'one of a single Redis');
   }
-  const given: RedisOptions & { url?: unknown } = isClient(target) ? target.options : target;
+  // Of its own properties, as ioredis takes them: what is inherited, as a URL's host, would be seen here alone.
+  const given: RedisOptions & { url?: unknown } = { ...(isClient(target) ? target.options : target) };
   if (given.keyPrefix)
     throw new InvalidValueError('INVALID_OPTION', 'redis.keyPrefix', given.keyPrefix, 'none; the system name is the prefix');
   if (PLACES.some((name) => given[name] !== undefined)) return given;

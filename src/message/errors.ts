@@ -231,17 +231,20 @@ export function ownCodeOf(error: Error): string | undefined {
   }
 }
 
+/** How errand itself ends a message, which nothing that a handler throws may pose as: whoever cancels goes by it. */
+const ENDINGS: ReadonlySet<string> = new Set(['CANCELLED', 'EXPIRED', 'DEAD_LETTERED']);
 /** Codes that can be shown, sought and listed: `SOLD_OUT`, `ECONNREFUSED`, `23505`. */
 const PRESENTABLE = /^[A-Z0-9][A-Z0-9_]{0,63}$/;
 
 /**
  * What the failure of a handler is known by, in results, signals and dead letters: errand's code, the error's own if it is of capitals, digits
- * and underscores (64 at most), or else `HANDLER_FAILED`.
+ * and underscores (64 at most) and not one that errand ends messages with, or else `HANDLER_FAILED`.
  */
 export function failureCodeOf(error: Error): string {
+  if (error instanceof TerminalError) return ENDINGS.has(error.code) ? 'TERMINAL' : error.code;
   if (error instanceof ErrandError) return error.code;
   const own = ownCodeOf(error);
-  return own !== undefined && PRESENTABLE.test(own) ? own : 'HANDLER_FAILED';
+  return own !== undefined && PRESENTABLE.test(own) && !ENDINGS.has(own) ? own : 'HANDLER_FAILED';
 }
 
 /** The stable code of what was thrown; `fallback` for an error that is not errand's. */

@@ -583,6 +583,7 @@ const starts: readonly [what: string, options: object, code: string, message: Re
     'INVALID_OPTION',
     /^redis: found 'options with hots, db', expected options with host, port/,
   ],
+  ['a URL', { redis: new URL('redis://redis:7000') }, 'INVALID_OPTION', /^redis: found 'options with nothing', .* by itself/],
   ['options with an address', { redis: { url: 'redis://redis' } }, 'INVALID_OPTION', /^redis: found 'options with url', .* by itself/],
   [
     'a client of a cluster',

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import { filter, firstValueFrom } from 'rxjs';
 import { z } from 'zod';
@@ -178,4 +181,19 @@ test('systems on one in-process Redis, one after the other or side by side, take
   t.deepEqual(await second.system.state(listActor(), 'a'), { words: ['one', 'two', 'three', 'four', 'five'] });
   for (const { stop } of [second, third]) await stop();
   await redis.close();
+});
+
+test('a system on the file that another one left takes nothing for sent again', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'errand-left-'));
+  for (const length of [1, 2, 3]) {
+    const clock = new VirtualClock();
+    const redis = createMemoryRedis({ clock, appendOnlyFile: join(folder, 'log.aof') });
+    const { system, stop } = await startTestSystem({ actors: [listActor() as never], redis, clock });
+    await system.tell(Append, { key: 'a', word: 'one' });
+    await system.idle();
+    t.is((await system.state(listActor(), 'a'))?.words.length, length);
+    await stop();
+    await redis.close();
+  }
+  rmSync(folder, { recursive: true });
 });

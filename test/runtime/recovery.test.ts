@@ -44,7 +44,14 @@ onBoth(
 onBoth(
   'a failure is known by the code that it carries, if that can be shown, wherever it is told',
   () => {
-    const codes: Record<string, unknown> = { sold: 'SOLD_OUT', state: '23505', odd: 'sold out', long: 'X'.repeat(65), number: 7 };
+    const codes: Record<string, unknown> = {
+      sold: 'SOLD_OUT',
+      state: '23505',
+      odd: 'sold out',
+      long: 'X'.repeat(65),
+      number: 7,
+      posing: 'CANCELLED',
+    };
     const List = listActor((word) => {
       throw Object.assign(new Error(`${word} failed`), { code: codes[word] });
     });
@@ -60,8 +67,9 @@ onBoth(
     ]) {
       await t.throwsAsync(system.ask(Append, { key: 'a', word: word as string }), { code: code as string, message: `${word} failed` });
     }
-    for (const word of ['odd', 'long', 'number']) await t.throwsAsync(system.ask(Append, { key: 'a', word }), { code: 'DEAD_LETTERED' });
-    t.deepEqual(seen, ['SOLD_OUT', '23505', 'HANDLER_FAILED', 'HANDLER_FAILED', 'HANDLER_FAILED']);
+    for (const word of ['odd', 'long', 'number', 'posing'])
+      await t.throwsAsync(system.ask(Append, { key: 'a', word }), { code: 'DEAD_LETTERED' });
+    t.deepEqual(seen, ['SOLD_OUT', '23505', ...Array.from({ length: 4 }, () => 'HANDLER_FAILED')]);
     const { items } = await system.deadLetters.list();
     t.deepEqual(
       items.map(({ reason, error }) => [reason, error.code]),
@@ -69,6 +77,7 @@ onBoth(
         ['HANDLER_FAILED', 'sold out'],
         ['HANDLER_FAILED', 'X'.repeat(65)],
         ['HANDLER_FAILED', undefined],
+        ['HANDLER_FAILED', 'CANCELLED'],
       ],
     );
   },
