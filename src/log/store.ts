@@ -88,18 +88,18 @@ function optionsOf(target: RedisOptions | ForeignClient): RedisOptions {
   );
 }
 
-function placeOf({ path, host, port, sentinels, name }: RedisOptions): string {
-  if (path) return path;
-  if (sentinels) return `${name ?? 'a master'} of ${sentinels.length} sentinels`;
-  return `redis://${host ?? 'localhost'}:${port ?? 6379}`;
-}
-
 /** An address that cannot be read may still hold a password. */
 function withoutPassword(address: string): string {
   const query = address.indexOf('?');
   const plain = query < 0 ? address : `${address.slice(0, query)}?…`;
   const at = plain.lastIndexOf('@');
   return at < 0 ? plain : `…${plain.slice(at)}`;
+}
+
+function placeOf({ path, host, port, sentinels, name }: RedisOptions): string {
+  if (path) return withoutPassword(path);
+  if (sentinels) return `${name ?? 'a master'} of ${sentinels.length} sentinels`;
+  return withoutPassword(`redis://${host ?? 'localhost'}:${port ?? 6379}`);
 }
 
 /**

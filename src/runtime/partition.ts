@@ -324,8 +324,7 @@ export class Partition implements Surroundings, Source {
   crowd(key: string): void {
     const activation = this.activations.get(key);
     if (activation === undefined || this.closing || this.#waiting.has(key)) return;
-    const { current } = activation;
-    const begun = current?.stage === 'begun' ? current : undefined;
+    const begun = activation.current?.stage === 'begun' ? activation.current : undefined;
     const gathering = this.committer.gather();
     this.#waiting.crowd(key, begun, gathering);
     if (begun !== undefined) gathering.remove(begun);
@@ -335,8 +334,7 @@ export class Partition implements Surroundings, Source {
   wait(held: Held, until: number | 'parked', error: Error): Gathering {
     const gathering = this.#setAside(held, until === 'parked' ? PARKED : until);
     if (until === 'parked') {
-      const code = failureCodeOf(error);
-      this.verdicts.condemn(gathering, held, `PARKED_${code}`, error, true);
+      this.verdicts.condemn(gathering, held, `PARKED_${failureCodeOf(error)}`, error, true);
       this.host.signal('parked', held, { attempt: held.attempts });
     } else this.host.signal('retry-delayed', held, { attempt: held.attempts, until: new Date(until) });
     return gathering;

@@ -111,22 +111,34 @@ const Hang = command('hang', { to: 'stuck', key: () => 'a', data: anything });
 export class Stuck extends Actor {
   static actorType = 'stuck';
   static handlers = { hang: Hang };
-  hang() { console.log('hanging'); return new Promise(() => {}); }
+  hang() { console.log('hanging'); return new Promise((resolve) => setTimeout(resolve, 3_600_000)); }
 }`,
 );
 
-test('a second signal stops at once', async (t) => {
+/** Hosts an actor whose handler heeds no signal, and is in it. */
+async function hanging(t: ExecutionContext, grace: string): Promise<Errand> {
   const config = write('yaml', `name: stuck\nredis: "memory:"\nshards: 1\nmodules: [${JSON.stringify(STUCK)}]\n`);
-  const errand = new Errand(t, 'start', config, '--listen', '0', '--grace', '1h');
+  const errand = new Errand(t, 'start', config, '--listen', '0', '--grace', grace);
   const url = /redis:\/\/\S+:\d+/.exec(await errand.ready())?.[0] ?? '';
   const redis = await client(t, url);
   await redis.call('XADD', '{stuck:0}:stuck:commands', '*', 'id', 'm-1', 'type', 'hang', 'subject', 'a', 'data', '{}');
   while (!errand.out.includes('hanging')) await once(errand.child.stdout as NodeJS.ReadableStream, 'data');
+  return errand;
+}
+
+test('a second signal stops at once', async (t) => {
+  const errand = await hanging(t, '1h');
   errand.child.kill('SIGTERM');
   while (!errand.err.includes('stopping')) await once(errand.child.stderr as NodeJS.ReadableStream, 'data');
   t.is(errand.child.exitCode, null, 'the drain waits for the handler');
   errand.child.kill('SIGTERM');
   t.is(await errand.ended, 143);
+});
+
+test('after the grace the process ends, whatever a handler that heeds no signal still waits for', async (t) => {
+  const errand = await hanging(t, '50ms');
+  errand.child.kill('SIGTERM');
+  t.is(await errand.ended, 0, errand.err);
 });
 
 const FRAGILE = write(
@@ -153,29 +165,6 @@ onRealRedis('past the top of the tree the process ends with its own exit code, a
   const [, attempts] = JSON.parse(String(await redis.lindex('{fragile:0}:fragile:aside:a', 0))) as [string, number];
   t.is(attempts, 1, 'its attempt is counted');
   t.is(await redis.exists('{fragile:0}:fragile:partition'), 0, 'its partition is released');
-});
-
-const DEAF = write(
-  'mjs',
-  `import { Actor, command } from ${JSON.stringify(resolve('dist/src/index.js'))};
-const anything = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } };
-const Wait = command('wait', { to: 'deaf', key: () => 'a', data: anything });
-export class Deaf extends Actor {
-  static actorType = 'deaf';
-  static handlers = { wait: Wait };
-  wait() { process.stdout.write('waiting\\n'); return new Promise((resolve) => setTimeout(resolve, 3_600_000)); }
-}`,
-);
-
-test('after the grace the process ends, whatever a handler that heeds no signal still waits for', async (t) => {
-  const config = `name: deaf\nredis: 'memory:'\nshards: 1\nmodules: [${JSON.stringify(DEAF)}]\nsupervisors: [{ name: s, children: [{ actor: deaf }] }]\n`;
-  const errand = new Errand(t, 'start', write('yaml', config), '--listen', '0', '--grace', '50ms');
-  const [, url = ''] = /open at (\S+)/.exec(await errand.ready()) ?? [];
-  const redis = await client(t, url);
-  await redis.call('XADD', '{deaf:0}:deaf:commands', '*', 'id', 'm-1', 'type', 'wait', 'subject', 'a', 'data', '{}');
-  while (!errand.out.includes('waiting')) await once(errand.child.stdout as NodeJS.ReadableStream, 'data');
-  errand.child.kill('SIGTERM');
-  t.is(await errand.ended, 0, errand.err);
 });
 
 const ends = test.macro(async (t: ExecutionContext, args: readonly string[], code: number, said: RegExp) => {

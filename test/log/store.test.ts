@@ -12,6 +12,7 @@ const foreign = (options: object) => ({ options, duplicate: () => undefined });
 const places: readonly [what: string, target: RedisTarget, place: string][] = [
   ['an address', 'redis://user:secret@there:7000/2', 'redis://there:7000'],
   ['options', { host: 'there' }, 'redis://there:6379'],
+  ['an address in the place of a path', { path: 'redis://user:secret@there:7000' }, '…@there:7000'],
   ['a path', { path: '/run/redis.sock' }, '/run/redis.sock'],
   ['sentinels', { sentinels: [{ host: 'one' }, { host: 'two' }], name: 'main' }, 'main of 2 sentinels'],
   ['a client', new Redis({ host: 'there', port: 7000, lazyConnect: true }), 'redis://there:7000'],
