@@ -13,7 +13,7 @@ const blocks = guides.flatMap((guide) =>
 const run = blocks.filter(({ words }) => !words.includes('fragment'));
 
 for (const block of run) {
-  test(`${block.title} runs as it is printed`, async (t) => {
+  test.serial(`${block.title} runs as it is printed`, async (t) => {
     t.truthy(block.prints, 'a text block with its output follows');
     t.deepEqual(await runBlock(block), { status: 0, printed: block.prints ?? '' });
   });

@@ -19,7 +19,7 @@ function promised(source: string): string | undefined {
 }
 
 for (const name of files.filter((file) => !MODULES.has(file))) {
-  test(`${name} prints what it promises`, async (t) => {
+  test.serial(`${name} prints what it promises`, async (t) => {
     const expected = promised(readFileSync(`examples/${name}`, 'utf8'));
     t.truthy(expected, 'the file says what it prints');
     const file = name.endsWith('.ts') ? `dist/examples/${name.replace(/\.ts$/, '.js')}` : `examples/${name}`;
@@ -28,6 +28,6 @@ for (const name of files.filter((file) => !MODULES.has(file))) {
 }
 
 test('the list of examples names every file', (t) => {
-  const listed = [...readFileSync('examples/README.md', 'utf8').matchAll(/^\| \[(.+?)\]\(\1\) *\|/gm)].map((match) => match[1]);
+  const listed = [...readFileSync('examples/README.md', 'utf8').matchAll(/^\| \[(.+?)\]\(\1\) *\|/gm)].map((match) => match[1] as string);
   t.deepEqual([...listed].sort(), files.filter((file) => !MODULES.has(file)).sort());
 });

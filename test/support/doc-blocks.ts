@@ -15,11 +15,13 @@ export interface Block {
 }
 
 export function blocksOf(path: string): Block[] {
-  const found = [...readFileSync(path, 'utf8').matchAll(/^```(\w+)([^\n]*)\n([\s\S]*?)^```$/gm)].map(([, language = '', rest = '', code = '']) => ({
-    language,
-    words: rest.split(/\s+/).filter((word) => word !== ''),
-    code,
-  }));
+  const found = [...readFileSync(path, 'utf8').matchAll(/^```(\w+)([^\n]*)\n([\s\S]*?)^```$/gm)].map(
+    ([, language = '', rest = '', code = '']) => ({
+      language,
+      words: rest.split(/\s+/).filter((word) => word !== ''),
+      code,
+    }),
+  );
   return found.map((block, i) => {
     const next = found[i + 1];
     return { ...block, prints: next?.language === 'text' ? next.code.trim() : undefined };
