@@ -150,7 +150,7 @@ const UNIT = [
   },
   {
     name: "a waiting key's queued messages let through",
-    file: 'dist/src/runtime/partition.js',
+    file: 'dist/src/runtime/asides.js',
     from: 'for (let held = queued.shift(); held !== undefined; held = queued.shift()) {',
     to: 'for (const held of []) {',
     caughtBy: 'dist/test/runtime/recovery.test.js',
@@ -199,9 +199,9 @@ const UNIT = [
   },
   {
     name: 'a suspect that is set aside and forgotten',
-    file: 'dist/src/runtime/partition.js',
+    file: 'dist/src/runtime/asides.js',
     from: 'gathering.remove(held); // what is suspected of it stays: it is not over',
-    to: 'gathering.remove(held); this.#suspects.settled(gathering, held.entry);',
+    to: 'gathering.remove(held); this.owner.suspects.settled(gathering, held.entry);',
     caughtBy: 'dist/test/runtime/poison.test.js',
   },
   {
@@ -235,8 +235,8 @@ const UNIT = [
   {
     name: 'an escalation whose attempt is not counted in the log',
     file: 'dist/src/runtime/partition.js',
-    from: 'return this.#setAside(held, this.clock.now());',
-    to: 'const gathering = this.committer.gather(); this.#leave(held, gathering); return gathering;',
+    from: 'return this.#asides.wait(held, this.clock.now());',
+    to: 'const gathering = this.committer.gather(); leaves(held, gathering); return gathering;',
     caughtBy: 'dist/test/runtime/supervision.test.js',
   },
   {
@@ -440,8 +440,8 @@ const SIMULATED = [
     edits: [
       {
         file: 'dist/src/runtime/partition.js',
-        from: 'return this.#setAside(held, this.clock.now());',
-        to: 'const gathering = this.committer.gather(); this.#leave(held, gathering); return gathering;',
+        from: 'return this.#asides.wait(held, this.clock.now());',
+        to: 'const gathering = this.committer.gather(); leaves(held, gathering); return gathering;',
       },
     ],
   },

@@ -1,4 +1,4 @@
-import { AsideLists, PARKED } from '../log/aside.js';
+import { AsideLists } from '../log/aside.js';
 import { type Entry, FIRST } from '../log/entry.js';
 import type { Source } from '../log/reader.js';
 import { trimOld } from '../log/retention.js';
@@ -6,9 +6,10 @@ import { Schedule } from '../log/schedule.js';
 import { deleteState, type StoredState, writeState } from '../log/state.js';
 import { type Suspect, SuspectRecords } from '../log/suspects.js';
 import { fromFields } from '../message/envelope.js';
-import { ErrandError, failureCodeOf } from '../message/errors.js';
-import type { Activation, Surroundings } from './activation.js';
+import { ErrandError } from '../message/errors.js';
+import type { Surroundings } from './activation.js';
 import { Activations } from './activations.js';
+import { Asides, leaves } from './asides.js';
 import type { Attempt } from './attempt.js';
 import { Cancellations } from './cancellations.js';
 import { Committer, type Gathering } from './committer.js';
@@ -43,6 +44,7 @@ export class Partition implements Surroundings, Source {
   readonly #lists: AsideLists;
   readonly #waiting: WaitingKeys;
   readonly #suspects: Suspects;
+  readonly #asides: Asides;
   readonly #requests: Requests;
   readonly #timetable: Timetable;
   #position = FIRST;
@@ -101,6 +103,15 @@ export class Partition implements Surroundings, Source {
         this.#route(held);
       },
       onFailed: unread('waiting messages'),
+    });
+    this.#asides = new Asides({
+      host,
+      committer,
+      waiting: this.#waiting,
+      suspects: this.#suspects,
+      activations: this.activations,
+      verdicts: this.verdicts,
+      forget: (held) => this.#forget(held, clock.monotonic()),
     });
     this.#requests = new Requests(this, this.#lists, this.#waiting, this.#timetable, unread('a request'));
     this.#intakes = [...host.behavior.subscriptions.values()].map((subscription) => new Intake(this, subscription, acquired.fields));
@@ -188,7 +199,7 @@ export class Partition implements Surroundings, Source {
   }
 
   #route(held: Held): void {
-    if (held.drain === undefined && this.#waiting.has(held.envelope.subject)) return this.#follow(held);
+    if (held.drain === undefined && this.#waiting.has(held.envelope.subject)) return this.#asides.follow(held);
     this.activations.route(held);
   }
 
@@ -214,14 +225,8 @@ export class Partition implements Surroundings, Source {
     if (held.drain === undefined) gathering.remove(held);
     else this.#waiting.pop(held, gathering.batch);
     this.#suspects.settled(gathering, held.entry);
-    this.#leave(held, gathering);
+    leaves(held, gathering);
     return gathering;
-  }
-
-  /** What becomes of the message is handed over; once that is committed it leaves memory. */
-  #leave(held: Held, gathering: Gathering): void {
-    held.stage = 'over';
-    gathering.leave(held);
   }
 
   /** @param now monotonic ms */
@@ -295,65 +300,21 @@ export class Partition implements Surroundings, Source {
 
   // ---- waiting ---------------------------------------------------------------------------------------------------------------------
 
-  /** From the inbox to the end of its waiting key's list. */
-  #follow(held: Held): void {
-    const gathering = this.committer.gather();
-    this.#waiting.follow(held, gathering);
-    gathering.remove(held); // what is suspected of it stays: it is not over
-    this.#leave(held, gathering);
-  }
-
-  /** All that is queued in memory behind a key that waits from now on. What came from its list still stands there. */
-  #clearQueue({ queued }: Activation): void {
-    const now = this.clock.monotonic();
-    for (let held = queued.shift(); held !== undefined; held = queued.shift()) {
-      if (held.drain === undefined) this.#follow(held);
-      else {
-        held.stage = 'over';
-        this.#forget(held, now);
-      }
-    }
-  }
-
   /** Keys of which several messages are held in memory, and how many are queued. */
   crowds(): { key: string; queued: number }[] {
-    return this.closing ? [] : this.activations.crowds().filter(({ key }) => !this.#waiting.has(key));
+    return this.closing ? [] : this.#asides.crowds();
   }
 
-  /** A key with more than its share of memory goes on from its aside list. */
   crowd(key: string): void {
-    const activation = this.activations.get(key);
-    if (activation === undefined || this.closing || this.#waiting.has(key)) return;
-    const begun = activation.current?.stage === 'begun' ? activation.current : undefined;
-    const gathering = this.committer.gather();
-    this.#waiting.crowd(key, begun, gathering);
-    if (begun !== undefined) gathering.remove(begun);
-    this.#clearQueue(activation);
+    if (!this.closing) this.#asides.crowd(key);
   }
 
   wait(held: Held, until: number | 'parked', error: Error): Gathering {
-    const gathering = this.#setAside(held, until === 'parked' ? PARKED : until);
-    if (until === 'parked') {
-      this.verdicts.condemn(gathering, held, `PARKED_${failureCodeOf(error)}`, error, true);
-      this.host.signal('parked', held, { attempt: held.attempts });
-    } else this.host.signal('retry-delayed', held, { attempt: held.attempts, until: new Date(until) });
-    return gathering;
+    return this.#asides.wait(held, until, error);
   }
 
   leave(held: Held): Gathering {
-    return this.#setAside(held, this.clock.now());
-  }
-
-  /** To the head of its key's list, its attempts with it. */
-  #setAside(held: Held, due: number): Gathering {
-    const gathering = this.committer.gather();
-    this.#waiting.wait(held, gathering, due);
-    if (held.drain === undefined) gathering.remove(held);
-    this.#suspects.waits(gathering, held.entry);
-    this.#leave(held, gathering);
-    const activation = this.activations.get(held.envelope.subject);
-    if (activation !== undefined) this.#clearQueue(activation);
-    return gathering;
+    return this.#asides.wait(held, this.clock.now());
   }
 
   escalate(held: Held, error: Error, gathering: Gathering): void {
