@@ -9,6 +9,13 @@ import { join, resolve } from 'node:path';
 /** `from` must stand in `file` exactly once; `caughtBy` is the test file that must fail. */
 const UNIT = [
   {
+    name: 'effects without a bound in bytes',
+    file: 'dist/src/runtime/attempt.js',
+    from: 'if (bytes > limit)',
+    to: 'if (false)',
+    caughtBy: 'dist/test/runtime/sizes.test.js',
+  },
+  {
     name: 'as many states under way as are wanted',
     file: 'dist/src/runtime/state-loader.js',
     from: 'Math.min(MOST, Math.max(1, Math.floor(PAYLOAD_BYTES / this.#bytes))) - this.#underWay',

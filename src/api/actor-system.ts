@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../message/clock.js';
 import { type Command, definitionAt, type Event, type InputOf, type ResultOf } from '../message/definition.js';
 import { type Duration, milliseconds } from '../message/duration.js';
 import { DefinitionError, InvalidValueError, invariant } from '../message/errors.js';
-import { MOST_SHARDS } from '../message/limits.js';
+import { MOST_SHARDS, type Sizes } from '../message/limits.js';
 import { checkKey, checkName } from '../message/names.js';
 import { type Random, systemRandom } from '../message/random.js';
 import type { Cancellation } from '../runtime/cancels.js';
@@ -58,6 +58,8 @@ export interface Ports {
   readonly random: Random;
   /** of a new system when nobody says how many; default 16, for one with actors */
   readonly newShards?: number | undefined;
+  /** bounds that a test lowers */
+  readonly sizes?: Partial<Sizes> | undefined;
 }
 
 const SHARDS = 16;

@@ -74,7 +74,7 @@ export class SchemaError extends ErrandError {
 /** A limit was passed; `limit` and `found` are in the unit that the message names. */
 export class LimitError extends ErrandError {
   constructor(
-    code: 'PAYLOAD_TOO_LARGE' | 'STATE_TOO_LARGE' | 'TOO_MANY_EFFECTS',
+    code: 'PAYLOAD_TOO_LARGE' | 'STATE_TOO_LARGE' | 'TOO_MANY_EFFECTS' | 'EFFECTS_TOO_LARGE',
     place: string,
     readonly found: number,
     readonly limit: number,

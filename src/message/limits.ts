@@ -8,6 +8,8 @@ export const ID_BYTES = 200; // foreign message and correlation ids are taken as
 
 export const PAYLOAD_BYTES = 1_048_576;
 export const EFFECTS_PER_MESSAGE = 1_000;
+/** Data of all the messages that one handler stages. They go to Redis in one commit, and Redis serves nobody else while it writes them. */
+export const EFFECTS_BYTES = 32 * 1_048_576;
 /** Levels of objects and arrays in one value; JSON.stringify itself ends at some thousands, with a full stack. */
 export const JSON_DEPTH = 500;
 
@@ -69,3 +71,11 @@ export const MARKS_SWEPT = 10;
 
 /** How often what has become too old is looked for; the times kept are days. */
 export const RETENTION_SWEEP_MS = 600_000;
+
+/** Bounds that a test may lower: the same happens beyond a small bound as beyond a large one, and costs less memory. */
+export interface Sizes {
+  /** bytes, as EFFECTS_BYTES */
+  readonly effects: number;
+}
+
+export const SIZES: Sizes = { effects: EFFECTS_BYTES };

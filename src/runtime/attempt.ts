@@ -12,6 +12,8 @@ export class Attempt {
   forgotten = false;
   /** set while the handler is awaited: stop waiting for it */
   onAbandon: (() => void) | undefined;
+  /** bytes of the data of `staged`: at least so many as there are */
+  #bytes = 0;
   #over = false;
   #controller: AbortController | undefined;
   #abortReason: Error | undefined;
@@ -49,7 +51,7 @@ export class Attempt {
 
   /**
    * Stages a message for the commit; its id is final.
-   * @throws ErrandError `HANDLER_SETTLED`; LimitError `TOO_MANY_EFFECTS`; SchemaError, LimitError and InvalidValueError for what is wrong with the message
+   * @throws ErrandError `HANDLER_SETTLED`; LimitError `TOO_MANY_EFFECTS`, `EFFECTS_TOO_LARGE`; SchemaError, LimitError and InvalidValueError for what is wrong with the message
    */
   stage(definition: MessageDefinition, input: unknown, options?: StageOptions): string {
     this.assertRunning();
@@ -62,6 +64,8 @@ export class Attempt {
         'effects of one message',
       );
     }
+    const encoded = definition.encode(input);
+    this.#weigh(encoded.json);
     const { envelope, self } = this;
     const me = `${self.type}/${envelope.subject}`;
     const headers = {
@@ -71,9 +75,27 @@ export class Attempt {
       traceparent: envelope.traceparent,
       replyTo: definition.kind === 'command' && self.replies.has(definition.name) ? me : undefined,
     };
-    const outgoing = this.composer.compose(definition, definition.encode(input), headers, options);
+    const outgoing = this.composer.compose(definition, encoded, headers, options);
     this.staged.push(outgoing);
     return outgoing.messageId;
+  }
+
+  /** One more effect of this data. @throws LimitError `EFFECTS_TOO_LARGE` */
+  #weigh(json: string): void {
+    const limit = this.composer.sizes.effects;
+    const most = this.#bytes + json.length * 3; // a UTF-16 unit is at most three bytes of UTF-8
+    if (most <= limit) {
+      this.#bytes = most;
+      return;
+    }
+    // Counted only now: the estimate is enough for most attempts.
+    let bytes = Buffer.byteLength(json);
+    for (const effect of this.staged) bytes += Buffer.byteLength(effect.json);
+    if (bytes > limit) {
+      const place = `${this.self.type}/${this.envelope.subject}`;
+      throw new LimitError('EFFECTS_TOO_LARGE', place, bytes, limit, "bytes in one message's effects");
+    }
+    this.#bytes = bytes;
   }
 
   forget(): void {

@@ -11,6 +11,7 @@ import type { Clock, Timer } from '../message/clock.js';
 import { type Duration, milliseconds } from '../message/duration.js';
 import { asError, codeOf, ErrandError, IdleTimeoutError, invariant, RedisError, type Unsettled } from '../message/errors.js';
 import { Ids } from '../message/ids.js';
+import { SIZES, type Sizes } from '../message/limits.js';
 import { type Random, token } from '../message/random.js';
 import { Asks } from './asks.js';
 import type { Behavior } from './behavior.js';
@@ -48,6 +49,8 @@ export interface NodeOptions {
   readonly allowEviction: boolean;
   readonly behaviors: readonly Behavior[];
   readonly supervisors: readonly SupervisorSettings[];
+  /** those that a test lowers */
+  readonly sizes?: Partial<Sizes> | undefined;
 }
 
 /** Between looks at whether everything is settled, when nothing else says that it is time. */
@@ -290,7 +293,7 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
   const fault = (where: string, error: Error): void =>
     signals.emit({ kind: 'fault', where, code: codeOf(error, 'FAULT'), message: error.message });
   const ids = new Ids(clock, random);
-  const composer = new Composer(clock, ids, keys);
+  const composer = new Composer(clock, ids, keys, { ...SIZES, ...options.sizes });
   const append = link('append', loadScripts);
   const appender = new Appender({ link: append, keys, clock, producer: token(random), sendTimeout });
   let reader: Reader | undefined;

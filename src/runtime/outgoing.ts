@@ -6,6 +6,7 @@ import { type Duration, milliseconds } from '../message/duration.js';
 import { type NewEnvelope, toFields } from '../message/envelope.js';
 import { InvalidValueError, invariant } from '../message/errors.js';
 import type { Ids } from '../message/ids.js';
+import { SIZES, type Sizes } from '../message/limits.js';
 
 /** When a message may be handled. */
 export interface StageOptions {
@@ -48,6 +49,7 @@ export class Composer {
     private readonly clock: Clock,
     private readonly ids: Ids,
     private readonly keys: Keys,
+    readonly sizes: Sizes = SIZES,
   ) {}
 
   /** ms since the epoch */

@@ -1,7 +1,10 @@
 import test, { type ExecutionContext } from 'ava';
 import { type ActorClass, ActorSystem, type StartOptions } from '../../src/index.js';
-import { createMemoryRedis } from '../../src/memory-redis/index.js';
-import { startTestSystem, type TestSystemOptions, VirtualClock } from '../../src/testing.js';
+import { createMemoryRedis, type MemoryRedis } from '../../src/memory-redis/index.js';
+import { systemClock } from '../../src/message/clock.js';
+import type { Sizes } from '../../src/message/limits.js';
+import { seededRandom, systemRandom } from '../../src/message/random.js';
+import { startTestSystem, type TestSystem, type TestSystemOptions, VirtualClock } from '../../src/testing.js';
 import { type RunningRedis, redisServerOnPath, startRedisServer } from './redis-server.js';
 
 /**
@@ -23,7 +26,8 @@ export interface Store {
   readonly url: string | undefined;
 }
 
-export type Options = Partial<Omit<StartOptions, 'redis'>> & { actors: readonly ActorClass[] };
+/** @param sizes bounds that the test lowers */
+export type Options = Partial<Omit<StartOptions, 'redis'>> & { actors: readonly ActorClass[]; sizes?: Partial<Sizes> };
 type Body = (t: ExecutionContext, store: Store, options: Options) => Promise<void>;
 
 let server: Promise<RunningRedis> | undefined;
@@ -40,11 +44,25 @@ test.after.always(async () => {
   await (await server)?.stop();
 });
 
+type OnMemory = Options & { redis: MemoryRedis; clock: VirtualClock; seed: number };
+
+/** As `startTestSystem`, with bounds that the public door does not have. */
+async function startOnMemory({ sizes, ...options }: OnMemory): Promise<Pick<TestSystem, 'system' | 'stop'>> {
+  if (sizes === undefined) return startTestSystem(options as TestSystemOptions & { actors: [] });
+  const { clock, seed, ...rest } = options;
+  const system = await ActorSystem.startWith(rest as StartOptions & { actors: [] }, {
+    clock,
+    random: seededRandom(seed),
+    newShards: 4,
+    sizes,
+  });
+  return { system, stop: (how) => system.stop(how) };
+}
+
 async function onMemory(t: ExecutionContext, options: Options, body: Body): Promise<void> {
   const clock = new VirtualClock();
   const redis = createMemoryRedis({ clock, declaredKeysOnly: true }); // what a cluster would refuse, no script of ours may do
-  const own = { name: 'sut', shards: 4, ...options, clock, redis } as TestSystemOptions & { actors: [] };
-  const { system, stop } = await startTestSystem(own);
+  const { system, stop } = await startOnMemory({ name: 'sut', shards: 4, ...options, clock, redis, seed: 1 });
   const client = redis.client();
   const more: ActorSystem[] = [];
   let seed = 100;
@@ -60,7 +78,7 @@ async function onMemory(t: ExecutionContext, options: Options, body: Body): Prom
         pass: (by) => clock.advance(by),
         start: async (other) => {
           seed += 1;
-          const started = await startTestSystem({ name: 'sut', ...other, redis, clock, seed } as TestSystemOptions & { actors: [] });
+          const started = await startOnMemory({ name: 'sut', ...other, redis, clock, seed });
           more.push(started.system);
           return started.system;
         },
@@ -83,7 +101,9 @@ async function onRedis(t: ExecutionContext, options: Options, body: Body): Promi
   const client = new Redis(url);
   const all: ActorSystem[] = [];
   const start = async (other: Options): Promise<ActorSystem> => {
-    const started = await ActorSystem.start({ name, redis: url, shards: 4, ...other } as StartOptions & { actors: [] });
+    const { sizes, ...rest } = other;
+    const own = { name, redis: url, shards: 4, ...rest } as StartOptions & { actors: [] };
+    const started = await ActorSystem.startWith(own, { clock: systemClock, random: systemRandom, sizes });
     all.push(started);
     return started;
   };
