@@ -5,8 +5,12 @@ import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { inLiteral } from './literal.js';
 
-/** `from` must stand in `file` exactly once; `caughtBy` is the test file that must fail. */
+/**
+ * `from` must stand in `file` exactly once; `caughtBy` is the test file that must fail. A Lua script stands in dist as a string in a module
+ * (x.lua in x.lua.js); it is named, and changed, as if it were the file.
+ */
 const UNIT = [
   {
     name: 'effects without a bound in bytes',
@@ -593,16 +597,18 @@ async function mutated(folder, edits, work) {
   const before = new Map();
   try {
     for (const { file, from, to } of edits) {
-      const path = join(folder, file);
+      const isLua = file.endsWith('.lua');
+      const path = join(folder, isLua ? `${file}.js` : file);
+      const [old, fresh] = isLua ? [inLiteral(from), inLiteral(to)] : [from, to];
       const code = readFileSync(path, 'utf8');
-      if (code.split(from).length !== 2) {
+      if (code.split(old).length !== 2) {
         console.log(`STALE    the code to change is not there once in ${file}: ${from}`);
         return undefined;
       }
       if (!before.has(path)) before.set(path, code);
       writeFileSync(
         path,
-        code.replace(from, () => to),
+        code.replace(old, () => fresh),
       );
     }
     return await work();

@@ -49,7 +49,8 @@ async function importOne(address: string, file: string, path: string): Promise<R
     throw new ConfigError('CONFIG_MODULE', file, path, `no file at ${local}`, 'a module (is it built?)');
   }
   try {
-    return (await import(address)) as Record<string, unknown>;
+    // The address is known at run time only: bundlers leave this import to Node.
+    return (await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ address)) as Record<string, unknown>;
   } catch (thrown) {
     const error = asError(thrown);
     const reason = error.message.split('\n', 1)[0];

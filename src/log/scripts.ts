@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { RedisError } from '../message/errors.js';
 import type { Argument, Link } from './connection.js';
+import * as lua from './lua/sources.js';
 import type { Given } from './script-arguments.js';
 
 /** The seven scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are. */
@@ -13,32 +13,27 @@ interface Script {
   readonly sha: string;
 }
 
-function read(name: ScriptName | 'rows'): string {
-  return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
-}
-
 function script(source: string): Script {
   return { source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
 /** With rows.lua after its first line, which holds the flags. */
-function withRows(name: ScriptName): Script {
-  const text = read(name);
+function withRows(text: string): Script {
   const end = text.indexOf('\n') + 1;
-  return script(text.slice(0, end) + read('rows') + text.slice(end));
+  return script(text.slice(0, end) + lua.rows + text.slice(end));
 }
 
 let loaded: Readonly<Record<ScriptName, Script>> | undefined;
 
 export function scripts(): Readonly<Record<ScriptName, Script>> {
   loaded ??= {
-    append: withRows('append'),
-    commit: withRows('commit'),
-    acquire: script(read('acquire')),
-    renew: script(read('renew')),
-    release: script(read('release')),
-    redrive: script(read('redrive')),
-    cancel: script(read('cancel')),
+    append: withRows(lua.append),
+    commit: withRows(lua.commit),
+    acquire: script(lua.acquire),
+    renew: script(lua.renew),
+    release: script(lua.release),
+    redrive: script(lua.redrive),
+    cancel: script(lua.cancel),
   };
   return loaded;
 }

@@ -1,42 +1,24 @@
 /**
- * The only door to lua-redis-wasm: one Lua for the whole process, loaded when the first script comes.
+ * Runs scripts in the Lua engine: one for the whole process, loaded when the first script comes.
  *
- * 1. Scripts are compiled once. The package itself compiles at each call, which costs a script of a hundred lines 200 µs. So a small
+ * 1. Scripts are compiled once. The engine itself compiles at each call, which costs a script of a hundred lines 200 µs. So a small
  *    Lua program, lua/sandbox.lua, holds the compiled functions and calls them; only who knows a secret can ask it to.
  *    All globals are read-only; the few that it changes are made writable for the one moment in which it is put there.
- * 2. Words and replies are read and written in the engine's own memory, in the package's documented binary form. The package's
- *    conversions copy each word and build each reply out of small buffers, which costs more than the commands themselves.
- *    For this its two internal handles (`exports`, `handlers`) are used; they are checked, and the version is pinned.
+ * 2. Words and replies are read and written in the engine's own memory, in its binary form.
  * 3. A script that runs out of memory or breaks the engine ends the engine: the next script gets a new one.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { Args } from './args.js';
 import { copyBytes, readUint32, writeLatin1, writeUint32 } from './bytes.js';
+import { sandbox } from './lua/sources.js';
 import { ReplyDecoder, ReplyEncoder } from './lua-encoding.js';
+import { type LuaEngine, type LuaHost, type RedisProperty, startLuaEngine, UNEXPECTED } from './lua-engine.js';
 import { CommandError, type Reply } from './reply.js';
 import { FUEL, FUEL_MESSAGE, MOST_NESTED, ScriptFailure, type ScriptHost } from './script-host.js';
 import { SERVER_VERSION } from './version.js';
 
 /** Compiled scripts kept in the engine; beyond this all are let go, and compiled again when they come. */
 const MOST_COMPILED = 2000;
-
-/** The engine's own functions; their names are Emscripten's. */
-interface WasmExports {
-  readonly HEAPU8: Uint8Array;
-  readonly _eval_with_args: (ret: number, ptr: number, length: number, args: number, argsLength: number, keys: number) => void;
-  readonly _alloc: (bytes: number) => number;
-  readonly _free_mem: (ptr: number) => void;
-}
-
-interface Wasm {
-  readonly bytes: Uint8Array;
-  readonly evaluate: WasmExports['_eval_with_args'];
-  readonly allocate: WasmExports['_alloc'];
-  readonly free: WasmExports['_free_mem'];
-}
-
-const SANDBOX = readFileSync(new URL('./lua/sandbox.lua', import.meta.url), 'utf8');
 
 /** A piece of Lua in the engine's memory. */
 interface Code {
@@ -46,10 +28,6 @@ interface Code {
 
 /** Words of up to so many bytes, all of a script together, have their place in the engine's memory. */
 const WORDS_BYTES = 64 * 1024;
-
-const UNEXPECTED = new Error('this version of lua-redis-wasm is built otherwise than the one expected (1.5.0)');
-
-type WasmCall = (ret: number, ptr: number, length: number) => void;
 
 const MARK = '\x01';
 
@@ -61,11 +39,27 @@ const READ_ONLY_OFFSET = 8;
 /** The tables that the sandbox changes. */
 const CHANGED_TABLES = ['_G', 'coroutine', 'string', 'redis'];
 
-export class LuaRuntime {
+/** Fields and functions of the table `redis` that the engine does not bring along. */
+const REDIS_PROPERTIES: Readonly<Record<string, RedisProperty>> = {
+  REDIS_VERSION: { value: SERVER_VERSION },
+  REDIS_VERSION_NUM: { value: 0x0007000f },
+  REPL_NONE: { value: 0 },
+  REPL_SLAVE: { value: 1 },
+  REPL_REPLICA: { value: 1 },
+  REPL_AOF: { value: 2 },
+  REPL_ALL: { value: 3 },
+  replicate_commands: { returns: true },
+  set_repl: { returns: null },
+  breakpoint: { returns: false },
+  debug: { returns: null },
+  acl_check_cmd: { returns: true },
+};
+
+export class LuaRuntime implements LuaHost {
   static #loaded: LuaRuntime | undefined;
   static #loading: Promise<LuaRuntime> | undefined;
 
-  readonly #wasm: Wasm;
+  readonly #engine: LuaEngine;
   readonly #memory: Buffer;
   readonly #out = new ReplyEncoder();
   readonly #words = new Args();
@@ -80,6 +74,7 @@ export class LuaRuntime {
   /** What runs each compiled script, by its digest. */
   readonly #compiled = new Map<string, Code>();
   #nextId = 1;
+  #broken = false;
 
   /** The process' engine, if it has been loaded. */
   static get current(): LuaRuntime | undefined {
@@ -99,69 +94,43 @@ export class LuaRuntime {
   }
 
   static async #create(): Promise<LuaRuntime> {
-    const { load } = await import('lua-redis-wasm');
-    const module = await load({
-      modulePath: new URL('./lua-module.js', import.meta.url).href,
-      profile: 'redis-7.0',
-      limits: { maxFuel: FUEL },
-      redisProps: {
-        REDIS_VERSION: { value: SERVER_VERSION },
-        REDIS_VERSION_NUM: { value: 0x0007000f },
-        REPL_NONE: { value: 0 },
-        REPL_SLAVE: { value: 1 },
-        REPL_REPLICA: { value: 1 },
-        REPL_AOF: { value: 2 },
-        REPL_ALL: { value: 3 },
-        replicate_commands: { returns: true },
-        set_repl: { returns: null },
-        breakpoint: { returns: false },
-        debug: { returns: null },
-        acl_check_cmd: { returns: true },
-      },
-    });
     const runtime: { instance?: LuaRuntime } = {};
-    const engine = module.create({
-      redisCall: () => null,
-      redisPcall: () => null,
-      log: (level, message) => runtime.instance?.log(level, message.toString('latin1')),
-      onSetResp: (version) => runtime.instance?.setProtocol(version),
-    });
-    const handles = module as unknown as { exports?: WasmExports; handlers?: { call: WasmCall; pcall: WasmCall } };
-    const { HEAPU8: bytes, _eval_with_args: evaluate, _alloc: allocate, _free_mem: free } = handles.exports ?? ({} as Partial<WasmExports>);
-    if (bytes === undefined || evaluate === undefined || allocate === undefined || free === undefined) throw UNEXPECTED;
-    if (typeof handles.handlers?.call !== 'function') throw UNEXPECTED;
-    const marks = CHANGED_TABLES.map((name) => {
-      const shown = engine.eval(`return tostring(${name})`);
-      const address = /^table: 0x([0-9a-f]+)$/.exec(Buffer.isBuffer(shown) ? shown.toString('latin1') : '')?.[1];
-      if (address === undefined) throw UNEXPECTED;
-      return Number.parseInt(address, 16) + READ_ONLY_OFFSET;
-    });
-    if (!marks.every((mark) => bytes[mark] === 1)) throw UNEXPECTED;
-    const secret = randomBytes(16).toString('hex');
-    const words = [SANDBOX, secret, FUEL_MESSAGE, String(MOST_NESTED), String(MOST_PATTERN_STEPS)];
-    for (const mark of marks) bytes[mark] = 0;
-    const taken = engine.evalWithArgs(
-      "return loadstring(ARGV[1], '=errand')()",
-      [],
-      words.map((word) => Buffer.from(word)),
-    );
-    for (const mark of marks) bytes[mark] = 1;
-    if (taken !== 1) throw UNEXPECTED;
-    runtime.instance = new LuaRuntime({ bytes, evaluate, allocate, free }, handles.handlers, secret);
+    const host: LuaHost = {
+      call: (ret, at, length) => runtime.instance?.call(ret, at, length),
+      log: (level, message) => runtime.instance?.log(level, message),
+      setProtocol: (version) => runtime.instance?.setProtocol(version),
+    };
+    const engine = await startLuaEngine(host, FUEL, REDIS_PROPERTIES);
+    runtime.instance = new LuaRuntime(engine, randomBytes(16).toString('hex'));
+    runtime.instance.#putSandbox();
     return runtime.instance;
   }
 
   private constructor(
-    wasm: Wasm,
-    handlers: { call: WasmCall; pcall: WasmCall },
+    engine: LuaEngine,
     private readonly secret: string,
   ) {
-    this.#wasm = wasm;
+    this.#engine = engine;
     this.#holder = `getmetatable('${secret}')`;
-    this.#memory = Buffer.from(wasm.bytes.buffer);
-    this.#ret = wasm.allocate(8);
-    this.#wordsAt = wasm.allocate(WORDS_BYTES);
-    handlers.call = handlers.pcall = this.#call;
+    this.#memory = engine.memory;
+    this.#ret = engine.allocate(8);
+    this.#wordsAt = engine.allocate(WORDS_BYTES);
+  }
+
+  #putSandbox(): void {
+    const memory = this.#memory;
+    const marks = CHANGED_TABLES.map((name) => {
+      const shown = this.#evalOnce(`return tostring(${name})`, NO_WORDS);
+      const address = /^table: 0x([0-9a-f]+)$/.exec(typeof shown === 'string' ? shown : '')?.[1];
+      if (address === undefined) throw UNEXPECTED;
+      return Number.parseInt(address, 16) + READ_ONLY_OFFSET;
+    });
+    if (!marks.every((mark) => memory[mark] === 1)) throw UNEXPECTED;
+    const words = Args.of([sandbox, this.secret, FUEL_MESSAGE, String(MOST_NESTED), String(MOST_PATTERN_STEPS)]);
+    for (const mark of marks) memory[mark] = 0;
+    const taken = this.#evalOnce("return loadstring(ARGV[1], '=errand')()", words);
+    for (const mark of marks) memory[mark] = 1;
+    if (taken !== 1) throw UNEXPECTED;
   }
 
   log(level: number, message: string): void {
@@ -177,7 +146,7 @@ export class LuaRuntime {
   compile(sha: string, source: string): string | undefined {
     if (this.#compiled.has(sha)) return undefined;
     if (this.#compiled.size >= MOST_COMPILED) {
-      for (const call of this.#compiled.values()) this.#wasm.free(call.at);
+      for (const call of this.#compiled.values()) this.#engine.free(call.at);
       this.#compiled.clear();
       this.#evalOnce(`${this.#holder}.reset()`, NO_WORDS);
     }
@@ -201,7 +170,7 @@ export class LuaRuntime {
   }
 
   #place(code: string): Code {
-    const at = this.#wasm.allocate(code.length);
+    const at = this.#engine.allocate(code.length);
     writeLatin1(this.#memory, code, at);
     return { at, length: code.length };
   }
@@ -209,32 +178,33 @@ export class LuaRuntime {
   #evalOnce(text: string, args: Args): Reply | ScriptFailure {
     const code = this.#place(text);
     const reply = this.#eval(code, args, 0, 0);
-    if (LuaRuntime.#loaded === this) this.#wasm.free(code.at);
+    if (!this.#broken) this.#engine.free(code.at);
     return reply;
   }
 
   /** Runs a piece of Lua with words `firstKey` up to `firstArg` as KEYS and those from `firstArg` on as ARGV. */
   #eval(code: Code, args: Args, firstKey: number, firstArg: number): Reply | ScriptFailure {
-    const wasm = this.#wasm;
+    const engine = this.#engine;
     const memory = this.#memory;
     let size = 4;
     for (let index = firstKey; index < args.count; index += 1) size += 4 + args.length(index);
     let reply: Reply | ScriptFailure = null;
     this.#typedReply = false;
     try {
-      const wordsAt = size <= WORDS_BYTES ? this.#wordsAt : wasm.allocate(size);
+      const wordsAt = size <= WORDS_BYTES ? this.#wordsAt : engine.allocate(size);
       writeWords(memory, wordsAt, args, firstKey);
-      wasm.evaluate(this.#ret, code.at, code.length, wordsAt, size, firstArg - firstKey);
-      if (wordsAt !== this.#wordsAt) wasm.free(wordsAt);
+      engine.evaluate(this.#ret, code.at, code.length, wordsAt, size, firstArg - firstKey);
+      if (wordsAt !== this.#wordsAt) engine.free(wordsAt);
       const ptr = readUint32(memory, this.#ret);
       if (ptr !== 0 && readUint32(memory, this.#ret + 4) !== 0) {
         const decoder = new ReplyDecoder(memory, ptr, this.#typedReply && this.#host?.protocol === 2);
         const failure = decoder.failure();
         reply = failure === undefined ? decoder.value() : readFailure(failure);
-        wasm.free(ptr);
+        engine.free(ptr);
       }
     } catch (error) {
       // Out of memory, most likely. The engine cannot be used any more; the next script loads another.
+      this.#broken = true;
       if (LuaRuntime.#loaded === this) LuaRuntime.#loaded = LuaRuntime.#loading = undefined;
       return new ScriptFailure(`ERR the script engine gave up: ${error instanceof Error ? error.message : 'its stack is full'}`, 0, false);
     }
@@ -242,7 +212,7 @@ export class LuaRuntime {
   }
 
   /** What redis.call and redis.pcall come to: the words are read where they lie, which nothing moves while the command runs. */
-  readonly #call: WasmCall = (ret, ptr, length) => {
+  call(ret: number, ptr: number, length: number): void {
     const memory = this.#memory;
     const words = this.#words;
     words.reset(memory, false);
@@ -264,11 +234,11 @@ export class LuaRuntime {
       out.reply(error, host.protocol);
     }
     const bytes = out.bytes();
-    const target = this.#wasm.allocate(bytes.length);
+    const target = this.#engine.allocate(bytes.length);
     copyBytes(bytes, 0, bytes.length, memory, target);
     writeUint32(memory, target, ret);
     writeUint32(memory, bytes.length, ret + 4);
-  };
+  }
 }
 
 const NO_WORDS = Args.of([]);

@@ -15,7 +15,7 @@ import { seededRandom } from '../../src/message/random.js';
 import { VirtualClock } from '../../src/message/virtual-clock.js';
 import { type RunningRedis, redisServerOnPath, startRedisServer } from '../support/redis-server.js';
 
-/** The five scripts themselves, on both stores. */
+/** The scripts themselves, on both stores. */
 
 const keys = new Keys('s', 4);
 const random = seededRandom(7);

@@ -47,7 +47,6 @@ const VENDOR_DOORS: Readonly<Record<string, readonly string[]>> = {
   rxjs: ['src/runtime/signals.ts', 'src/runtime/observe.ts'],
   uuidv7: ['src/message/ids.ts'],
   ms: ['src/message/duration.ts'],
-  'lua-redis-wasm': ['src/memory-redis/scripting.ts'],
   luaparse: [
     'src/memory-redis/compiled/translate.ts',
     'src/memory-redis/compiled/lua-source.ts',
