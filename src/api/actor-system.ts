@@ -27,28 +27,58 @@ import { type SupervisorTree, supervisorTree } from './supervisor-tree.js';
 
 /** How a system is started. */
 export interface StartOptions {
-  /** names the system in Redis; systems of one name on one Redis are one system */
+  /**
+   * Names the system in Redis. Systems of one name on one Redis are one system.
+   * @bound 1 to 100 letters, digits, `.`, `_`, `-`
+   */
   name: string;
   /**
    * `'memory:'` for an in-process Redis of its own, `redis://…`, `rediss://…`, ioredis options, an ioredis client of this or another
    * version (its options are taken), or a MemoryRedis to share. Required: nobody loses data by omission.
    */
   redis: RedisTarget;
-  /** default: as recorded in Redis, and 16 for a new system; fixed for the system's life, a mismatch is refused */
+  /**
+   * Slices of all keys. Fixed for the life of the system; another number is refused (`SHARDS_MISMATCH`).
+   * @default as recorded in Redis; 16 for a new system
+   * @bound 1 to `MOST_SHARDS`
+   */
   shards?: number | undefined;
-  /** default 10 s; how long after a crash others wait */
+  /**
+   * How long a node that has gone silent keeps its partitions: the time that others wait after a crash.
+   * @default '10s'
+   * @bound at least '500ms'; in a config file at least '2s'
+   */
   lease?: Duration | undefined;
-  /** how long a send waits for a Redis that is away or full; default 60 s */
+  /**
+   * How long a send waits for a Redis that is away or full.
+   * @default '60s'
+   * @bound at least 1 ms
+   */
   sendTimeout?: Duration | undefined;
-  /** supervisors as in the config file; actor types that none names hang below the root with the defaults */
+  /**
+   * Supervisors as in the config file. Actor types that none of them names hang below the root, with the defaults.
+   * @default none
+   */
   supervisors?: readonly Supervisor[] | undefined;
-  /** resolves the actors' dependencies */
+  /**
+   * An inversify container that resolves the actors' dependencies.
+   * @default none
+   */
   container?: Container | undefined;
-  /** makes an actor; instead of a container */
+  /**
+   * Makes an actor, in the place of a container.
+   * @default none
+   */
   resolve?: Resolve | undefined;
-  /** pino-shaped; default silent */
+  /**
+   * A pino-shaped logger.
+   * @default silent
+   */
   logger?: Logger | undefined;
-  /** run on a Redis whose `maxmemory-policy` may throw data away; default false */
+  /**
+   * Runs on a Redis whose `maxmemory-policy` may delete keys. It will lose messages.
+   * @default false
+   */
   allowEviction?: boolean | undefined;
 }
 

@@ -54,9 +54,15 @@ export type SubscriberOf<E extends Event> = (data: DataOf<E>, ctx: ActorContext)
 export type ReplyOf<C extends Command> = (result: ResultMessage<C>, ctx: ActorContext) => Maybe<void>;
 
 export interface SubscribeOptions<E extends Event> {
-  /** the key under which this actor type takes the fact in; default the fact's own */
+  /**
+   * The key under which this actor type takes the fact in.
+   * @default the fact's own
+   */
   key?: ((data: DataOf<E>) => string) | undefined;
-  /** where a *new* subscriber begins; default `'now'` */
+  /**
+   * Where a *new* subscriber begins: `'start'`, `'now'`, a `Date` or a `Position`.
+   * @default 'now'
+   */
   from?: From | undefined;
 }
 

@@ -50,6 +50,9 @@ const DAY = 86_400_000;
 const ENV_REFERENCE = '\\$\\{.+\\}';
 const DURATION_PATTERN = `^\\d+(\\.\\d+)?(ms|s|m|h|d)$|${ENV_REFERENCE}`;
 
+/** Of a duration, its least and its most: what JSON Schema cannot say of a string. Only the page of options is told. */
+const BOUNDS = 'errandDuration';
+
 /** The duration as a person would write it: 120000 is `2m`. */
 function durationText(ms: number): string {
   for (const [unit, size] of [
@@ -84,7 +87,7 @@ function duration(dialect: Dialect, least: number, most: number) {
       }
       return ms >= least && ms <= most ? ms : fail('CONFIG_RANGE', `from ${durationText(least)} to ${durationText(most)}`);
     })
-    .meta({ type: 'string', pattern: DURATION_PATTERN });
+    .meta({ type: 'string', pattern: DURATION_PATTERN, [BOUNDS]: [durationText(least), durationText(most)] });
 }
 
 function whole(least: number, most: number) {
@@ -351,11 +354,12 @@ export function checkSupervisors(value: unknown): Checked<readonly SupervisorSet
 }
 
 /** The JSON Schema (draft 7, which editors know best) of a config file as it is written: with defaults left out, units on durations, and `${VAR}` anywhere a value stands. */
-export function configJsonSchema(): Record<string, unknown> {
+export function configJsonSchema({ bounds = false } = {}): Record<string, unknown> {
   const schema = z.toJSONSchema(fileSchema, {
     io: 'input',
     target: 'draft-7',
     override: ({ jsonSchema }) => {
+      if (!bounds) delete (jsonSchema as Record<string, unknown>)[BOUNDS];
       const plain = ['integer', 'number', 'boolean'].includes(String(jsonSchema.type)) || jsonSchema.enum !== undefined;
       if (!plain) return;
       const { description, default: standard, ...rest } = jsonSchema;

@@ -36,11 +36,20 @@ export interface TestSystem extends AsyncDisposable {
 }
 
 export type TestSystemOptions = Some<Omit<StartOptions, 'redis'>> & {
-  /** share it between systems; default one of its own */
+  /**
+   * The in-process Redis. Give the same one to several systems to let them share it.
+   * @default one of its own
+   */
   redis?: MemoryRedis | undefined;
-  /** share it likewise; default one that stands at 2030-01-01T00:00:00Z */
+  /**
+   * The clock under everything.
+   * @default one that stands at 2030-01-01T00:00:00Z
+   */
   clock?: VirtualClock | undefined;
-  /** every id, nonce and jitter comes from it, and from how many systems were started on `redis` before; default 1 */
+  /**
+   * Every id, nonce and jitter comes from it, and from the number of systems that were started on `redis` before.
+   * @default 1
+   */
   seed?: number | undefined;
 };
 

@@ -14,20 +14,31 @@ export type { Fault, RequestMatch, SeenRequest } from './faults.js';
 export type { Listening } from './server.js';
 
 export interface MemoryRedisOptions {
-  /** Whose time rules: stream ids, TIME, expiry, the time-outs of blocking commands. Default: the machine's clock. */
+  /**
+   * The clock of stream ids, TIME, expiry, and the time-outs of blocking commands.
+   * @default the machine's clock
+   */
   readonly clock?: Clock | undefined;
   /**
    * A file in which all writes are logged, and from which the data is rebuilt when there is any. Commands wait until that is done.
    * What has been answered survives the end of this process; `CONFIG SET appendfsync always` makes it survive a power cut too.
+   * @default none: the data ends with the process
    */
   readonly appendOnlyFile?: string | undefined;
-  /** Logs writes in memory, so that `faults.crash({ lose })` can lose some. For tests; it grows with every write. Default: false. */
+  /**
+   * Logs writes in memory, so that `faults.crash({ lose })` can lose some. For tests; it grows with every write.
+   * @default false
+   */
   readonly log?: boolean | undefined;
-  /** Refuses a script every key that is not among its KEYS, as a cluster would in the end; a single Redis does not look. For tests. Default: false. */
+  /**
+   * Refuses a script every key that is not among its KEYS, as a cluster would in the end; a single Redis does not look. For tests.
+   * @default false
+   */
   readonly declaredKeysOnly?: boolean | undefined;
   /**
    * The run from which on a simple script is compiled to JavaScript, some times faster than the WebAssembly Lua: 1 for at once, Infinity for
-   * never. Default: 3.
+   * never.
+   * @default 3
    */
   readonly compileScriptsFrom?: number | undefined;
 }

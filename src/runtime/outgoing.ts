@@ -10,11 +10,20 @@ import { SIZES, type Sizes } from '../message/limits.js';
 
 /** When a message may be handled. */
 export interface StageOptions {
-  /** not before this much time has passed */
+  /**
+   * Handled when this much time has passed, not before.
+   * @default none: at once
+   */
   delay?: Duration | undefined;
-  /** not before this moment */
+  /**
+   * Handled at this moment, not before. Not together with `delay`.
+   * @default none: at once
+   */
   at?: Date | undefined;
-  /** not after this much time has passed; it then ends as `failed`, `EXPIRED` */
+  /**
+   * A command that is not handled within this time ends as `failed`, code `EXPIRED`.
+   * @default none: never
+   */
   expiresIn?: Duration | undefined;
 }
 

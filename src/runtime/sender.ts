@@ -13,17 +13,36 @@ import type { Composer, Outgoing, StageOptions } from './outgoing.js';
 
 /** How a message is sent from outside the actors. */
 export interface SendOptions extends StageOptions {
-  /** the same key with the same data is accepted once, until a day after it was settled (a fact: after it was published): the message id is derived from (type, key, idempotencyKey) */
+  /**
+   * The same key with the same data is accepted once, until a day after the message was settled (a fact: after it was published).
+   * The message id is derived from type, key and idempotency key.
+   * @default none
+   * @bound 1 to 200 bytes, no control characters
+   */
   idempotencyKey?: string | undefined;
-  /** what ties everything that follows together; default the message id */
+  /**
+   * Ties together everything that follows from this message.
+   * @default the message id
+   * @bound 1 to 200 bytes, no control characters
+   */
   correlationId?: string | undefined;
-  /** keep the outcome, so that `attach` finds it */
+  /**
+   * Keeps the outcome for a day, so that `attach` finds it.
+   * @default false; `ask` and `idempotencyKey` imply it
+   */
   track?: boolean | undefined;
 }
 
 export interface WaitOptions {
-  /** default 30 s; afterwards the outcome is unknown */
+  /**
+   * How long the caller waits. Afterwards the outcome is unknown, never failed.
+   * @default '30s'
+   */
   timeout?: Duration | undefined;
+  /**
+   * Ends the wait early.
+   * @default none
+   */
   signal?: AbortSignal | undefined;
 }
 
