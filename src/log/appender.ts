@@ -9,8 +9,8 @@ import {
   PRODUCER_QUEUE_MESSAGES,
 } from '../message/limits.js';
 import type { Link } from './connection.js';
-import { PASSING_CODES } from './connection.js';
 import type { Keys } from './keys.js';
+import { dealingWith } from './redis-error.js';
 import { type Given, ScriptArguments, ScriptKeys } from './script-arguments.js';
 import { runScript } from './scripts.js';
 
@@ -222,10 +222,10 @@ class ShardQueue {
           return this.#answer(batch, await runScript(link, 'append', keys, head, messages), written);
         } catch (error) {
           reason = error instanceof RedisError ? error : new RedisError('REDIS_ERROR', String(error));
-          if (reason.code === 'REDIS_CONNECTION_LOST') written = true;
-          // Redis gave up in the middle of the script: what it had written stays.
-          else if (reason.code === 'REDIS_ERROR') return this.#refuse(batch, reason, true);
-          else if (!PASSING_CODES.has(reason.code)) return this.#refuse(batch, reason, written);
+          const { applied, wait } = dealingWith(reason);
+          if (applied === 'unknown') written = true;
+          // A script that was stopped in its middle has stored no sequence: sent again, it would append again what stands already.
+          if (!wait) return this.#refuse(batch, reason, written);
         }
       }
       const left = deadline - clock.monotonic();

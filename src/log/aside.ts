@@ -5,6 +5,7 @@ import type { Link } from './connection.js';
 import { areFields, FIRST } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
+import { countOf, optionalStringOf, pairsOf, scoreOf, stringsOf } from './reply.js';
 
 /**
  * Keys that must wait. A waiting key's messages stand in a list of their own, in order, with their attempts; a sorted set says until when
@@ -89,37 +90,26 @@ export class AsideLists {
 
   /** Every waiting key: until when, and how many messages. */
   async load(link: Link): Promise<{ key: string; due: number; length: number }[]> {
-    const reply = (await link.call('ZRANGE', [this.keys.waiting(this.id.type, this.id.shard), 0, -1, 'WITHSCORES'])) as string[];
-    const waiting: { key: string; due: number }[] = [];
-    for (let i = 0; i + 1 < reply.length; i += 2) {
-      const text = reply[i + 1] as string;
-      waiting.push({ key: reply[i] as string, due: text === 'inf' ? PARKED : Number(text) });
-    }
-    const lengths = await link.pipeline(waiting.map(({ key }) => ['LLEN', this.#list(key)] as const));
-    return waiting.map((one, i) => ({ ...one, length: Number(lengths[i]) }));
+    const name = this.keys.waiting(this.id.type, this.id.shard);
+    const waiting = pairsOf(await link.call('ZRANGE', [name, 0, -1, 'WITHSCORES']), 'ZRANGE');
+    const lengths = await link.pipeline(waiting.map(([key]) => ['LLEN', this.#list(key)] as const));
+    return waiting.map(([key, due], i) => ({ key, due: scoreOf(due, 'ZRANGE'), length: countOf(lengths[i], 'LLEN') }));
   }
 
   /** The first message of each key that may go on at `now`, of as many keys as an owner lets go on at a time, and some more. */
   async heads(link: Link, now: number): Promise<{ key: string; entry: string }[]> {
-    const keys = (await link.call('ZRANGE', [
-      this.keys.waiting(this.id.type, this.id.shard),
-      '-inf',
-      now,
-      'BYSCORE',
-      'LIMIT',
-      0,
-      2 * WAITING_KEYS_AT_ONCE,
-    ])) as string[];
+    const name = this.keys.waiting(this.id.type, this.id.shard);
+    const keys = stringsOf(await link.call('ZRANGE', [name, '-inf', now, 'BYSCORE', 'LIMIT', 0, 2 * WAITING_KEYS_AT_ONCE]), 'ZRANGE');
     const heads = await link.pipeline(keys.map((key) => ['LINDEX', this.#list(key), 0] as const));
     return keys.flatMap((key, i) => {
-      const text = heads[i];
-      return typeof text === 'string' ? [{ key, entry: unpack(text).entry }] : [];
+      const text = optionalStringOf(heads[i], 'LINDEX');
+      return text === undefined ? [] : [{ key, entry: unpack(text).entry }];
     });
   }
 
   /** The first messages of a waiting key. */
   async window(link: Link, key: string, count: number): Promise<Aside[]> {
-    return ((await link.call('LRANGE', [this.#list(key), 0, count - 1])) as string[]).map(unpack);
+    return stringsOf(await link.call('LRANGE', [this.#list(key), 0, count - 1]), 'LRANGE').map(unpack);
   }
 
   #list(key: string): string {

@@ -6,6 +6,7 @@ import type { Argument, Link } from './connection.js';
 import { entriesOf } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
+import { optionalStringOf, pairsOf, stringsOf } from './reply.js';
 import { fieldsOf } from './schedule.js';
 import { runScript } from './scripts.js';
 
@@ -39,7 +40,7 @@ export async function unmark(link: Link, keys: Keys, shard: number, types: reado
     ['HDEL', keys.cancelled(type, shard), id] as const,
     ['HINCRBY', keys.partition(type, shard), CANCELS, 1] as const,
   ]);
-  for (const reply of await link.pipeline(writes)) if (reply instanceof Error) throw reply;
+  await link.pipeline(writes);
 }
 
 /** What an owner knows of marks: the count, and which stand. The count first: a change that comes in between is only seen early. */
@@ -48,15 +49,13 @@ export async function readMarks(link: Link, keys: Keys, { type, shard }: Partiti
     ['HGET', keys.partition(type, shard), CANCELS],
     ['HKEYS', keys.cancelled(type, shard)],
   ]);
-  if (count instanceof Error) throw count;
-  if (ids instanceof Error) throw ids;
-  return { count: typeof count === 'string' ? count : '', ids: ids as string[] };
+  return { count: optionalStringOf(count, 'HGET') ?? '', ids: stringsOf(ids, 'HKEYS') };
 }
 
 /** Marks made before `time` (ms since the epoch). */
 export async function marksBefore(link: Link, keys: Keys, { type, shard }: PartitionId, time: number): Promise<string[]> {
-  const flat = (await link.call('HGETALL', [keys.cancelled(type, shard)])) as string[];
-  return flat.filter((_, i) => i % 2 === 0 && Date.parse(flat[i + 1] as string) < time);
+  const marks = pairsOf(await link.call('HGETALL', [keys.cancelled(type, shard)]), 'HGETALL');
+  return marks.filter(([, at]) => Date.parse(at) < time).map(([id]) => id);
 }
 
 /** The owner has cancelled it, or knows that it is not there, in this commit. */
@@ -90,17 +89,15 @@ export async function placeOf(link: Link, keys: Keys, { type, shard }: Partition
   };
   const quoted = JSON.stringify(id);
   const schedule = async (): Promise<Place | undefined> => {
-    const flat = (await link.call('HGETALL', [keys.scheduled(type, shard)])) as string[];
-    for (let i = 0; i + 1 < flat.length; i += 2) {
-      const text = flat[i + 1] as string;
-      if (text.includes(quoted) && isCommand(fieldsOf(text), id)) return { kind: 'schedule', scheduled: flat[i] as string };
+    for (const [scheduled, text] of pairsOf(await link.call('HGETALL', [keys.scheduled(type, shard)]), 'HGETALL')) {
+      if (text.includes(quoted) && isCommand(fieldsOf(text), id)) return { kind: 'schedule', scheduled };
     }
     return undefined;
   };
   const aside = async (): Promise<Place | undefined> => {
-    const waiting = (await link.call('ZRANGE', [keys.waiting(type, shard), 0, -1])) as string[];
+    const waiting = stringsOf(await link.call('ZRANGE', [keys.waiting(type, shard), 0, -1]), 'ZRANGE');
     for (const key of waiting) {
-      const texts = (await link.call('LRANGE', [keys.aside(type, shard, key), 0, -1])) as string[];
+      const texts = stringsOf(await link.call('LRANGE', [keys.aside(type, shard, key), 0, -1]), 'LRANGE');
       const fields = texts.filter((text) => text.includes(quoted)).map((text) => (fromJson(text, 'a message set aside') as unknown[])[2]);
       if (fields.some((one) => Array.isArray(one) && isCommand(one as string[], id))) return { kind: 'aside', key };
     }

@@ -3,6 +3,7 @@ import { type Clock, sleep, type Timer } from '../message/clock.js';
 import { RedisError } from '../message/errors.js';
 import { fraction, type Random } from '../message/random.js';
 import { translate } from './redis-error.js';
+import { type Answer, unexpected } from './reply.js';
 import { ReplyTap } from './reply-tap.js';
 import { encodeRequest } from './request.js';
 import { Silence } from './silence.js';
@@ -25,23 +26,19 @@ export function isAway(error: unknown): boolean {
   return error instanceof RedisError && (error.code === 'REDIS_NOT_CONNECTED' || error.code === 'REDIS_CONNECTION_LOST');
 }
 
-/** Redis says these while it cannot take work for now; the same request may well be taken later. */
-export const PASSING_CODES: ReadonlySet<string> = new Set([
-  'REDIS_OUT_OF_MEMORY',
-  'REDIS_READONLY',
-  'REDIS_LOADING',
-  'REDIS_BUSY',
-  'REDIS_MISCONF',
-  'REDIS_NOT_CONNECTED',
-]);
-
 export type Argument = string | number;
 /** What a command is given: texts, numbers, and what was packed. */
 export type CommandArgument = Argument | Buffer;
+/** A command's name and its arguments. */
+export type Command = readonly [string, ...Argument[]];
 type Parts = readonly (readonly CommandArgument[])[];
 
 function fail(error: RedisError): never {
   throw error;
+}
+
+function refusedBy(thrown: unknown, [command, key]: Command = ['a pipeline']): RedisError {
+  return translate(thrown, command, keyOf(command, key));
 }
 
 /** One physical connection. */
@@ -52,18 +49,26 @@ interface Connection {
   tap: ReplyTap | undefined;
 }
 
-/** Invariant C3. @param otherwise what comes of an error */
+/** Invariant C3. @param otherwise what comes of an error @param key that the command is about */
 function awaited<T>(
   { silence }: Connection,
   answer: Promise<T>,
   command: string,
   otherwise: (error: RedisError) => T | Promise<T>,
+  key?: string,
 ): Promise<T> {
   silence.sent();
   return answer.then(silence.pass, (thrown: unknown) => {
     silence.answered();
-    return otherwise(translate(thrown, command));
+    return otherwise(translate(thrown, command, key));
   });
+}
+
+/** Most commands name their key first; of the others no argument is shown. */
+const KEYLESS: ReadonlySet<string> = new Set(['CLIENT', 'INFO', 'TIME', 'MULTI', 'EXEC', 'XREAD', 'EVAL', 'EVALSHA', 'SELECT']);
+
+function keyOf(command: string, argument: CommandArgument | undefined): string | undefined {
+  return typeof argument === 'string' && !KEYLESS.has(command) ? argument : undefined;
 }
 
 export interface LinkOptions {
@@ -140,18 +145,19 @@ export class Link {
   call(command: string, args: readonly CommandArgument[] = []): Promise<unknown> {
     const up = this.#up;
     if (up === undefined) return this.#away();
-    return awaited(up, up.redis.call(command, args as CommandArgument[]), command, fail);
+    return awaited(up, up.redis.call(command, args as CommandArgument[]), command, fail, keyOf(command, args[0]));
   }
 
   /**
    * As `call`, but the request is written past ioredis' encoder, which is given the bytes: for scripts and reads, whose arguments may be many.
    * @param parts all of them together are the arguments
    * @param otherwise what comes of an error; by default it is thrown
+   * @param name of the request, in errors
    */
-  send(command: string, parts: Parts, otherwise: (error: RedisError) => unknown = fail): Promise<unknown> {
+  send(command: string, parts: Parts, otherwise: (error: RedisError) => unknown = fail, name = command): Promise<unknown> {
     const up = this.#up;
     if (up === undefined) return this.#away();
-    return awaited(up, this.#write(up, command, parts), command, otherwise);
+    return awaited(up, this.#write(up, command, parts), name, otherwise);
   }
 
   #write({ redis }: Connection, command: string, parts: Parts): Promise<unknown> {
@@ -185,8 +191,20 @@ export class Link {
     );
   }
 
-  /** Several commands in one write, answered one by one; an error takes the place of its reply. */
-  async pipeline(commands: readonly (readonly [string, ...Argument[]])[]): Promise<unknown[]> {
+  /**
+   * Several commands in one write.
+   * @returns their replies
+   * @throws RedisError as `call`, when Redis refuses any of them; the others are done all the same
+   */
+  async pipeline(commands: readonly Command[]): Promise<unknown[]> {
+    return (await this.answers(commands)).map((answer) => (answer.kind === 'reply' ? answer.reply : fail(answer.error)));
+  }
+
+  /**
+   * Several commands in one write, each of which Redis may refuse by itself.
+   * @throws RedisError `REDIS_NOT_CONNECTED`, `REDIS_CONNECTION_LOST`
+   */
+  async answers(commands: readonly Command[]): Promise<Answer[]> {
     const up = this.#up;
     if (up === undefined) return this.#away();
     if (commands.length === 0) return [];
@@ -194,12 +212,27 @@ export class Link {
     for (const [command, ...args] of commands) pipe.call(command, ...args);
     const replies = await awaited(up, pipe.exec(), 'a pipeline', fail);
     if (replies === null) throw new RedisError('REDIS_CONNECTION_LOST', 'the connection was lost while a pipeline was unanswered');
-    return replies.map(([error, reply], i) => {
-      if (error === null) return reply;
-      const translated = translate(error, commands[i]?.[0] ?? 'a pipeline');
+    return replies.map(([error, reply], i): Answer => {
+      if (error === null) return { kind: 'reply', reply };
+      const translated = refusedBy(error, commands[i]);
       if (translated.code === 'REDIS_CONNECTION_LOST') throw translated;
-      return translated;
+      return { kind: 'refused', error: translated };
     });
+  }
+
+  /**
+   * Several commands in one transaction (`MULTI`, `EXEC`).
+   * @returns their replies
+   * @throws RedisError as `call`, when Redis refuses any of them
+   */
+  async transaction(commands: readonly Command[]): Promise<unknown[]> {
+    const answers = await this.answers([['MULTI'], ...commands, ['EXEC']]);
+    // A command that is refused before `EXEC` says why; `EXEC` itself then says only that nothing was done.
+    for (const answer of answers) if (answer.kind === 'refused') throw answer.error;
+    const last = answers.at(-1);
+    const replies = last?.kind === 'reply' ? last.reply : undefined;
+    if (!Array.isArray(replies) || replies.length !== commands.length) return unexpected(replies, 'EXEC', 'an array of its replies');
+    return replies.map((reply: unknown, i) => (reply instanceof Error ? fail(refusedBy(reply, commands[i])) : reply));
   }
 
   async subscribe(channel: string): Promise<void> {

@@ -8,6 +8,7 @@ import type { Link } from './connection.js';
 import { type Entry, entriesOf, timeOf } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
+import { countOf } from './reply.js';
 import { runScript } from './scripts.js';
 
 /** A message that reached its terminal failure, kept with its reason. Source of the pattern: Dead Letter Channel (Hohpe & Woolf). */
@@ -85,7 +86,7 @@ export async function parkedLetter(link: Link, keys: Keys, { type, shard }: Part
 
 /** Anybody takes terminal letters away; resolves to how many were still there. */
 export async function discardLetter(link: Link, keys: Keys, { type, shard }: PartitionId, letter: string): Promise<boolean> {
-  return Number(await link.call('XDEL', [keys.dead(type, shard), letter])) > 0;
+  return countOf(await link.call('XDEL', [keys.dead(type, shard), letter]), 'XDEL') > 0;
 }
 
 /** @param again where the message goes, as a new one; `outcome` the key of its outcome record */

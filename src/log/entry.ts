@@ -1,3 +1,5 @@
+import { stringOf, stringsOf, unexpected } from './reply.js';
+
 /** One stream entry as it was read: its id and its flat list of field names and values. */
 export interface Entry {
   readonly id: string;
@@ -7,12 +9,13 @@ export interface Entry {
 const DASH = 45;
 const ZERO = 48;
 
-/** What XREAD and XRANGE answer, made sense of. */
+/** The entries in a reply to XRANGE or XREVRANGE. @throws RedisError `REDIS_REPLY` */
 export function entriesOf(reply: unknown): Entry[] {
-  if (!Array.isArray(reply)) return [];
-  return (reply as [string, string[] | null][])
-    .filter(([, fields]) => fields !== null)
-    .map(([id, fields]) => ({ id, fields: fields ?? [] }));
+  if (!Array.isArray(reply)) return unexpected(reply, 'XRANGE', 'an array of entries');
+  return reply.map((entry: unknown) => {
+    const [id, fields] = Array.isArray(entry) ? (entry as unknown[]) : [];
+    return { id: stringOf(id, 'XRANGE'), fields: stringsOf(fields, 'XRANGE') };
+  });
 }
 
 /** The beginning of every stream. */

@@ -1,6 +1,7 @@
 import { invariant } from '../message/errors.js';
 import type { Link } from './connection.js';
 import type { Keys } from './keys.js';
+import { stringsOf, unexpected } from './reply.js';
 import { runScript } from './scripts.js';
 
 /**
@@ -25,9 +26,9 @@ export async function acquire(
   owner: { readonly nonce: string; readonly node: string; readonly lease: number; readonly previous: readonly string[] },
 ): Promise<Acquired> {
   const reply = await runScript(link, 'acquire', [keys.partition(type, shard)], [owner.nonce, owner.node, owner.lease, ...owner.previous]);
-  invariant(Array.isArray(reply), 'acquire answers a list');
-  const [kind, now, ...rest] = reply as string[];
+  const [kind, now, ...rest] = stringsOf(reply, 'acquire');
   if (kind === 'held') return { kind, now: Number(now), node: rest[0] ?? '', until: Number(rest[1]) };
+  if (kind !== 'acquired') return unexpected(reply, 'acquire', 'acquired or held');
   const fields = new Map<string, string>();
   for (let i = 0; i + 1 < rest.length; i += 2) fields.set(rest[i] as string, rest[i + 1] as string);
   return { kind: 'acquired', now: Number(now), fields };

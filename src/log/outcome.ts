@@ -1,7 +1,9 @@
+import { RedisError } from '../message/errors.js';
 import { OUTCOME_KEPT_MS } from '../message/limits.js';
 import type { CommitBatch } from './commit.js';
 import type { Link } from './connection.js';
 import type { Keys } from './keys.js';
+import { type Answer, stringOf } from './reply.js';
 
 /**
  * The outcome record of one message: `<fingerprint> pending` from the append on, `<fingerprint> <JSON>` once the outcome is terminal.
@@ -17,14 +19,20 @@ export type Outcome = { readonly correlationId: string; readonly at: number } & 
 export type OutcomeRecord =
   | { readonly kind: 'none' }
   | { readonly kind: 'pending' }
-  | { readonly kind: 'terminal'; readonly outcome: Outcome };
+  | { readonly kind: 'terminal'; readonly outcome: Outcome }
+  /** Redis refused to read it, or it was changed by hand */
+  | { readonly kind: 'unread'; readonly error: RedisError };
 
 export function encodeOutcome(outcome: Outcome): string {
   return JSON.stringify(outcome);
 }
 
+/** @throws when the text is no outcome */
 export function decodeOutcome(text: string): Outcome {
-  return JSON.parse(text) as Outcome;
+  const outcome: unknown = JSON.parse(text);
+  const { status } = Object(outcome) as { status?: unknown };
+  if (status !== 'completed' && status !== 'failed') throw new Error('no outcome');
+  return outcome as Outcome;
 }
 
 export function writeOutcome(batch: CommitBatch, key: string, print: string, encoded: string): void {
@@ -36,11 +44,20 @@ export async function readOutcomes(
   keys: Keys,
   wanted: readonly { shard: number; messageId: string }[],
 ): Promise<OutcomeRecord[]> {
-  const replies = await link.pipeline(wanted.map(({ shard, messageId }) => ['GET', keys.outcome(shard, messageId)] as const));
-  return replies.map((reply) => {
-    if (reply instanceof Error) throw reply;
-    if (typeof reply !== 'string') return { kind: 'none' };
-    const body = reply.slice(reply.indexOf(' ') + 1);
+  const names = wanted.map(({ shard, messageId }) => keys.outcome(shard, messageId));
+  const answers = await link.answers(names.map((name) => ['GET', name] as const));
+  return answers.map((answer, i) => recordOf(answer, names[i] as string));
+}
+
+/** One record that cannot be read says so for itself, and holds no other up. */
+function recordOf(answer: Answer, name: string): OutcomeRecord {
+  if (answer.kind === 'refused') return { kind: 'unread', error: answer.error };
+  if (answer.reply === null) return { kind: 'none' };
+  try {
+    const text = stringOf(answer.reply, 'GET');
+    const body = text.slice(text.indexOf(' ') + 1);
     return body === 'pending' ? { kind: 'pending' } : { kind: 'terminal', outcome: decodeOutcome(body) };
-  });
+  } catch {
+    return { kind: 'unread', error: new RedisError('REDIS_REPLY', `the key '${name}' holds no outcome; was it changed by hand?`) };
+  }
 }

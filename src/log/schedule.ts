@@ -4,6 +4,7 @@ import type { Link } from './connection.js';
 import { areFields } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
+import { optionalStringOf, optionalStringsOf, pairsOf, scoreOf, stringsOf } from './reply.js';
 
 /**
  * Messages that are due later. They enter through the inbox like every other; the owner moves them here, and back when their time has come.
@@ -27,6 +28,8 @@ export function fieldsOf(text: string | null | undefined): string[] {
   return ['unreadable', text];
 }
 
+/** Only somebody who writes by hand schedules for it. */
+const NEVER = Number.POSITIVE_INFINITY;
 /** Moved back into the inbox in one commit. */
 const DUE_PIECE = 100;
 
@@ -48,22 +51,23 @@ export class Schedule {
 
   /** When the next one is due, ms since the epoch. */
   async next(link: Link): Promise<number | undefined> {
-    const [, due] = (await link.call('ZRANGE', [this.#times, 0, 0, 'WITHSCORES'])) as string[];
-    return due === undefined ? undefined : Number(due);
+    const [first] = pairsOf(await link.call('ZRANGE', [this.#times, 0, 0, 'WITHSCORES']), 'ZRANGE');
+    const due = first === undefined ? NEVER : scoreOf(first[1], 'ZRANGE');
+    return due === NEVER ? undefined : due;
   }
 
   /** The messages that are due, oldest first, at most a piece of them. */
   async due(link: Link, now: number): Promise<{ id: string; fields: string[] }[]> {
-    const ids = (await link.call('ZRANGE', [this.#times, '-inf', now, 'BYSCORE', 'LIMIT', 0, DUE_PIECE])) as string[];
+    const ids = stringsOf(await link.call('ZRANGE', [this.#times, '-inf', now, 'BYSCORE', 'LIMIT', 0, DUE_PIECE]), 'ZRANGE');
     if (ids.length === 0) return [];
-    const texts = (await link.call('HMGET', [this.#messages, ...ids])) as (string | null)[];
+    const texts = optionalStringsOf(await link.call('HMGET', [this.#messages, ...ids]), 'HMGET');
     return ids.map((id, i) => ({ id, fields: fieldsOf(texts[i]) }));
   }
 
   /** One message, by the name it was added under. */
   async get(link: Link, id: string): Promise<string[] | undefined> {
-    const text = (await link.call('HGET', [this.#messages, id])) as string | null;
-    return text === null ? undefined : fieldsOf(text);
+    const text = optionalStringOf(await link.call('HGET', [this.#messages, id]), 'HGET');
+    return text === undefined ? undefined : fieldsOf(text);
   }
 
   /** Back into the inbox. `fields` as they were, without their due time. */

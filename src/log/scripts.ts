@@ -60,9 +60,10 @@ export function runScript(
   const { sha, source } = scripts()[name];
   const { epoch } = link;
   const last = Buffer.isBuffer(more) ? [more] : more;
-  return link.send('EVALSHA', [[sha, keys.length], keys, args, last], (error) => {
-    if (error.code !== 'REDIS_ERROR' || !error.message.includes('NOSCRIPT')) throw error;
+  const otherwise = (error: RedisError): unknown => {
+    if (error.code !== 'REDIS_NO_SCRIPT') throw error;
     if (link.epoch !== epoch) throw new RedisError('REDIS_CONNECTION_LOST', `the connection was lost before ${name} could run`);
-    return link.send('EVAL', [[source, keys.length], keys, args, last]);
-  });
+    return link.send('EVAL', [[source, keys.length], keys, args, last], undefined, name);
+  };
+  return link.send('EVALSHA', [[sha, keys.length], keys, args, last], otherwise, name);
 }

@@ -1,5 +1,6 @@
 import type { CommitBatch } from './commit.js';
 import type { Link } from './connection.js';
+import { optionalStringsOf } from './reply.js';
 
 /** Committed state as it is stored: `<version> <JSON>`. The version counts the messages that made it. */
 export class StoredState {
@@ -31,7 +32,7 @@ export async function readStates(link: Link, keys: readonly string[]): Promise<(
   for (let at = 0; at < keys.length; at += PIECE) replies.push(link.send('MGET', [keys.slice(at, at + PIECE)]));
   const states: (StoredState | undefined)[] = [];
   for (const reply of await Promise.all(replies)) {
-    for (const text of reply as (string | null)[]) states.push(text === null ? undefined : parse(text));
+    for (const text of optionalStringsOf(reply, 'MGET')) states.push(text === null ? undefined : parse(text));
   }
   return states;
 }

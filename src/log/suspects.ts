@@ -4,6 +4,7 @@ import type { Link } from './connection.js';
 import { entriesOf } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
+import { pairsOf } from './reply.js';
 
 /**
  * Messages that may have killed their process: a hash beside the partition, from the entry's id to `<suspicions> <kills>`, and `running`
@@ -45,10 +46,8 @@ export class SuspectRecords {
   }
 
   async load(link: Link): Promise<Map<string, Suspect>> {
-    const reply = (await link.call('HGETALL', [this.#name])) as string[];
-    const suspects = new Map<string, Suspect>();
-    for (let i = 0; i + 1 < reply.length; i += 2) suspects.set(reply[i] as string, parse(reply[i + 1] as string));
-    return suspects;
+    const suspects = pairsOf(await link.call('HGETALL', [this.#name]), 'HGETALL');
+    return new Map(suspects.map(([entry, text]) => [entry, parse(text)]));
   }
 
   /** The first message of each key among the `count` oldest in the inbox: entry by key. */

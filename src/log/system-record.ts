@@ -1,13 +1,15 @@
-import { InvalidValueError, RedisError } from '../message/errors.js';
+import { describe, InvalidValueError, RedisError } from '../message/errors.js';
+import { MOST_SHARDS } from '../message/limits.js';
 import type { Link } from './connection.js';
 import { entriesOf, FIRST } from './entry.js';
 import type { Keys } from './keys.js';
+import { optionalStringOf, stringOf, stringsOf, unexpected } from './reply.js';
 
 /** What is recorded once for a whole system, in `<name>:system` and `<name>:nodes`; and whether this Redis will do at all. */
 
 /** @throws RedisError `REDIS_TOO_OLD`, `REDIS_CLUSTER`, `REDIS_LOADING`, `REDIS_READONLY`, `REDIS_EVICTION` */
 export async function checkServer(link: Link, allowEviction: boolean): Promise<void> {
-  const info = String(await link.call('INFO', []));
+  const info = stringOf(await link.call('INFO', []), 'INFO');
   const value = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
   const version = value('redis_version') ?? '0';
   if (Number.parseInt(version, 10) < 7) throw new RedisError('REDIS_TOO_OLD', `Redis ${version} is too old; errand needs 7.0 or later`);
@@ -36,34 +38,38 @@ export async function checkServer(link: Link, allowEviction: boolean): Promise<v
  */
 export async function recordShards(link: Link, name: string, wanted: number | undefined, fallback: number | undefined): Promise<number> {
   const key = `${name}:system`;
-  const read = (): Promise<unknown> => link.call('HGET', [key, 'shards']);
+  const read = async (): Promise<string | undefined> => optionalStringOf(await link.call('HGET', [key, 'shards']), 'HGET');
   let recorded = await read();
   const first = wanted ?? fallback;
-  if (recorded === null && first !== undefined) {
+  if (recorded === undefined && first !== undefined) {
     await link.call('HSETNX', [key, 'shards', first]);
     recorded = await read();
   }
-  if (recorded === null) throw new RedisError('SYSTEM_UNKNOWN', `no system named ${name} has been started on this Redis; give shards`);
-  if (wanted !== undefined && Number(recorded) !== wanted) {
+  if (recorded === undefined) {
+    throw new RedisError('SYSTEM_UNKNOWN', `no system named ${name} has been started on this Redis; give shards`);
+  }
+  const shards = Number(recorded);
+  if (!Number.isInteger(shards) || shards < 1 || shards > MOST_SHARDS) {
+    throw new RedisError('SYSTEM_RECORD', `the key '${key}' says shards: ${describe(recorded)}, which is no number of shards`);
+  }
+  if (wanted !== undefined && shards !== wanted) {
     throw new InvalidValueError(
       'SHARDS_MISMATCH',
       'shards',
       wanted,
-      `${Number(recorded)}, which this system was started with; it is fixed for the life of the system`,
+      `${shards}, which this system was started with; it is fixed for the life of the system`,
     );
   }
-  return Number(recorded);
+  return shards;
 }
 
 /** The name of the system's data, which is `fresh` when it has none yet. Another name means other data: all was wiped meanwhile. */
 export async function recordIdentity(link: Link, keys: Keys, fresh: string): Promise<string> {
-  const read = (): Promise<unknown> => link.call('HGET', [keys.system, 'identity']);
-  let recorded = await read();
-  if (recorded === null) {
-    await link.call('HSETNX', [keys.system, 'identity', fresh]);
-    recorded = await read();
-  }
-  return String(recorded);
+  const read = async (): Promise<string | undefined> => optionalStringOf(await link.call('HGET', [keys.system, 'identity']), 'HGET');
+  const recorded = await read();
+  if (recorded !== undefined) return recorded;
+  await link.call('HSETNX', [keys.system, 'identity', fresh]);
+  return (await read()) ?? fresh; // wiped in between: the next look records it again
 }
 
 /** Records the actor types that some node hosts. Writes nothing that is there already: a full Redis refuses it, and must be drained by those it knows. */
@@ -75,7 +81,7 @@ export async function recordActorTypes(link: Link, keys: Keys, types: readonly s
 
 /** The actor types that some node has hosted at some time. */
 export async function recordedActorTypes(link: Link, keys: Keys): Promise<string[]> {
-  const fields = (await link.call('HKEYS', [keys.system])) as string[];
+  const fields = stringsOf(await link.call('HKEYS', [keys.system]), 'HKEYS');
   return fields.filter((field) => field.startsWith('actor:')).map((field) => field.slice('actor:'.length));
 }
 
@@ -90,8 +96,10 @@ export async function heartbeat(link: Link, keys: Keys, node: string, types: rea
 const FORGOTTEN_MS = 86_400_000;
 
 async function redisTime(link: Link): Promise<number> {
-  const [seconds, micros] = (await link.call('TIME', [])) as [string, string];
-  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  const reply = await link.call('TIME', []);
+  const [seconds = '', micros = ''] = stringsOf(reply, 'TIME');
+  const time = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  return time > 0 ? time : unexpected(reply, 'TIME', 'seconds and microseconds');
 }
 
 export async function removeNode(link: Link, keys: Keys, node: string, types: readonly string[]): Promise<void> {
@@ -100,7 +108,7 @@ export async function removeNode(link: Link, keys: Keys, node: string, types: re
 
 /** The nodes that live, and what each hosts. */
 export async function liveNodes(link: Link, keys: Keys): Promise<{ node: string; types: string[] }[]> {
-  const members = (await link.call('ZRANGE', [keys.nodes, `(${await redisTime(link)}`, '+inf', 'BYSCORE'])) as string[];
+  const members = stringsOf(await link.call('ZRANGE', [keys.nodes, `(${await redisTime(link)}`, '+inf', 'BYSCORE']), 'ZRANGE');
   return members.map((member) => {
     const [node = '', ...types] = member.split(' ');
     return { node, types: types.filter((type) => type !== '') };
@@ -115,8 +123,5 @@ export async function hostedTypes(link: Link, keys: Keys): Promise<ReadonlySet<s
 /** The id of the newest entry of each stream; the beginning for an empty one. */
 export async function newestIds(link: Link, streams: readonly string[]): Promise<string[]> {
   const replies = await link.pipeline(streams.map((stream) => ['XREVRANGE', stream, '+', '-', 'COUNT', 1] as const));
-  return replies.map((reply) => {
-    if (reply instanceof Error) throw reply;
-    return entriesOf(reply)[0]?.id ?? FIRST;
-  });
+  return replies.map((reply) => entriesOf(reply)[0]?.id ?? FIRST);
 }

@@ -85,7 +85,15 @@ export class LimitError extends ErrandError {
 }
 
 /** Redis cannot be used as it is, or does not answer. Never carries a payload. */
-export class RedisError extends ErrandError {}
+export class RedisError extends ErrandError {
+  /** the Redis key that it is about, where it is about one */
+  readonly key: string | undefined;
+
+  constructor(code: string, message: string, options: { readonly key?: string | undefined } = {}) {
+    super(code, message);
+    this.key = options.key;
+  }
+}
 
 /** The message was not appended, and will not be. */
 export class AppendRejected extends ErrandError {

@@ -2,6 +2,7 @@ import type { CommitBatch } from '../log/commit.js';
 import type { Link } from '../log/connection.js';
 import type { Keys } from '../log/keys.js';
 import { decodeOutcome, encodeOutcome, type Outcome, readOutcomes } from '../log/outcome.js';
+import { dealingWith } from '../log/redis-error.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { AskTimeoutError, asError, ErrandError } from '../message/errors.js';
 
@@ -235,9 +236,9 @@ export class Asks {
       records.forEach((record, i) => {
         const { messageId } = wanted[i] as (typeof wanted)[number];
         if (record.kind === 'terminal') this.settle(messageId, record.outcome);
-        if (record.kind !== 'none') return;
+        if (record.kind !== 'none' && (record.kind !== 'unread' || dealingWith(record.error).wait)) return;
         for (let one = this.#waiters.get(messageId); one !== undefined; one = one.next)
-          if (one.attached) this.cancel(one, untracked(messageId));
+          if (one.attached) this.cancel(one, record.kind === 'none' ? untracked(messageId) : record.error);
       });
     } catch {
       // Away for now; looked at again below.

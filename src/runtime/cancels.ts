@@ -37,6 +37,7 @@ export class Cancels {
     const message = { id: messageId, at: clock.now(), request: this.#request('cancel', shard, messageId, messageId).fields };
     if ((await mark(link, keys, shard, types, message)) === 'too-late') {
       const [record] = await readOutcomes(link, keys, [{ shard, messageId }]);
+      if (record?.kind === 'unread') throw record.error;
       const { outcome } = record?.kind === 'terminal' ? record : { outcome: undefined };
       return outcome?.status === 'failed' && outcome.code === 'CANCELLED' ? 'cancelled' : 'too-late'; // asked again
     }

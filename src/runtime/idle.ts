@@ -1,6 +1,7 @@
 import type { Link } from '../log/connection.js';
 import { compareIds, entriesOf, FIRST } from '../log/entry.js';
 import type { Keys } from '../log/keys.js';
+import { countOf, optionalStringOf } from '../log/reply.js';
 import { hostedTypes } from '../log/system-record.js';
 import type { Clock } from '../message/clock.js';
 import type { Unsettled } from '../message/errors.js';
@@ -35,9 +36,9 @@ export async function unsettled(
       const partition = { actor: type, shard, inbox: 0, waiting: 0, facts: false };
       partitions.push(partition);
       const add = (see: Look['see'], ...command: Look['command']): number => looks.push({ command, see });
-      add((n) => (partition.inbox += Number(n)), 'XLEN', keys.inbox(type, shard));
-      add((n) => (partition.waiting += Number(n)), 'ZCOUNT', keys.waiting(type, shard), '-inf', '(+inf');
-      add((n) => (partition.waiting += Number(n)), 'ZCOUNT', keys.schedule(type, shard), '-inf', clock.now());
+      add((n) => (partition.inbox += countOf(n, 'XLEN')), 'XLEN', keys.inbox(type, shard));
+      add((n) => (partition.waiting += countOf(n, 'ZCOUNT')), 'ZCOUNT', keys.waiting(type, shard), '-inf', '(+inf');
+      add((n) => (partition.waiting += countOf(n, 'ZCOUNT')), 'ZCOUNT', keys.schedule(type, shard), '-inf', clock.now());
       for (const event of events) {
         const stream = keys.event(event, shard);
         if (!newest.has(stream)) {
@@ -46,7 +47,7 @@ export async function unsettled(
         }
         add(
           (cursor) => {
-            partition.facts ||= compareIds(newest.get(stream) ?? FIRST, typeof cursor === 'string' ? cursor : FIRST) > 0;
+            partition.facts ||= compareIds(newest.get(stream) ?? FIRST, optionalStringOf(cursor, 'HGET') ?? FIRST) > 0;
           },
           'HGET',
           keys.partition(type, shard),
@@ -55,9 +56,7 @@ export async function unsettled(
       }
     }
   }
-  const replies = await link.pipeline([['MULTI'], ...looks.map(({ command }) => command), ['EXEC']]);
-  const seen = replies.at(-1);
-  if (seen instanceof Error) throw seen;
-  (seen as unknown[]).forEach((reply, i) => looks[i]?.see(reply));
+  const replies = await link.transaction(looks.map(({ command }) => command));
+  for (const [i, { see }] of looks.entries()) see(replies[i]);
   return partitions.filter(({ inbox, waiting, facts }) => inbox > 0 || waiting > 0 || facts);
 }

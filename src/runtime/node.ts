@@ -1,7 +1,8 @@
 import { Appender } from '../log/appender.js';
-import { isAway, Link } from '../log/connection.js';
+import { Link } from '../log/connection.js';
 import { Keys } from '../log/keys.js';
 import { Reader } from '../log/reader.js';
+import { dealingWith } from '../log/redis-error.js';
 import { loadScripts } from '../log/scripts.js';
 import { readStates } from '../log/state.js';
 import type { Store } from '../log/store.js';
@@ -9,7 +10,7 @@ import { recordedSubscriptions } from '../log/subscriptions.js';
 import { checkServer, hostedTypes, recordedActorTypes, recordShards } from '../log/system-record.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { type Duration, milliseconds } from '../message/duration.js';
-import { asError, codeOf, ErrandError, IdleTimeoutError, invariant, RedisError, type Unsettled } from '../message/errors.js';
+import { asError, codeOf, ErrandError, IdleTimeoutError, invariant, type Unsettled } from '../message/errors.js';
 import { Ids } from '../message/ids.js';
 import { SIZES, type Sizes } from '../message/limits.js';
 import { type Random, token } from '../message/random.js';
@@ -175,7 +176,7 @@ export class Node {
         subscribers ??= await this.#subscribers();
         return await unsettled(deps.link, deps.keys, clock, subscribers, own());
       } catch (error) {
-        if (over || !(isAway(error) || (error instanceof RedisError && error.code === 'REDIS_OUT_OF_MEMORY'))) throw error;
+        if (over || !dealingWith(error).wait) throw error;
         return undefined; // waited out, like everywhere else
       }
     };

@@ -1,14 +1,15 @@
 import { Observable } from 'rxjs/internal/Observable';
-import { isAway, type Link } from '../log/connection.js';
+import type { Link } from '../log/connection.js';
 import { type Entry, FIRST, timeOf } from '../log/entry.js';
 import type { Keys } from '../log/keys.js';
 import { type From, type Position, positionsOf, startingIds } from '../log/position.js';
 import { Reader, type Source } from '../log/reader.js';
+import { dealingWith } from '../log/redis-error.js';
 import { newestIds } from '../log/system-record.js';
 import { type Clock, sleep } from '../message/clock.js';
 import type { MessageDefinition } from '../message/definition.js';
 import { type Envelope, fromFields } from '../message/envelope.js';
-import { asError, ErrandError, RedisError } from '../message/errors.js';
+import { asError, ErrandError } from '../message/errors.js';
 import { fromJson } from '../message/json.js';
 import { READ_ENTRIES } from '../message/limits.js';
 
@@ -176,8 +177,7 @@ export class Observatory {
           return known ?? (await newestIds(control, streams));
         } catch (error) {
           const left = end - clock.monotonic();
-          const away = isAway(error) || (error instanceof RedisError && error.code === 'REDIS_UNREACHABLE');
-          if (!away || left <= 0 || this.#stopped) throw error;
+          if (!dealingWith(error).wait || left <= 0 || this.#stopped) throw error;
           await sleep(clock, PAUSE_MS); // a lost connection is waited out here as everywhere
           await control.untilUp(left);
         }

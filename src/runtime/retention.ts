@@ -26,7 +26,7 @@ export class Retention {
   }
 
   async #sweep(): Promise<void> {
-    const { link, keys, clock, composer, signals } = this.deps;
+    const { link, keys, clock, composer } = this.deps;
     try {
       const { hosts } = this.supervised;
       const partitions = hosts.flatMap((host) => [...host.partitions.values()]);
@@ -36,18 +36,16 @@ export class Retention {
       const own = hosts.flatMap(({ behavior }) => [...behavior.subscriptions.keys()]);
       for (const event of new Set([...composer.published, ...own])) {
         const subscribers = recorded.filter((one) => one.event === event).map(({ type }) => type);
-        await trimFacts(link, keys, event, subscribers, cursorField(event), clock.now());
+        for (const error of await trimFacts(link, keys, event, subscribers, cursorField(event), clock.now())) this.#fault(error);
       }
     } catch (thrown) {
-      const error = asError(thrown);
-      signals.emit({
-        kind: 'fault',
-        where: 'retention',
-        code: codeOf(error, 'FAULT'),
-        message: error.message,
-      });
+      this.#fault(asError(thrown));
     } finally {
       if (!this.#stopped) this.start();
     }
+  }
+
+  #fault(error: Error): void {
+    this.deps.signals.emit({ kind: 'fault', where: 'retention', code: codeOf(error, 'FAULT'), message: error.message });
   }
 }

@@ -15,8 +15,8 @@ local held = redis.call('HMGET', KEYS[1], 'nonce', 'node', 'until')
 
 local ours = false
 for i = 4, #ARGV do ours = ours or held[1] == ARGV[i] end
-if held[1] and not ours and tonumber(held[3]) > now then
-  return { 'held', string.format('%.0f', now), held[2], held[3] }
+if held[1] and not ours and (tonumber(held[3]) or 0) > now then
+  return { 'held', string.format('%.0f', now), held[2] or '', held[3] }
 end
 
 local before = redis.call('HGETALL', KEYS[1])
