@@ -48,6 +48,20 @@ const UNIT = [
     caughtBy: 'dist/test/memory-redis/hostile-scripts.test.js',
   },
   {
+    name: 'a refusal taken for a value',
+    file: 'dist/src/log/connection.js',
+    from: "answer.kind === 'reply' ? answer.reply : fail(answer.error)",
+    to: "answer.kind === 'reply' ? answer.reply : 0",
+    caughtBy: 'dist/test/runtime/refused-replies.test.js',
+  },
+  {
+    name: 'a refusal inside a transaction taken for a value',
+    file: 'dist/src/log/connection.js',
+    from: 'reply instanceof Error ? fail(refusedBy(reply, commands[i])) : reply',
+    to: 'reply instanceof Error ? 0 : reply',
+    caughtBy: 'dist/test/runtime/refused-replies.test.js',
+  },
+  {
     name: 'a commit under any nonce',
     file: 'dist/src/log/lua/commit.lua',
     from: "if call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 'fenced' end",

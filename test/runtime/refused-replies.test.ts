@@ -32,7 +32,7 @@ onBoth(
 
     await redis('RENAME', list, '{sut:0}:kept');
     await redis('SET', list, 'of another type');
-    const again = await start({ actors: [listActor()], supervisors: supervisors as never, lease: '600ms', shards: 1 });
+    const again = await start({ actors: [listActor()], supervisors: supervisors as never, lease: '2s', shards: 1 });
     const said = fault(again);
     await pass('1s');
     const { where, code, message } = (await said) as { where: string; code: string; message: string };
