@@ -1,19 +1,41 @@
 // Compiles everything to dist/ and writes the modules that tsc does not: the Lua scripts, and the Lua engine's WebAssembly, as strings.
-// So whoever bundles errand needs no file beside its JavaScript.
+// So whoever bundles errand needs no file beside its JavaScript. Only changed files are compiled again; `rm -rf dist` starts afresh.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { literal } from './literal.js';
 
-rmSync('dist', { recursive: true, force: true });
-for (const project of ['tsconfig.json', 'test/standard-decorators/tsconfig.json']) {
-  const { status } = spawnSync('tsc', ['-p', project], { stdio: 'inherit', shell: process.platform === 'win32' });
+for (const [i, project] of ['tsconfig.json', 'test/standard-decorators/tsconfig.json'].entries()) {
+  const args = ['-p', project, '--incremental', '--tsBuildInfoFile', `dist/${i}.tsbuildinfo`];
+  const { status } = spawnSync('tsc', args, { stdio: 'inherit', shell: process.platform === 'win32' });
   if (status !== 0) process.exit(status ?? 1);
 }
+removeOrphans();
 sources('src/log/lua');
-sources('src/memory-redis/lua', { engine: brotliCompressSync(readFileSync('vendor/lua-redis-wasm/redis_lua.wasm')).toString('base64') });
+sources('src/memory-redis/lua', { engine: engine() });
 chmodSync('dist/src/cli/main.js', 0o755); // npx links to it and does not make it executable again
+
+/** What an earlier build made of a source that is gone. A test among them would still run. */
+function removeOrphans() {
+  const folders = ['src', 'actors', 'examples', 'test'].map((folder) => `dist/${folder}`).filter((folder) => existsSync(folder));
+  for (const folder of folders) {
+    for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+      const made = join(folder, name);
+      const stem = made.slice('dist/'.length).replace(/\.(d\.ts|js|js\.map)$/, '');
+      if (/\.(d\.ts|js|js\.map)$/.test(made) && !existsSync(`${stem}.ts`) && !/[\\/]lua[\\/]/.test(made)) rmSync(made);
+    }
+  }
+}
+
+/** The engine as text; packing it takes a second, so that is done again only when it has changed. */
+function engine() {
+  const binary = 'vendor/lua-redis-wasm/redis_lua.wasm';
+  const packed = 'dist/redis_lua.wasm.br.base64';
+  if (!existsSync(packed) || statSync(packed).mtimeMs < statSync(binary).mtimeMs)
+    writeFileSync(packed, brotliCompressSync(readFileSync(binary)).toString('base64'));
+  return readFileSync(packed, 'utf8');
+}
 
 /** Writes a folder's Lua files (x.lua as x.lua.js), and `more`, as modules of one string each, and sources.js, which exports all by name. */
 function sources(folder, more = {}) {
