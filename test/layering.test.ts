@@ -126,6 +126,17 @@ test(
   ],
 );
 
+// issue 14, B14
+test(
+  'a method that Node does not document is found, however it is reached',
+  breaks,
+  {
+    'src/memory-redis/a.ts':
+      "const { latin1Slice } = Buffer.prototype;\nbytes.utf8Write('x', 0, 1);\nbytes['hexSlice'](0, 1);\nbytes.write('x');",
+  },
+  [/a\.ts:1: uses latin1Slice, which Node does not document/, /a\.ts:2: uses utf8Write/, /a\.ts:3: uses hexSlice/],
+);
+
 test(
   'the example uses public doors only',
   breaks,

@@ -1,10 +1,4 @@
-/** Byte strings: one character a byte. Node's own latin1 conversions without the look-up of the encoding's name at each call. */
-
-interface Latin1 {
-  readonly latin1Slice: (this: Buffer, start: number, end: number) => string;
-  readonly latin1Write: (this: Buffer, text: string, at: number, length: number) => number;
-}
-const { latin1Slice, latin1Write } = Buffer.prototype as unknown as Latin1;
+/** Byte strings: one character a byte. Only documented methods of Buffer are used: Node 24, Bun and Deno have others beneath them (issue 14, B14). */
 
 /** Up to this many characters a loop beats a call out of JavaScript; longer texts may be pieces of others, which are slow to read one by one. */
 const SHORT_TEXT = 12;
@@ -12,13 +6,13 @@ const SHORT_TEXT = 12;
 const SHORT_BYTES = 32;
 
 export function readLatin1(bytes: Buffer, start: number, end: number): string {
-  return latin1Slice.call(bytes, start, end);
+  return bytes.toString('latin1', start, end);
 }
 
-/** Writes `text` at `at` and returns where it ends. The caller has made room. */
+/** Writes `text` at `at` and returns where it ends. The caller has made room. Of a longer text than fits, the part that fits is written. */
 export function writeLatin1(bytes: Buffer, text: string, at: number): number {
   const { length } = text;
-  if (length > SHORT_TEXT) latin1Write.call(bytes, text, at, length);
+  if (length > SHORT_TEXT) bytes.write(text, at, 'latin1');
   else for (let index = 0; index < length; index += 1) bytes[at + index] = String.prototype.charCodeAt.call(text, index);
   return at + length;
 }

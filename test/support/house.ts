@@ -22,6 +22,8 @@ interface Source {
   readonly imports: readonly Import[];
   /** uses of the machine's clock, timers and chance */
   readonly machine: readonly { readonly what: string; readonly line: number }[];
+  /** names of what Node does not document: other versions and other runtimes have it otherwise, or not at all */
+  readonly undocumented: readonly { readonly what: string; readonly line: number }[];
 }
 
 /** Floors, from the ground; a folder may import from its own floor's folder and from those below. */
@@ -79,6 +81,7 @@ function read(path: string, text: string): Source {
   const file = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
   const imports: Import[] = [];
   const machine: { what: string; line: number }[] = [];
+  const undocumented: { what: string; line: number }[] = [];
   const lineOf = (node: ts.Node): number => file.getLineAndCharacterOfPosition(node.getStart(file)).line + 1;
   const add = (node: ts.Node, specifier: ts.Node | undefined, typeOnly: boolean, later = false): void => {
     if (specifier !== undefined && ts.isStringLiteralLike(specifier))
@@ -94,13 +97,19 @@ function read(path: string, text: string): Source {
       add(node, node.moduleReference.expression, node.isTypeOnly);
     } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node, node.argument.literal, true);
     else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) add(node, node.arguments[0], false, true);
+    if ((ts.isIdentifier(node) || ts.isStringLiteral(node)) && UNDOCUMENTED.test(node.text))
+      undocumented.push({ what: node.text, line: lineOf(node) });
     const what = machineUse(node);
     if (what !== undefined) machine.push({ what, line: lineOf(node) });
     ts.forEachChild(node, visit);
   };
   visit(file);
-  return { path, imports, machine };
+  return { path, imports, machine, undocumented };
 }
+
+/** Buffer's methods of one encoding each (issue 14, B14: Node 24, Bun and Deno check their bounds), and the process' inner parts. */
+const UNDOCUMENTED =
+  /^(?:(?:ascii|base64|base64url|hex|latin1|ucs2|utf8)(?:Slice|Write)|internalBinding|_getActive(?:Handles|Requests)|_rawDebug)$/;
 
 const GLOBAL_TIMERS = new Set(['setTimeout', 'setInterval']);
 const MACHINE_MEMBERS = new Set([
@@ -178,6 +187,7 @@ function inSource(source: Source): string[] {
       else if (floor === below && folder(source.path) !== folder(to)) broken.push(`${place}: imports ${to}, which is beside it`);
     }
   }
+  for (const { what, line } of source.undocumented) broken.push(`${source.path}:${line}: uses ${what}, which Node does not document`);
   if (within(source.path, ON_PORTS)) {
     for (const { what, line } of source.machine)
       broken.push(`${source.path}:${line}: uses ${what}; time and chance come through Clock and Random`);
