@@ -13,6 +13,27 @@ import { inLiteral } from './literal.js';
  */
 const UNIT = [
   {
+    name: 'an entry kept whole, however large',
+    file: 'dist/src/log/reply-tap.js',
+    from: 'this.#bytes <= this.#limit',
+    to: 'true',
+    caughtBy: 'dist/test/log/wire.test.js',
+  },
+  {
+    name: 'an entry of which only the beginning was read, taken for a message',
+    file: 'dist/src/runtime/partition.js',
+    from: 'if (entry.oversize !== undefined)',
+    to: 'if (false)',
+    caughtBy: 'dist/test/runtime/sizes.test.js',
+  },
+  {
+    name: 'a read of as many entries as are wanted, however large they may be',
+    file: 'dist/src/log/reader.js',
+    from: 'Math.floor(this.#mostAtOnce / Math.max(1, many))',
+    to: '500',
+    caughtBy: 'dist/test/log/reader.test.js',
+  },
+  {
     name: 'effects without a bound in bytes',
     file: 'dist/src/runtime/attempt.js',
     from: 'if (bytes > limit)',

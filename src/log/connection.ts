@@ -4,7 +4,7 @@ import { RedisError } from '../message/errors.js';
 import { fraction, type Random } from '../message/random.js';
 import { translate } from './redis-error.js';
 import { type Answer, unexpected } from './reply.js';
-import { ReplyTap } from './reply-tap.js';
+import { ReplyTap, type Taken } from './reply-tap.js';
 import { encodeRequest } from './request.js';
 import { Silence } from './silence.js';
 import type { Store } from './store.js';
@@ -170,14 +170,15 @@ export class Link {
 
   /**
    * As `call`, for a command that answers an array (or nothing), on a link on which nothing else is under way: the reply's bytes.
+   * @param limit most bytes of one entry's values; of a larger entry only the beginning is kept
    * @returns undefined when Redis answered nothing
    */
-  bytes(command: string, parts: Parts): Promise<Buffer | undefined> {
+  bytes(command: string, parts: Parts, limit: number): Promise<Taken | undefined> {
     const up = this.#up;
     if (up === undefined) return this.#away();
     up.tap ??= new ReplyTap(up.redis.stream);
     const { tap, silence } = up;
-    tap.expect();
+    tap.expect(limit);
     silence.sent();
     return this.#write(up, command, parts).then(
       () => {

@@ -1,11 +1,11 @@
 import { fieldOf } from '../message/envelope.js';
 import { invariant } from '../message/errors.js';
 import { fromJson } from '../message/json.js';
-import { DEAD_LETTERS_PER_PARTITION, INBOX_MESSAGES } from '../message/limits.js';
+import { CUT_CHARACTERS, CUT_VALUES, DEAD_LETTERS_PER_PARTITION, INBOX_MESSAGES } from '../message/limits.js';
 import type { FailedAttempt } from './aside.js';
 import type { CommitBatch } from './commit.js';
 import type { Link } from './connection.js';
-import { type Entry, entriesOf, timeOf } from './entry.js';
+import { type Entry, entriesOf, type Oversize, timeOf } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
 import { countOf } from './reply.js';
@@ -32,8 +32,10 @@ export interface DeadLetterRecord {
   readonly at: number;
   /** id of the inbox entry it was */
   readonly entry: string;
-  /** the entry's fields, as they were */
+  /** the entry's fields, as they were; of one that is too large, their beginnings */
   readonly fields: readonly string[];
+  /** set when the entry is too large to be kept */
+  readonly oversize: Oversize | undefined;
 }
 
 /** A letter as it is read: what it shows of its message stands beside the message itself. */
@@ -43,12 +45,14 @@ export interface StoredLetter extends DeadLetterRecord {
 }
 
 export function writeDeadLetter(batch: CommitBatch, keys: Keys, { type, shard }: PartitionId, letter: DeadLetterRecord): void {
-  const { fields } = letter;
+  const { oversize } = letter;
+  const fields = oversize === undefined ? letter.fields : beginningsOf(letter.fields);
   const shown: string[] = ['reason', letter.reason, 'message', letter.message, 'attempts', String(letter.attempts), 'node', letter.node];
   for (const name of ['id', 'type', 'subject', 'correlationid']) {
     const value = fieldOf(fields, name);
     if (value !== undefined) shown.push(name, value);
   }
+  if (oversize !== undefined) shown.push('cut', `${oversize.bytes} ${oversize.values}`);
   if (letter.fact) shown.push('fact', 'yes');
   if (letter.parked) shown.push('parked', 'yes');
   if (letter.history.length > 0) shown.push('history', JSON.stringify(letter.history));
@@ -57,6 +61,14 @@ export function writeDeadLetter(batch: CommitBatch, keys: Keys, { type, shard }:
   if (letter.stack !== undefined) shown.push('stack', letter.stack);
   shown.push('time', new Date(letter.at).toISOString(), 'entry', letter.entry, 'envelope', JSON.stringify(fields));
   batch.append(keys.dead(type, shard), shown, DEAD_LETTERS_PER_PARTITION);
+}
+
+/** Of each value the first characters, and a mark where it goes on. */
+function beginningsOf(fields: readonly string[]): string[] {
+  return fields.slice(0, CUT_VALUES).map((text) => {
+    if (text.length <= CUT_CHARACTERS) return text;
+    return `${text.slice(0, CUT_CHARACTERS)}…`;
+  });
 }
 
 /** An owner takes a letter away. */
@@ -109,6 +121,7 @@ export function readDeadLetter({ id, fields }: Entry): StoredLetter {
   const attempts = Number(text('attempts'));
   const at = Date.parse(text('time'));
   const message = arrayOf(text('envelope'));
+  const [bytes, values] = text('cut').split(' ').map(Number);
   return {
     reason: text('reason'),
     message: text('message'),
@@ -122,6 +135,7 @@ export function readDeadLetter({ id, fields }: Entry): StoredLetter {
     node: text('node'),
     at: Number.isFinite(at) ? at : timeOf(id),
     entry: text('entry'),
+    oversize: bytes !== undefined && values !== undefined ? { bytes, values } : undefined,
     fields: message?.every((one) => typeof one === 'string') ? message : ['unreadable', text('envelope')],
     key: fieldOf(fields, 'subject'),
     messageId: fieldOf(fields, 'id'),

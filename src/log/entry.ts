@@ -4,6 +4,16 @@ import { stringOf, stringsOf, unexpected } from './reply.js';
 export interface Entry {
   readonly id: string;
   readonly fields: readonly string[];
+  /** it is larger than an entry may be, and `fields` are only the beginning of it */
+  readonly oversize?: Oversize | undefined;
+}
+
+/** How large an entry is of which only the beginning was read. */
+export interface Oversize {
+  /** of all names and values */
+  readonly bytes: number;
+  /** how many names and values there are */
+  readonly values: number;
 }
 
 const DASH = 45;

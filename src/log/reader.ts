@@ -1,8 +1,10 @@
 import { type Clock, sleep } from '../message/clock.js';
 import { RedisError } from '../message/errors.js';
-import { READ_BLOCK_MS, READ_BYTES, READ_ENTRIES } from '../message/limits.js';
+import { READ_BLOCK_MS, READ_BYTES, READ_BYTES_MOST, READ_ENTRIES } from '../message/limits.js';
+import { SIZES } from '../message/sizes.js';
 import type { Argument, Link } from './connection.js';
 import { compareIds, type Entry } from './entry.js';
+import type { Taken } from './reply-tap.js';
 import { readStreamReply } from './stream-reply.js';
 
 /**
@@ -13,6 +15,8 @@ import { readStreamReply } from './stream-reply.js';
  *     a reply to a read made before a source was replaced is dropped.
  * R3: several sources may follow one stream, each at a position of its own. A reply names streams, not positions, so each stream is asked
  *     for once, from the position furthest back, and each source is given what lies after its own.
+ * R4: a reply stays below READ_BYTES_MOST even if every entry is suddenly as large as entries may be. A stream that gave fewer entries than
+ *     it was asked for was at its end a moment ago; the others may hold any number, and share what a reply may bring in the worst case.
  */
 
 export interface Source {
@@ -39,10 +43,14 @@ export class Reader {
   /** the read under way */
   #read: Read | undefined;
   /** what the last read was made of; most are made of the same, as nobody came, went or was full */
-  #last: Request = { asked: [], positions: [], streams: [], options: [] };
+  #last: Request = requestOf([], new Set());
+  /** where among streams that may hold many the next read begins, when they are too many for one */
+  #turn = 0;
   #sleeper: (() => void) | undefined;
   #connectionId = '';
   #averageBytes = 512;
+  /** entries in one reply, were all as large as they may be */
+  readonly #mostAtOnce: number;
   #running: Promise<void> | undefined;
   readonly #stopped = new AbortController();
 
@@ -57,7 +65,11 @@ export class Reader {
     private readonly onFault: (error: Error) => void,
     /** of the event loop, after a read of few entries; more of them gather in the meantime */
     private readonly turns = 1,
-  ) {}
+    /** most bytes of one entry */
+    private readonly entryBytes = SIZES.entry,
+  ) {
+    this.#mostAtOnce = Math.max(1, Math.floor(READ_BYTES_MOST / entryBytes));
+  }
 
   /** Greets each new connection of `link`: its number is needed to call a blocked read back. */
   readonly greeting = async (redis: { call(command: string, ...args: string[]): Promise<unknown> }): Promise<void> => {
@@ -133,11 +145,12 @@ export class Reader {
         continue;
       }
       try {
-        const entries = await this.#ask(this.#last, least);
+        const entries = await this.#ask(this.#fitting(), least);
         if (entries === 0 || entries > FEW_ENTRIES) continue;
         for (let left = this.turns; left > 0; left -= 1) await new Promise((resolve) => setImmediate(resolve));
       } catch (error) {
         if (signal.aborted) return;
+        this.#last.mayHoldMany.fill(true); // much may have come since
         if (!(error instanceof RedisError)) this.onFault(error as Error);
         else if (error.code !== 'REDIS_CONNECTION_LOST' && error.code !== 'REDIS_NOT_CONNECTED') this.onFault(error);
         await sleep(this.clock, PAUSE_MS, signal);
@@ -158,27 +171,71 @@ export class Reader {
       chosen += 1;
       least = Math.min(least, wanted);
     }
-    if (!same || chosen !== asked.length) this.#last = requestFor([...this.#sources].filter((source) => source.wanted() > 0));
+    if (!same || chosen !== asked.length) this.#last = this.#requestAnew();
     return least;
   }
 
+  /** Of a source that comes, or comes back, it is not known how much it holds. */
+  #requestAnew(): Request {
+    const { asked, mayHoldMany } = this.#last;
+    const drained = new Set(asked.filter((_, i) => mayHoldMany[i] === false));
+    return requestOf(
+      [...this.#sources].filter((source) => source.wanted() > 0),
+      drained,
+    );
+  }
+
+  /** R4: the whole request, or that part of it whose reply is bounded even with one entry of each stream. */
+  #fitting(): Request {
+    const { asked, mayHoldMany } = this.#last;
+    let many = 0;
+    for (const one of mayHoldMany) if (one) many += 1;
+    this.#last.many = many;
+    if (many <= this.#mostAtOnce) return this.#last;
+    const full = asked.filter((_, i) => mayHoldMany[i]);
+    this.#turn %= full.length;
+    const next = [...full.slice(this.#turn), ...full.slice(0, this.#turn)].slice(0, this.#mostAtOnce);
+    this.#turn += this.#mostAtOnce;
+    const part = requestOf(next, new Set());
+    part.many = next.length;
+    part.options.splice(BLOCK_AT - 1, 2); // the others must not wait for these
+    return part;
+  }
+
+  /** What a read has told of the streams that were asked. @param count as many were asked for */
+  #learn(request: Request, byStream: ReadonlyMap<string, readonly Entry[]>, count: number): void {
+    const { asked, streams, mayHoldMany } = request;
+    for (let i = 0; i < streams.length; i += 1) {
+      const read = byStream.get(streams[i] as string);
+      mayHoldMany[i] = read !== undefined && read.length >= count;
+    }
+    if (request === this.#last) return;
+    const last = this.#last;
+    asked.forEach((source, i) => {
+      const at = last.asked.indexOf(source);
+      if (at >= 0) last.mayHoldMany[at] = mayHoldMany[i] === true;
+    });
+  }
+
   /** @param most entries of each stream. Returns how many came. */
-  async #ask({ asked, positions, streams, options }: Request, most: number): Promise<number> {
+  async #ask(request: Request, most: number): Promise<number> {
+    const { asked, positions, streams, options, many } = request;
     for (let i = 0; i < asked.length; i += 1) positions[i] = (asked[i] as Source).position();
     const back = this.#shared ? furthestBack(asked, positions) : undefined; // R3
-    const count = Math.min(most, Math.floor(READ_BYTES / (this.#averageBytes * asked.length)));
-    options[COUNT_AT] = Math.max(1, count);
-    options[BLOCK_AT] = this.link.readBlock;
+    const average = Math.floor(READ_BYTES / (this.#averageBytes * asked.length));
+    const count = Math.max(1, Math.min(most, average, Math.floor(this.#mostAtOnce / Math.max(1, many))));
+    options[COUNT_AT] = count;
+    if (options.length > BLOCK_AT) options[BLOCK_AT] = this.link.readBlock;
     const parts = back === undefined ? [options, streams, positions] : [options, [...back.keys()], [...back.values()]];
     this.#read = { asked };
-    let reply: Buffer | undefined;
+    let reply: Taken | undefined;
     try {
-      reply = await this.link.bytes('XREAD', parts);
+      reply = await this.link.bytes('XREAD', parts, this.entryBytes);
     } finally {
       this.#read = undefined;
     }
-    if (reply === undefined) return 0;
-    const byStream = readStreamReply(reply);
+    const byStream = reply === undefined ? NOTHING : readStreamReply(reply.bytes, reply.cuts);
+    this.#learn(request, byStream, count);
     let entries = 0;
     for (const read of byStream.values()) entries += read.length;
     for (let i = 0; i < asked.length; i += 1) {
@@ -190,10 +247,12 @@ export class Reader {
       const news = first === position ? read : read.filter(({ id }) => compareIds(id, position) > 0); // R3
       if (news.length > 0) source.deliver(news);
     }
-    if (entries > 0) this.#averageBytes = Math.max(64, this.#averageBytes * 0.8 + (reply.length / entries) * 0.2);
+    if (entries > 0 && reply !== undefined) this.#averageBytes = Math.max(64, this.#averageBytes * 0.8 + (reply.size / entries) * 0.2);
     return entries;
   }
 }
+
+const NOTHING: ReadonlyMap<string, readonly Entry[]> = new Map();
 
 /** One read, and for whom it is made. */
 interface Read {
@@ -206,17 +265,23 @@ interface Request {
   /** of each of them, when the read was made */
   readonly positions: string[];
   readonly streams: readonly string[];
+  /** R4: of each of them; false for one that was read to its end by the last read */
+  readonly mayHoldMany: boolean[];
+  /** how many of them */
+  many: number;
   readonly options: Argument[];
 }
 
 const COUNT_AT = 1;
 const BLOCK_AT = 3;
 
-function requestFor(asked: readonly Source[]): Request {
+function requestOf(asked: readonly Source[], drained: ReadonlySet<Source>): Request {
   return {
     asked,
     positions: [],
     streams: asked.map(({ stream }) => stream),
+    mayHoldMany: asked.map((source) => !drained.has(source)),
+    many: 0,
     options: ['COUNT', 0, 'BLOCK', 0, 'STREAMS'],
   };
 }

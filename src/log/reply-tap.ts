@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { invariant } from '../message/errors.js';
+import { CUT_VALUE_BYTES, CUT_VALUES, ENTRY_VALUES } from '../message/limits.js';
 
 /**
  * Takes one reply as the bytes that Redis sent, in front of ioredis' decoder: that makes a Buffer and a text of each of the thousands of
@@ -8,29 +9,79 @@ import { invariant } from '../message/errors.js';
  *
  * B1: only on a connection on which nothing else is under way: the next reply is the one that is waited for.
  * B2: whatever is no array goes to ioredis as it came.
+ * B3: an entry that is larger than it may be is cut while it arrives: of its first values some bytes are kept. So memory does not grow with
+ *     what others write, and a text is never longer than V8 takes (512 MiB).
  */
 
 type Listener = (chunk: Buffer) => void;
 
+/** An entry of which only a part was kept (B3). */
+export interface Cut {
+  /** where in the reply its list of names and values begins */
+  readonly at: number;
+  /** how many of these were sent */
+  readonly values: number;
+  /** how many of them are there, if only their beginnings */
+  kept: number;
+  /** of all that were sent */
+  bytes: number;
+}
+
+/** What came of a reply. */
+export interface Taken {
+  readonly bytes: Buffer;
+  /** in their order */
+  readonly cuts: readonly Cut[];
+  /** of the reply as it was sent */
+  readonly size: number;
+}
+
 const EMPTY = Buffer.from('*-1\r\n');
+const LINE_END = Buffer.from('\r\n');
+/** The line before a value of which only the beginning is kept. */
+const CUT_VALUE = Buffer.from(`$${CUT_VALUE_BYTES}\r\n`);
 const CR = 13;
 const MINUS = 45;
 const ZERO = 48;
 const DOLLAR = 36;
 const ASTERISK = 42;
 
+const NO_CUTS: readonly Cut[] = [];
+const NOWHERE = -1;
+
 export class ReplyTap {
   readonly #decoder: Listener;
   #waiting = false;
-  /** what came of it in earlier chunks; most replies come in one */
-  #chunks: Buffer[] | undefined;
-  #bytes: Buffer | undefined;
+  /** most bytes of an entry's values */
+  #limit = Number.POSITIVE_INFINITY;
+  /** what came of it in earlier chunks, and in this one before a cut; most replies come in one */
+  #pieces: Buffer[] | undefined;
+  /** bytes in `#pieces` */
+  #gathered = 0;
+  #cuts: readonly Cut[] = NO_CUTS;
+  /** bytes that were not kept */
+  #dropped = 0;
+  #taken: Taken | undefined;
   /** values of the reply that are still to come */
   #left = 0;
-  /** bytes of a text that are still to come */
-  #skip = 0;
+  /** bytes of a value that are still to come, and are kept */
+  #keep = 0;
+  /** bytes of it behind those, which are not */
+  #drop = 0;
   /** the beginning of a line that goes on in the next chunk */
-  #cut: Buffer | undefined;
+  #partial: Buffer | undefined;
+  /** where in what is kept the array begins that was begun last; negative before the first */
+  #arrayAt = NOWHERE;
+  /** how many values were still to come when it began: its own and those behind it */
+  #arrayLeft = 0;
+  /** how many its own are */
+  #count = 0;
+  /** bytes of those that have come */
+  #bytes = 0;
+  /** the entry that is being cut */
+  #cutting: Cut | undefined;
+  /** where in its last chunk the reply ends */
+  #end = 0;
 
   /** @param stream of a connected client */
   constructor(stream: Duplex) {
@@ -41,65 +92,156 @@ export class ReplyTap {
     stream.prependListener('data', (chunk: Buffer) => this.#take(chunk));
   }
 
-  /** Call just before a command is sent: its reply is kept for `taken`. */
-  expect(): void {
+  /**
+   * Call just before a command is sent: its reply is kept for `taken`.
+   * @param limit most bytes of an entry's values (B3)
+   */
+  expect(limit: number): void {
     this.#waiting = true;
-    this.#chunks = undefined;
-    this.#bytes = undefined;
+    this.#limit = limit;
+    this.#pieces = undefined;
+    this.#gathered = 0;
+    this.#cuts = NO_CUTS;
+    this.#cutting = undefined;
+    this.#dropped = 0;
+    this.#taken = undefined;
     this.#left = 1;
-    this.#skip = 0;
-    this.#cut = undefined;
+    this.#arrayAt = NOWHERE;
+    this.#keep = 0;
+    this.#drop = 0;
+    this.#partial = undefined;
   }
 
   /** The reply, once ioredis has answered the command; undefined when it was no array. */
-  taken(): Buffer | undefined {
-    const bytes = this.#bytes;
-    this.#bytes = undefined;
-    return bytes;
+  taken(): Taken | undefined {
+    const taken = this.#taken;
+    this.#taken = undefined;
+    return taken;
   }
 
   #take(arrived: Buffer): void {
-    const chunk = this.#cut === undefined ? arrived : Buffer.concat([this.#cut, arrived]);
-    this.#cut = undefined;
-    if (this.#waiting && this.#chunks === undefined && chunk[0] !== ASTERISK) this.#waiting = false; // B2
+    const chunk = this.#partial === undefined ? arrived : Buffer.concat([this.#partial, arrived]);
+    this.#partial = undefined;
+    const first = this.#pieces === undefined;
+    if (this.#waiting && first && chunk[0] !== ASTERISK) this.#waiting = false; // B2
     if (!this.#waiting) return this.#decoder(chunk);
-    const end = this.#scan(chunk);
-    const piece = end === chunk.length ? chunk : chunk.subarray(0, end);
-    if (this.#left > 0 || this.#skip > 0) {
-      this.#chunks ??= [];
-      this.#chunks.push(piece);
-      if (end < chunk.length) this.#cut = chunk.subarray(end);
-      return;
-    }
-    this.#bytes = this.#chunks === undefined ? piece : Buffer.concat([...this.#chunks, piece]);
-    this.#chunks = undefined;
+    const from = this.#scan(chunk);
+    if (this.#left > 0 || this.#keep > 0 || this.#drop > 0) return;
+    const end = this.#end;
+    this.#gather(chunk, from, end);
+    const pieces = this.#pieces as Buffer[];
+    const bytes = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces, this.#gathered);
+    this.#taken = { bytes, cuts: this.#cuts, size: bytes.length + this.#dropped };
+    this.#pieces = undefined;
+    this.#cuts = NO_CUTS;
     this.#waiting = false;
     this.#decoder(EMPTY);
     if (end < chunk.length) this.#decoder(chunk.subarray(end));
   }
 
-  /** Counts off what the chunk holds of the reply; returns where the reply, or what is whole of it, ends. */
+  /** Keeps what lies between two places of a chunk. */
+  #gather(chunk: Buffer, from: number, to: number): void {
+    this.#pieces ??= [];
+    if (from === to) return;
+    this.#pieces.push(from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to));
+    this.#gathered += to - from;
+  }
+
+  #write(bytes: Buffer): void {
+    this.#gather(bytes, 0, bytes.length);
+  }
+
+  /** Counts off what the chunk holds of the reply. Returns where the last part of it begins that is to be kept, when the reply is whole, up to `#end`. */
   #scan(chunk: Buffer): number {
-    let at = Math.min(this.#skip, chunk.length);
-    this.#skip -= at;
-    while (this.#left > 0 && this.#skip === 0) {
+    let at = 0;
+    let from = 0; // all before it is kept or dropped
+    for (;;) {
+      if (this.#keep > 0) {
+        const after = Math.min(at + this.#keep, chunk.length);
+        this.#keep -= after - at;
+        at = after;
+        if (this.#keep > 0) break;
+        if (this.#drop > 0) {
+          this.#gather(chunk, from, at);
+          this.#write(LINE_END);
+          from = at;
+        }
+      }
+      if (this.#drop > 0) {
+        const after = Math.min(at + this.#drop, chunk.length);
+        this.#drop -= after - at;
+        this.#dropped += after - at;
+        from = at = after;
+        if (this.#drop > 0) break;
+      }
+      if (this.#left === 0) {
+        this.#end = at;
+        return from;
+      }
       let end = at + 1;
       let count = 0;
       while (end < chunk.length && chunk[end] !== CR) {
         count = count * 10 + (chunk[end] as number) - ZERO;
         end += 1;
       }
-      if (end + 1 >= chunk.length) return at;
+      if (end + 1 >= chunk.length) {
+        this.#partial = chunk.subarray(at);
+        break;
+      }
       const type = chunk[at + 1] === MINUS ? 0 : chunk[at]; // none at all has no length
+      const begin = at;
       at = end + 2;
       this.#left -= 1;
-      if (type === ASTERISK) this.#left += count;
-      else if (type === DOLLAR) {
-        const after = at + count + 2;
-        at = Math.min(after, chunk.length);
-        this.#skip = after - at;
-      }
+      if (type === DOLLAR) {
+        this.#bytes += count;
+        if (this.#cutting === undefined && this.#bytes <= this.#limit) {
+          at += count + 2;
+          if (at <= chunk.length) continue;
+          this.#keep = at - chunk.length;
+          at = chunk.length;
+        } else if (this.#cut(chunk, from, begin, count)) from = at;
+      } else if (type === ASTERISK) this.#begin(this.#gathered + begin - from, count);
     }
+    this.#gather(chunk, from, at);
     return at;
+  }
+
+  #begin(at: number, count: number): void {
+    const top = this.#arrayAt === NOWHERE;
+    this.#arrayAt = at;
+    this.#left += count;
+    this.#arrayLeft = this.#left;
+    this.#count = count;
+    this.#bytes = 0;
+    this.#cutting = undefined;
+    // Entries are asked for by hundreds: so many are the values of one.
+    if (!top && count > ENTRY_VALUES) this.#beginCut(0);
+  }
+
+  #beginCut(kept: number): Cut {
+    const cut = { at: this.#arrayAt, values: this.#count, kept, bytes: 0 };
+    this.#cutting = cut;
+    this.#cuts = [...this.#cuts, cut];
+    return cut;
+  }
+
+  /** One value of an entry that is too large (B3). Returns whether the value's line is dropped, with all before it kept. */
+  #cut(chunk: Buffer, from: number, begin: number, count: number): boolean {
+    const before = this.#arrayLeft - this.#left - 1;
+    const cut = this.#cutting ?? this.#beginCut(before);
+    cut.bytes = this.#bytes;
+    if (before < CUT_VALUES && count <= CUT_VALUE_BYTES) {
+      cut.kept += 1;
+      this.#keep = count + 2;
+      return false;
+    }
+    this.#gather(chunk, from, begin);
+    if (before < CUT_VALUES) {
+      cut.kept += 1;
+      this.#write(CUT_VALUE);
+      this.#keep = CUT_VALUE_BYTES;
+      this.#drop = count - CUT_VALUE_BYTES + 2;
+    } else this.#drop = count + 2;
+    return true;
   }
 }

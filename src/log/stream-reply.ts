@@ -1,6 +1,7 @@
 import { FIELD_NAMES } from '../message/envelope.js';
 import { invariant } from '../message/errors.js';
-import type { Entry } from './entry.js';
+import type { Entry, Oversize } from './entry.js';
+import type { Cut } from './reply-tap.js';
 
 /**
  * What XREAD answers, read from its bytes. Most texts of an entry are those of the entry before it (the names of its fields, the type, the
@@ -25,11 +26,13 @@ class ReadEntry implements Entry {
   constructor(
     readonly id: string,
     readonly fields: readonly string[],
+    readonly oversize: Oversize | undefined,
   ) {}
 }
 
 const NOTHING = Buffer.alloc(0);
 const NONE: readonly string[] = [];
+const NO_CUTS: readonly Cut[] = [];
 const NOWHERE = -1;
 
 /** What one reply left must not be compared with, or kept for, the next. */
@@ -42,16 +45,25 @@ function forget(texts: Texts): void {
 class StreamReply {
   #at = 0;
   #bytes: Buffer = NOTHING;
+  /** entries that were cut, in their order, the next one at `#nextCut` */
+  #cuts: readonly Cut[] = [];
+  #nextCut = 0;
+  /** where it begins */
+  #cutAt = NOWHERE;
   #last: Texts = { starts: [], ends: [], texts: [] };
   #next: Texts = { starts: [], ends: [], texts: [] };
 
-  read(bytes: Buffer): Map<string, Entry[]> {
+  read(bytes: Buffer, cuts: readonly Cut[]): Map<string, Entry[]> {
     this.#at = 0;
     this.#bytes = bytes;
+    this.#cuts = cuts;
+    this.#nextCut = 0;
+    this.#cutAt = cuts[0]?.at ?? NOWHERE;
     try {
       return this.#streams();
     } finally {
       this.#bytes = NOTHING;
+      this.#cuts = NO_CUTS;
       forget(this.#last);
       forget(this.#next);
     }
@@ -89,7 +101,9 @@ class StreamReply {
     this.#length(); // of the pair
     const idLength = this.#length();
     const id = this.#text(idLength);
-    const count = this.#length();
+    const cut = this.#at === this.#cutAt ? this.#takeCut() : undefined;
+    const sent = this.#length();
+    const count = cut === undefined ? sent : cut.kept;
     const { starts, ends } = this.#next;
     starts.length = count;
     ends.length = count;
@@ -119,7 +133,14 @@ class StreamReply {
     const last = this.#last;
     this.#last = this.#next;
     this.#next = last;
-    return new ReadEntry(id, fields);
+    return new ReadEntry(id, fields, cut && { bytes: cut.bytes, values: cut.values });
+  }
+
+  #takeCut(): Cut | undefined {
+    const cut = this.#cuts[this.#nextCut];
+    this.#nextCut += 1;
+    this.#cutAt = this.#cuts[this.#nextCut]?.at ?? NOWHERE;
+    return cut;
   }
 
   /** A text of its own: cut from a larger one it would keep that in memory. */
@@ -140,7 +161,11 @@ class StreamReply {
 
 const replies = new StreamReply();
 
-/** The entries of each stream, by its name. @param reply a whole reply to XREAD, in RESP2 */
-export function readStreamReply(reply: Buffer): Map<string, Entry[]> {
-  return replies.read(reply);
+/**
+ * The entries of each stream, by its name.
+ * @param reply to XREAD, in RESP2
+ * @param cuts entries that are not whole in it
+ */
+export function readStreamReply(reply: Buffer, cuts: readonly Cut[] = NO_CUTS): Map<string, Entry[]> {
+  return replies.read(reply, cuts);
 }

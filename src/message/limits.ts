@@ -24,8 +24,21 @@ export const PRODUCER_QUEUE_BYTES = 256 * 1_048_576;
 /** Commands from outside are refused (`INBOX_FULL`) above this backlog of one partition; actors' own sends never are. */
 export const INBOX_MESSAGES = 1_000_000;
 
-/** One reply of the reader is kept below this, by asking for fewer entries when entries are large. */
+/**
+ * Names and values of one entry of a stream. Errand's own have a payload and some KiB beside it; what others write may be of any size, up to
+ * a GiB, and beyond this it is a dead letter of which only the beginning is read.
+ */
+export const ENTRY_BYTES = PAYLOAD_BYTES + 65_536;
+/** Of an entry beyond ENTRY_BYTES or ENTRY_VALUES so many names and values are kept, and so much of each. */
+export const CUT_VALUES = 100;
+export const CUT_VALUE_BYTES = 4_000;
+/** Of each of those, characters that a dead letter shows: at most four bytes each, so that none of them is cut in two. */
+export const CUT_CHARACTERS = 1_000;
+
+/** One reply of the reader is kept near this, by asking for fewer entries when entries are large. */
 export const READ_BYTES = 8 * 1_048_576;
+/** It is kept below this however large entries suddenly are: a stream that may hold many of them is asked for few. */
+export const READ_BYTES_MOST = 256 * 1_048_576;
 export const READ_ENTRIES = 500; // per stream and read
 /** A blocked read returns at least this often, so that a connection that died silently is noticed. */
 export const READ_BLOCK_MS = 1_000;
@@ -71,11 +84,3 @@ export const MARKS_SWEPT = 10;
 
 /** How often what has become too old is looked for; the times kept are days. */
 export const RETENTION_SWEEP_MS = 600_000;
-
-/** Bounds that a test may lower: the same happens beyond a small bound as beyond a large one, and costs less memory. */
-export interface Sizes {
-  /** bytes, as EFFECTS_BYTES */
-  readonly effects: number;
-}
-
-export const SIZES: Sizes = { effects: EFFECTS_BYTES };

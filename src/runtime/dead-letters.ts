@@ -42,8 +42,10 @@ export interface DeadLetter {
   /** the node that gave it up */
   readonly node: string;
   readonly at: Date;
-  /** the message's data as it stood on the wire: JSON text */
+  /** the message's data as it stood on the wire: a JSON string */
   readonly data: string | undefined;
+  /** set when the message was too large to be kept: how large it was; of `data`, as of everything else, only the beginning is here */
+  readonly cut: { readonly bytes: number; readonly fields: number } | undefined;
 }
 
 export interface DeadLetterPage {
@@ -227,5 +229,6 @@ function show(actor: string, shard: number, entry: string, record: StoredLetter)
     node: record.node,
     at: new Date(record.at),
     data: fieldOf(record.fields, 'data'),
+    cut: record.oversize && { bytes: record.oversize.bytes, fields: Math.ceil(record.oversize.values / 2) },
   };
 }

@@ -2,12 +2,12 @@ import type { Entry } from '../log/entry.js';
 import { FIRST } from '../log/entry.js';
 import type { Source } from '../log/reader.js';
 import { shardOf } from '../log/shard.js';
-import { fieldOf, TOO_MANY_FIELDS } from '../message/envelope.js';
-import { asError, codeOf, ErrandError } from '../message/errors.js';
-import { ENTRY_VALUES } from '../message/limits.js';
+import { fieldOf } from '../message/envelope.js';
+import { asError, codeOf } from '../message/errors.js';
 import { checkKey } from '../message/names.js';
 import type { Subscription } from './behavior.js';
 import type { Gathering } from './committer.js';
+import { tooLarge } from './letters.js';
 import type { Partition } from './partition.js';
 
 /**
@@ -20,6 +20,7 @@ import type { Partition } from './partition.js';
 
 /** Facts on their way into the inbox at one time. */
 const IN_FLIGHT = 1_000;
+const IN_FLIGHT_BYTES = 8 * 1_048_576;
 /** Facts and bytes taken in with one move of the cursor. */
 const PIECE_FACTS = 100;
 const PIECE_BYTES = 1_048_576;
@@ -35,6 +36,7 @@ export class Intake implements Source {
   /** as recorded, or as it will be by the commits under way; empty when there is none */
   #cursor: string;
   #inFlight = 0;
+  #bytesInFlight = 0;
   #starved = false;
 
   constructor(
@@ -52,7 +54,8 @@ export class Intake implements Source {
   }
 
   wanted(): number {
-    const wanted = this.partition.closing ? 0 : Math.max(0, IN_FLIGHT - this.#inFlight);
+    const full = this.partition.closing || this.#bytesInFlight >= IN_FLIGHT_BYTES;
+    const wanted = full ? 0 : Math.max(0, IN_FLIGHT - this.#inFlight);
     this.#starved = wanted === 0;
     return wanted;
   }
@@ -64,14 +67,14 @@ export class Intake implements Source {
       piece.push(entry);
       for (const text of entry.fields) bytes += text.length;
       if (piece.length < PIECE_FACTS && bytes < PIECE_BYTES) continue;
-      this.#take(piece);
+      this.#take(piece, bytes);
       piece = [];
       bytes = 0;
     }
-    this.#take(piece);
+    this.#take(piece, bytes);
   }
 
-  #take(entries: readonly Entry[]): void {
+  #take(entries: readonly Entry[], bytes: number): void {
     const last = entries.at(-1);
     if (last === undefined) return;
     const { committer, host, shard } = this.partition;
@@ -82,8 +85,10 @@ export class Intake implements Source {
     gathering.batch.write('HSET', keys.partition(host.type, shard), this.#field, last.id);
     this.#cursor = last.id;
     this.#inFlight += entries.length;
+    this.#bytesInFlight += bytes;
     gathering.after(() => {
       this.#inFlight -= entries.length;
+      this.#bytesInFlight -= bytes;
       if (this.#starved) reader.nudge(this);
     });
   }
@@ -92,9 +97,8 @@ export class Intake implements Source {
     const { host, shard } = this.partition;
     const { keys } = host.deps;
     const { key, event } = this.subscription;
-    if (entry.fields.length > ENTRY_VALUES) {
-      return this.partition.verdicts.refuseFact(gathering, entry, 'NO_ENVELOPE', new ErrandError('NO_ENVELOPE', TOO_MANY_FIELDS));
-    }
+    if (entry.oversize !== undefined)
+      return this.partition.verdicts.refuseFact(gathering, entry, 'ENTRY_TOO_LARGE', tooLarge(entry.oversize));
     if (key === undefined) {
       gathering.batch.append(keys.inbox(host.type, shard), [...entry.fields, 'kind', 'event']);
       return;

@@ -1,7 +1,8 @@
 import type { FailedAttempt } from '../log/aside.js';
 import { writeDeadLetter } from '../log/dead-letter.js';
-import { ownCodeOf } from '../message/errors.js';
-import { ERROR_CHARACTERS, NAME_LENGTH, STACK_CHARACTERS } from '../message/limits.js';
+import type { Oversize } from '../log/entry.js';
+import { ErrandError, ownCodeOf } from '../message/errors.js';
+import { ENTRY_BYTES, ENTRY_VALUES, ERROR_CHARACTERS, NAME_LENGTH, STACK_CHARACTERS } from '../message/limits.js';
 import { redactedStack } from '../message/stack.js';
 import type { Gathering } from './committer.js';
 import type { Deps } from './host.js';
@@ -17,6 +18,14 @@ export interface Condemned {
   readonly parked: boolean;
   /** it never came into an inbox: a fact that could not be taken in */
   readonly fact: boolean;
+  /** only the beginning of it was read */
+  readonly oversize?: Oversize | undefined;
+}
+
+/** Why an entry that is too large is a dead letter. */
+export function tooLarge({ bytes, values }: Oversize): ErrandError {
+  const most = `${ENTRY_BYTES} bytes in ${ENTRY_VALUES / 2} fields`;
+  return new ErrandError('ENTRY_TOO_LARGE', `the entry has ${bytes} bytes in ${Math.ceil(values / 2)} fields, at most ${most} are taken`);
 }
 
 /** Adds the dead letter to a commit, and says so once it is committed. */
@@ -29,7 +38,7 @@ export function condemn(
   reason: string,
   error: Error,
 ): void {
-  const { entry, fields, attempts, history, messageId, parked, fact } = condemned;
+  const { entry, fields, attempts, history, messageId, parked, fact, oversize } = condemned;
   const message = error.message.slice(0, ERROR_CHARACTERS);
   const thrown = attempts > 0; // by a handler; otherwise the reason says it all
   writeDeadLetter(
@@ -50,6 +59,7 @@ export function condemn(
       at: deps.clock.now(),
       entry,
       fields,
+      oversize,
     },
   );
   gathering.after(() => deps.signals.emit({ kind: 'dead-letter', actor: type, shard, entry, messageId, reason, message }));

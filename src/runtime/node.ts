@@ -12,8 +12,8 @@ import type { Clock, Timer } from '../message/clock.js';
 import { type Duration, milliseconds } from '../message/duration.js';
 import { asError, codeOf, ErrandError, IdleTimeoutError, invariant, type Unsettled } from '../message/errors.js';
 import { Ids } from '../message/ids.js';
-import { SIZES, type Sizes } from '../message/limits.js';
 import { type Random, token } from '../message/random.js';
+import { SIZES, type Sizes } from '../message/sizes.js';
 import { Asks } from './asks.js';
 import type { Behavior } from './behavior.js';
 import { Cancels } from './cancels.js';
@@ -294,7 +294,8 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
   const fault = (where: string, error: Error): void =>
     signals.emit({ kind: 'fault', where, code: codeOf(error, 'FAULT'), message: error.message });
   const ids = new Ids(clock, random);
-  const composer = new Composer(clock, ids, keys, { ...SIZES, ...options.sizes });
+  const sizes = { ...SIZES, ...options.sizes };
+  const composer = new Composer(clock, ids, keys, sizes);
   const append = link('append', loadScripts);
   const appender = new Appender({ link: append, keys, clock, producer: token(random), sendTimeout });
   let reader: Reader | undefined;
@@ -302,9 +303,9 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
     invariant(reader !== undefined, 'the reader is made before its connection');
     return reader.greeting(redis);
   });
-  reader = new Reader(read, control, clock, (error) => fault('reader', error));
+  reader = new Reader(read, control, clock, (error) => fault('reader', error), 1, sizes.entry);
   const asks = new Asks(node, keys, clock, control, link('wake'));
-  const observatory = new Observatory(keys, control, clock, (greet) => link('observe', greet), fault);
+  const observatory = new Observatory(keys, control, clock, (greet) => link('observe', greet), fault, sizes.entry);
   const deps: Deps = {
     node,
     keys,

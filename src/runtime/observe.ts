@@ -12,6 +12,7 @@ import { type Envelope, fromFields } from '../message/envelope.js';
 import { asError, ErrandError } from '../message/errors.js';
 import { fromJson } from '../message/json.js';
 import { READ_ENTRIES } from '../message/limits.js';
+import { tooLarge } from './letters.js';
 
 /** What results and facts have in common. */
 export interface ObservedMeta {
@@ -60,11 +61,12 @@ export class Observatory {
     private readonly clock: Clock,
     readerLink: (greet: Reader['greeting']) => Link,
     private readonly onFault: (where: string, error: Error) => void,
+    entryBytes: number,
   ) {
     let reader: Reader;
     const own = readerLink((redis) => reader.greeting(redis));
     this.readLink = own;
-    reader = new Reader(own, control, clock, (error) => onFault('observers', error), TURNS);
+    reader = new Reader(own, control, clock, (error) => onFault('observers', error), TURNS, entryBytes);
     this.#reader = reader;
   }
 
@@ -153,6 +155,7 @@ export class Observatory {
   #see<T>(entry: Entry, position: (id: string) => Position, see: See<T>, observer: { next(value: T): void }): void {
     let seen: T | undefined;
     try {
+      if (entry.oversize !== undefined) throw tooLarge(entry.oversize);
       const envelope = fromFields(entry.fields);
       if ('fault' in envelope) throw new ErrandError('NO_ENVELOPE', envelope.fault);
       seen = see(envelope, new Date(timeOf(entry.id)), position(entry.id));

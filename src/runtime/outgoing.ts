@@ -6,7 +6,7 @@ import { type Duration, milliseconds } from '../message/duration.js';
 import { type NewEnvelope, toFields } from '../message/envelope.js';
 import { InvalidValueError, invariant } from '../message/errors.js';
 import type { Ids } from '../message/ids.js';
-import { SIZES, type Sizes } from '../message/limits.js';
+import { SIZES, type Sizes } from '../message/sizes.js';
 
 /** When a message may be handled. */
 export interface StageOptions {

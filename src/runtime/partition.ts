@@ -18,6 +18,7 @@ import type { Host } from './host.js';
 import { InHand } from './in-hand.js';
 import { InboxWindow } from './inbox-window.js';
 import { Intake } from './intake.js';
+import { tooLarge } from './letters.js';
 import { Requests } from './requests.js';
 import { Suspects } from './suspects.js';
 import { Timetable } from './timetable.js';
@@ -175,8 +176,9 @@ export class Partition implements Surroundings, Source {
   }
 
   #take(entry: Entry): void {
+    if (entry.oversize !== undefined) return this.#refuse(entry, tooLarge(entry.oversize));
     const envelope = fromFields(entry.fields);
-    if ('fault' in envelope) return this.#refuse(entry, 'NO_ENVELOPE', envelope.fault);
+    if ('fault' in envelope) return this.#refuse(entry, new ErrandError('NO_ENVELOPE', envelope.fault));
     const held = heldOf(entry, envelope);
     this.#hold(held);
     const { deps } = this.host;
@@ -272,11 +274,11 @@ export class Partition implements Surroundings, Source {
   }
 
   /** An entry that is no message. */
-  #refuse(entry: Entry, code: string, fault: string): void {
+  #refuse(entry: Entry, error: ErrandError): void {
     const gathering = this.committer.gather();
     const held = heldOf(entry, NOBODY);
     this.#hold(held);
-    this.verdicts.unreadable(gathering, held, code, fault);
+    this.verdicts.unreadable(gathering, held, error, entry.oversize);
     this.settle(held, gathering);
   }
 

@@ -36,8 +36,8 @@ export class Redrives {
   ) {}
 
   /** A letter whose entry was no message, or never came into an inbox, has nothing to redrive. */
-  possible({ fields, fact, parked }: StoredLetter): boolean {
-    return parked || (!fact && !('fault' in fromFields(fields)));
+  possible({ fields, fact, parked, oversize }: StoredLetter): boolean {
+    return parked || (!fact && oversize === undefined && !('fault' in fromFields(fields)));
   }
 
   /** Resolves to the id of the message that is tried again; undefined when there is nothing to redrive, or not any more. */
@@ -47,7 +47,7 @@ export class Redrives {
       return record.messageId;
     }
     const envelope = fromFields(record.fields);
-    if (record.fact || 'fault' in envelope) return undefined;
+    if (record.fact || record.oversize !== undefined || 'fault' in envelope) return undefined;
     const { actor, shard, entry } = place;
     const to = shardOf(envelope.subject, this.keys.shards); // an entry of another shard goes to its own
     const id = derivedId(to, `redrive:${actor}`, envelope.subject, `${shard}/${entry}`);

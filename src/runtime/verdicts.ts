@@ -1,5 +1,5 @@
-import type { Entry } from '../log/entry.js';
-import { ErrandError, failureCodeOf } from '../message/errors.js';
+import type { Entry, Oversize } from '../log/entry.js';
+import { type ErrandError, failureCodeOf } from '../message/errors.js';
 import { ATTEMPT_CHARACTERS, ATTEMPTS_TOLD } from '../message/limits.js';
 import { answer, answerUnreadable, type Ending } from './answers.js';
 import type { Gathering } from './committer.js';
@@ -32,15 +32,16 @@ export class Verdicts {
   }
 
   /** An entry that is no message. */
-  unreadable(gathering: Gathering, held: Held, code: string, fault: string): void {
+  unreadable(gathering: Gathering, held: Held, error: ErrandError, oversize: Oversize | undefined): void {
     const { keys, clock } = this.host.deps;
-    this.condemn(gathering, held, code, new ErrandError(code, fault));
-    answerUnreadable(gathering.batch, keys, this.host.type, this.shard, held.fields, `${code}: ${fault}`, clock.now());
+    const condemned = { ...held, messageId: undefined, parked: false, fact: false, oversize };
+    condemn(this.host.deps, this.host.type, this.shard, gathering, condemned, error.code, error);
+    answerUnreadable(gathering.batch, keys, this.host.type, this.shard, held.fields, `${error.code}: ${error.message}`, clock.now());
   }
 
   /** A fact that cannot be taken in. */
-  refuseFact(gathering: Gathering, { id, fields }: Entry, reason: string, error: Error): void {
-    const condemned = { entry: id, fields, attempts: 0, history: [], messageId: undefined, parked: false, fact: true };
+  refuseFact(gathering: Gathering, { id, fields, oversize }: Entry, reason: string, error: Error): void {
+    const condemned = { entry: id, fields, attempts: 0, history: [], messageId: undefined, parked: false, fact: true, oversize };
     condemn(this.host.deps, this.host.type, this.shard, gathering, condemned, reason, error);
   }
 

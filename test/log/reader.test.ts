@@ -5,6 +5,7 @@ import { Reader, type Source } from '../../src/log/reader.js';
 import { openStore } from '../../src/log/store.js';
 import { createMemoryRedis, type MemoryRedis } from '../../src/memory-redis/index.js';
 import { type Clock, systemClock } from '../../src/message/clock.js';
+import { READ_BYTES_MOST } from '../../src/message/limits.js';
 import { seededRandom } from '../../src/message/random.js';
 import { VirtualClock } from '../../src/testing.js';
 
@@ -45,14 +46,19 @@ class Follower implements Source {
 }
 
 /** A reader and its two connections to an in-process Redis. */
-async function readerOn(memory: MemoryRedis, clock: Clock, onFault: (error: Error) => void): Promise<{ reader: Reader; control: Link }> {
+async function readerOn(
+  memory: MemoryRedis,
+  clock: Clock,
+  onFault: (error: Error) => void,
+  entryBytes?: number,
+): Promise<{ reader: Reader; control: Link }> {
   const store = await openStore(memory, clock);
   const link = (name: string, greet?: Reader['greeting']): Link =>
     new Link({ store, name, clock, random: seededRandom(1), ...(greet === undefined ? {} : { greet }) });
   const control = link('control');
   let reader: Reader;
   const read = link('read', (redis) => reader.greeting(redis));
-  reader = new Reader(read, control, clock, onFault);
+  reader = new Reader(read, control, clock, onFault, 1, entryBytes);
   await Promise.all([control.open(), read.open()]);
   return { reader, control };
 }
@@ -98,4 +104,43 @@ test('a read that does not come back, because its connection died silently, is c
   await reader.stop();
   control.close();
   await memory.close();
+});
+
+// issue 14, A10
+test('however large entries suddenly are, a reply is bounded: streams that may hold many are asked for few, in turns when they are too many', async (t) => {
+  const memory = createMemoryRedis();
+  const atOnce = 5;
+  const { reader, control } = await readerOn(memory, systemClock, (error) => t.fail(error.message), READ_BYTES_MOST / atOnce);
+  const streams = Array.from({ length: 12 }, (_, i) => `s${i}`);
+  const ids = Array.from({ length: 20 }, (_, i) => `${i + 1}-0`);
+  for (const stream of streams) for (const id of ids) await control.call('XADD', [stream, id, 'n', id]);
+  const followers = streams.map((stream) => new Follower(stream, '0-0'));
+  const seen = (): number => followers.reduce((sum, follower) => sum + follower.seen.length, 0);
+  const replies: number[] = [];
+  const blocked: number[] = [];
+  let before = 0;
+  memory.faults.inject(({ command, words }) => {
+    if (command !== 'XREAD') return false;
+    replies.push(seen() - before);
+    before = seen();
+    if (words.includes('BLOCK')) blocked.push(words.length - words.indexOf('STREAMS') - 1);
+    return false;
+  }, 'drop-request');
+  for (const follower of followers) reader.add(follower);
+  reader.start();
+  await Promise.all(followers.map((follower) => follower.reaches('20-0')));
+  await control.call('XADD', ['s3', '21-0', 'n', '21']);
+  await followers[3]?.reaches('21-0');
+  await reader.stop();
+  control.close();
+  await memory.close();
+  t.deepEqual(
+    followers.map(({ seen: all }) => all),
+    streams.map((stream) => (stream === 's3' ? [...ids, '21-0'] : ids)),
+  );
+  t.true(Math.max(...replies) <= atOnce, `${Math.max(...replies)} entries in one reply`);
+  t.true(
+    blocked.every((words) => words === 2 * streams.length),
+    'a read that waits leaves nobody out',
+  );
 });

@@ -4,6 +4,7 @@ import {
   array as arrayOf,
   assert,
   constantFrom,
+  integer,
   maxSafeInteger,
   nat,
   oneof,
@@ -25,6 +26,7 @@ import { openStore } from '../../src/log/store.js';
 import { readStreamReply } from '../../src/log/stream-reply.js';
 import { createMemoryRedis } from '../../src/memory-redis/index.js';
 import { systemClock } from '../../src/message/clock.js';
+import { CUT_VALUE_BYTES, CUT_VALUES, ENTRY_VALUES } from '../../src/message/limits.js';
 import { seededRandom } from '../../src/message/random.js';
 import { redisServerOnPath, startRedisServer } from '../support/redis-server.js';
 
@@ -50,7 +52,7 @@ test('the entries of a read come out as they were sent, whatever stands in them'
     property(streams, (sent) => {
       const read = [...readStreamReply(encode(sent))];
       t.deepEqual(
-        read.map(([name, entries]) => [name, entries.map((one) => ({ ...one }))]),
+        read.map(([name, entries]) => [name, entries.map(({ id, fields }) => ({ id, fields }))]),
         sent,
       );
     }),
@@ -90,7 +92,7 @@ test('a reply is taken whole, however it is cut on its way, and what follows goe
       const { stream, decoded } = connection();
       const tap = new ReplyTap(stream);
       stream.emit('data', Buffer.from('+before\r\n'));
-      tap.expect();
+      tap.expect(1_000_000);
       const reply = encode(sent);
       const bytes = Buffer.concat([reply, Buffer.from('+after\r\n')]);
       let at = 0;
@@ -100,8 +102,57 @@ test('a reply is taken whole, however it is cut on its way, and what follows goe
         at += cut;
       }
       stream.emit('data', bytes.subarray(at));
-      t.deepEqual(tap.taken(), reply);
+      t.deepEqual(tap.taken(), { bytes: reply, cuts: [], size: reply.length });
       t.is(decoded(), '+before\r\n*-1\r\n+after\r\n');
+    }),
+  );
+});
+
+/** What is kept of an entry's values: all, or from the one on that is too much their beginnings (issue 14, A10). */
+function keptOf(fields: readonly string[], limit: number): { fields: readonly string[]; oversize?: { bytes: number; values: number } } {
+  const bytes = fields.reduce((sum, value) => sum + Buffer.byteLength(value), 0);
+  if (bytes <= limit && fields.length <= ENTRY_VALUES) return { fields };
+  let before = 0;
+  const kept = fields.flatMap((value, i) => {
+    before += Buffer.byteLength(value);
+    if (before <= limit && fields.length <= ENTRY_VALUES) return [value];
+    return i < CUT_VALUES ? [Buffer.from(value).subarray(0, CUT_VALUE_BYTES).toString()] : [];
+  });
+  return { fields: kept, oversize: { bytes, values: fields.length } };
+}
+
+const large = constantFrom('x'.repeat(CUT_VALUE_BYTES), 'y'.repeat(CUT_VALUE_BYTES + 1), 'z'.repeat(20_000), 'ä€😀'.repeat(2_000));
+const anySize = record({
+  id: stringMatching(/^\d{1,13}-\d{1,3}$/),
+  fields: oneof(
+    arrayOf(oneof(text, large), { maxLength: 8 }),
+    arrayOf(text, { minLength: 90, maxLength: 130 }),
+    constantFrom(Array.from({ length: ENTRY_VALUES + 2 }, (_, i) => `v${i}`)),
+  ),
+});
+const largeStreams = uniqueArray(tuple(text, arrayOf(anySize, { maxLength: 4 })), { selector: ([name]) => name, maxLength: 3 });
+
+test('of an entry that is too large only beginnings are kept, however its reply is cut on its way', (t) => {
+  assert(
+    property(largeStreams, integer({ min: 1_000, max: 30_000 }), arrayOf(nat({ max: 9_000 }), { maxLength: 40 }), (sent, limit, cuts) => {
+      const { stream, decoded } = connection();
+      const tap = new ReplyTap(stream);
+      tap.expect(limit);
+      const bytes = Buffer.concat([encode(sent), Buffer.from('+after\r\n')]);
+      let at = 0;
+      for (const cut of cuts) {
+        if (cut === 0 || at + cut >= bytes.length) continue;
+        stream.emit('data', bytes.subarray(at, at + cut));
+        at += cut;
+      }
+      stream.emit('data', bytes.subarray(at));
+      const taken = tap.taken();
+      t.is(decoded(), '*-1\r\n+after\r\n');
+      const read = [...readStreamReply(taken?.bytes ?? Buffer.alloc(0), taken?.cuts)];
+      t.deepEqual(
+        read.map(([name, entries]) => [name, entries.map(({ id, fields, oversize }) => ({ id, fields, oversize }))]),
+        sent.map(([name, entries]) => [name, entries.map(({ id, fields }) => ({ id, oversize: undefined, ...keptOf(fields, limit) }))]),
+      );
     }),
   );
 });
@@ -109,7 +160,7 @@ test('a reply is taken whole, however it is cut on its way, and what follows goe
 test('an error in place of a read goes to the decoder as it came', (t) => {
   const { stream, decoded } = connection();
   const tap = new ReplyTap(stream);
-  tap.expect();
+  tap.expect(1_000_000);
   stream.emit('data', Buffer.from('-WRONGTYPE no stream\r\n'));
   t.is(decoded(), '-WRONGTYPE no stream\r\n');
   t.is(tap.taken(), undefined);

@@ -2,8 +2,8 @@ import test, { type ExecutionContext } from 'ava';
 import { type ActorClass, ActorSystem, type StartOptions } from '../../src/index.js';
 import { createMemoryRedis, type MemoryRedis } from '../../src/memory-redis/index.js';
 import { systemClock } from '../../src/message/clock.js';
-import type { Sizes } from '../../src/message/limits.js';
 import { seededRandom, systemRandom } from '../../src/message/random.js';
+import type { Sizes } from '../../src/message/sizes.js';
 import { startTestSystem, type TestSystem, type TestSystemOptions, VirtualClock } from '../../src/testing.js';
 import { type RunningRedis, redisServerOnPath, startRedisServer } from './redis-server.js';
 
