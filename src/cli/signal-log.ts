@@ -7,6 +7,8 @@ type Level = 'debug' | 'info' | 'warn' | 'error';
 const LEVEL: Readonly<Partial<Record<Signal['kind'], Level>>> = {
   connected: 'info',
   disconnected: 'warn',
+  'log-rewritten': 'debug', // the runtime logs it, as it does what follows: both may come while the node starts
+  'log-not-rewritten': 'debug',
   'partition-acquired': 'debug',
   'partition-released': 'debug',
   'partition-lost': 'debug', // the runtime logs it with the error itself

@@ -58,6 +58,8 @@ export class Engine {
   readonly cursors = new Cursors();
   readonly scripts: Scripts;
   readonly startedAt: number;
+  /** How often it was started; names this run in `INFO`. */
+  starts = 1;
   commandsRun = 0;
   closed = false;
   /** Crashed, and not restarted yet: no connection is taken. */
@@ -82,15 +84,15 @@ export class Engine {
 
   constructor(
     readonly clock: Clock,
-    store?: LogStore,
+    readonly log?: LogStore,
     readonly options: EngineOptions = DEFAULT_OPTIONS,
   ) {
     this.#databases = Array.from({ length: DATABASES }, (_, index) => new Database(index, this.shared));
     this.scripts = new Scripts(this);
     this.startedAt = clock.now();
     this.tick();
-    if (store === undefined) return;
-    this.#persistence = new Persistence(this, store);
+    if (log === undefined) return;
+    this.#persistence = new Persistence(this, log);
     this.#turns.hold();
     this.#persistence.load((failure) => {
       this.failure = failure;
@@ -214,6 +216,7 @@ export class Engine {
       this.#persistence.reload();
       this.tick();
     }
+    this.starts += 1;
     this.down = false;
   }
 

@@ -16,6 +16,8 @@ import {
 /** Where a log's bytes are kept. */
 export interface LogStore {
   readonly size: number;
+  /** Half a transaction stands in the log, as Redis 7.0 leaves it, until the log is rewritten. Only a test's log does that. */
+  readonly tornInside?: boolean;
   append(bytes: Buffer): void;
   read(): Buffer;
   /** Forgets everything from `size` on. */

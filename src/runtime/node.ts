@@ -22,6 +22,7 @@ import { Gate } from './gate.js';
 import type { Deps } from './host.js';
 import { type Subscriber, unsettled } from './idle.js';
 import { Branch } from './inbox.js';
+import { LogWatch } from './log-watch.js';
 import type { Logger } from './logger.js';
 import { Observatory } from './observe.js';
 import { Composer } from './outgoing.js';
@@ -82,26 +83,32 @@ export class Node {
     const node = token(random);
     const signals = new Signals(() => clock.now());
     const links: Link[] = [];
+    const logWatch = new LogWatch(clock, signals, options.logger, node);
     let root: Branch | undefined;
-    const link = (purpose: string, greet?: (redis: Parameters<typeof loadScripts>[0]) => Promise<void>): Link => {
-      const made = new Link({ store, name: `errand:${name}:${purpose}`, clock, random, ...(greet === undefined ? {} : { greet }) });
+    // A server that is too old cannot even read the scripts: nothing is asked of it before it is known to be new enough.
+    let fit = false;
+    const link: MakeLink = (purpose, greet) => {
+      const greeting: Greeting = async (redis) => {
+        if (!fit) return;
+        await logWatch.greet((command, ...args) => redis.call(command, ...args));
+        await greet?.(redis);
+      };
+      const made = new Link({ store, name: `errand:${name}:${purpose}`, clock, random, greet: greeting });
       links.push(made);
       return made;
     };
     try {
-      // A server that is too old cannot even read the scripts: it gets them once it is known to be new enough.
-      let fit = false;
-      const control = link('control', async (redis) => {
-        if (fit) await loadScripts(redis);
-      });
+      const control = link('control', loadScripts);
       await control.open();
       await checkServer(control, options.allowEviction);
+      await logWatch.greet((command, ...args) => control.call(command, args));
       fit = true;
       const shards = await recordShards(control, name, options.shards, options.defaultShards);
       const parts = assemble(options, node, signals, control, new Keys(name, shards), link);
       ({ root } = parts);
       const started = new Node(options, { ...parts, links });
       await started.#begin();
+      logWatch.started();
       return started;
     } catch (error) {
       for (const made of links) made.close();
@@ -287,7 +294,8 @@ interface Parts {
   readonly links: readonly Link[];
 }
 
-type MakeLink = (purpose: string, greet?: (redis: Parameters<typeof loadScripts>[0]) => Promise<void>) => Link;
+type Greeting = typeof loadScripts;
+type MakeLink = (purpose: string, greet?: Greeting) => Link;
 
 function assemble(options: NodeOptions, node: string, signals: Signals, control: Link, keys: Keys, link: MakeLink): Omit<Parts, 'links'> {
   const { clock, random, logger, name, sendTimeout, lease, behaviors, supervisors } = options;

@@ -22,6 +22,10 @@ export type SignalBody =
   | { readonly kind: 'wiped' }
   | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected' }
+  /** Redis has restarted, and has rewritten its append-only file since, which took so long (ms): no half of a transaction is left in it */
+  | { readonly kind: 'log-rewritten'; readonly took: number }
+  /** Redis has restarted, or may have, and nobody could have its append-only file rewritten: its next restart may bring half a commit back */
+  | { readonly kind: 'log-not-rewritten'; readonly code: string; readonly message: string }
   | { readonly kind: 'partition-acquired'; readonly actor: string; readonly shard: number }
   | { readonly kind: 'partition-lost'; readonly actor: string; readonly shard: number; readonly reason: string }
   | { readonly kind: 'partition-released'; readonly actor: string; readonly shard: number }

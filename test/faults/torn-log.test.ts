@@ -6,35 +6,10 @@
  * `MULTI` and the whole commands behind it in the file (only where the file ends between two commands are they cut off). The next restart
  * runs those as a part of whatever transaction follows: half a commit comes back. A rewrite of the log after the first start removes them.
  */
-import { readdirSync, statSync, truncateSync } from 'node:fs';
-import { join } from 'node:path';
-import { type FaultWorld, faultTest } from '../support/fault-world.js';
+import { tearOff } from '../support/append-only-log.js';
+import { faultTest } from '../support/fault-world.js';
 import { pause, until } from '../support/fleet.js';
 import { Word } from '../support/words.js';
-
-/** Cuts the newest incremental file of a multi-part append-only file. @returns how many bytes are gone */
-function tear(dir: string, bytes: number): number {
-  const folder = join(dir, 'appendonlydir');
-  const [newest] = readdirSync(folder)
-    .filter((name) => name.endsWith('.incr.aof'))
-    .map((name) => join(folder, name))
-    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
-  if (newest === undefined) throw new Error(`no incremental file in ${folder}`);
-  const { size } = statSync(newest);
-  truncateSync(newest, Math.max(0, size - bytes));
-  return Math.min(size, bytes);
-}
-
-async function rewritten(world: FaultWorld): Promise<void> {
-  await until('the log may be rewritten', 10_000, async () => {
-    const begun = await world.redis('BGREWRITEAOF').catch(() => undefined); // the raw client may not be back yet
-    return begun !== undefined;
-  });
-  await until('the log is rewritten', 20_000, async () => {
-    const information = String(await world.redis('INFO', 'persistence'));
-    return information.includes('aof_rewrite_in_progress:0') && information.includes('aof_rewrite_scheduled:0');
-  });
-}
 
 faultTest('the end of the log is torn off: what survived is in order, done once, and has one result each', 90_000, async (world) => {
   const { t, server } = world;
@@ -60,9 +35,8 @@ faultTest('the end of the log is torn off: what survived is in order, done once,
     await until('words are being settled', 30_000, () => world.settled > settled + 60);
     await server.crash();
     // Within a record, so that it ends as a torn write does.
-    torn += tear(server.dir, 2_000 + world.below(20_000));
+    torn += tearOff(server.dir, 2_000 + world.below(20_000));
     await server.restart();
-    await rewritten(world);
   }
   phase.telling = false;
   await tellers;

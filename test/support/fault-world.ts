@@ -26,6 +26,12 @@ export interface Load {
   readonly words: number;
   /** over which the words are spread, ms */
   readonly during: number;
+  /** characters that each word and each result carry beside what they need; none when left out */
+  readonly fill?: number;
+  /** asked before each word: false ends it early */
+  readonly goOn?: () => boolean;
+  /** so many words may wait for their results; any number when left out */
+  readonly ahead?: number;
 }
 
 export interface Picture {
@@ -46,6 +52,8 @@ export class FaultWorld {
   readonly #deadly = new Set<string>();
   readonly #everyWorker: Worker[] = [];
   readonly raw: Redis;
+  /** what the words carry */
+  #fill: { fill?: string } = {};
   #client: ActorSystem | undefined;
 
   constructor(
@@ -157,19 +165,21 @@ export class FaultWorld {
    * Tells word after word, each key's in order, each awaited. A refusal is told again: it was not applied. That nobody knows may only happen to a
    * word with an idempotency key; every second word has none, and must land once by its producer's sequence alone.
    */
-  async tell({ keys, words, during }: Load, from: ActorSystem = this.client, prefix = 'k'): Promise<void> {
+  async tell({ keys, words, during, fill = 0, goOn = () => true, ahead }: Load, from: ActorSystem = this.client, prefix = 'k'): Promise<void> {
     const begun = performance.now();
+    this.#fill = fill === 0 ? {} : { fill: 'x'.repeat(fill) };
     const tellAll = async (key: string): Promise<void> => {
       const list: string[] = [];
       this.#told.set(key, list);
-      for (let i = 0; i < words; i += 1) {
+      for (let i = 0; i < words && goOn(); i += 1) {
         const early = begun + (during * i) / words - performance.now();
         if (early > 0) await pause(early);
+        while (ahead !== undefined && this.told - this.settled >= ahead && goOn()) await pause(2);
         const word = `${key}.${i}`;
         const options = i % 2 === 0 ? {} : { idempotencyKey: word };
         for (;;) {
           try {
-            const { messageId } = await from.tell(Word, { key, word, work: i % 5 }, options);
+            const { messageId } = await from.tell(Word, { key, word, work: i % 5, ...this.#fill }, options);
             this.#ids.set(messageId, word);
             break;
           } catch (error) {
@@ -211,7 +221,7 @@ export class FaultWorld {
       }
       const word = this.#ids.get(id) ?? '';
       const length = Number(word.slice(word.indexOf('.') + 1)) + 1;
-      if (data !== JSON.stringify({ word, length })) wrong.push(`${word}: ${data}`);
+      if (data !== JSON.stringify({ word, length, ...this.#fill })) wrong.push(`${word}: ${data.slice(0, 200)}`);
     }
     t.deepEqual(wrong, [], 'nothing is left over, and each result is its own');
     const expected = [...this.#told].map(([key, words]) => [key, { version: words.length, words }] as const);

@@ -19,6 +19,8 @@ export interface RunningRedis {
 }
 
 const STARTS = 5;
+/** As a service manager would: a Redis that was killed while it rewrote a torn log cuts the log, ends, and starts well the next time. */
+const RESTARTS = 3;
 const READY_WITHIN_MS = 10_000;
 const POLL_MS = 20;
 
@@ -52,8 +54,11 @@ export async function startRedisServer({ args = [] }: { args?: readonly string[]
     // The port may have been taken in the meantime: redis-server ends, and another port is tried.
     const crash = (): Promise<void> => ended(child);
     const restart = async (): Promise<void> => {
-      child = run();
-      if (!(await answers(child, port))) throw new Error(`redis-server did not start again on port ${port}`);
+      for (let left = RESTARTS; left > 0; left -= 1) {
+        child = run();
+        if (await answers(child, port)) return;
+      }
+      throw new Error(`redis-server did not start again on port ${port}`);
     };
     if (await answers(child, port)) {
       const url = `redis://127.0.0.1:${port}`;

@@ -5,8 +5,8 @@ import { Actor, actor, command, type DataOf, handles } from '../../src/index.js'
 export const Word = command('word', {
   to: 'list',
   key: (d) => d.key,
-  data: z.object({ key: z.string(), word: z.string(), work: z.number() }),
-  result: z.object({ word: z.string(), length: z.number() }),
+  data: z.object({ key: z.string(), word: z.string(), work: z.number(), fill: z.string().optional() }),
+  result: z.object({ word: z.string(), length: z.number(), fill: z.string().optional() }),
 });
 
 /** As `work`: whoever handles the word dies. */
@@ -19,10 +19,10 @@ export class List extends Actor<{ words: string[] }> {
   }
 
   @handles(Word)
-  async onWord({ word, work }: DataOf<typeof Word>) {
+  async onWord({ word, work, fill }: DataOf<typeof Word>) {
     if (work === DEADLY) process.kill(process.pid, 'SIGKILL');
     this.state.words.push(word);
     if (work > 0) await new Promise((resolve) => setTimeout(resolve, work));
-    return { word, length: this.state.words.length };
+    return { word, length: this.state.words.length, ...(fill === undefined ? {} : { fill }) };
   }
 }
