@@ -1,11 +1,11 @@
 import { type Clock, sleep } from '../message/clock.js';
 import { RedisError } from '../message/errors.js';
-import { translate } from './redis-error.js';
+import { dealingWith, translate } from './redis-error.js';
 
 /**
  * Redis' append-only file, after Redis has started. A Redis that was killed may leave half a transaction at the end of its file. Redis 7.0
  * drops that half from memory and keeps it in the file, and the next start runs it as a part of the transaction that follows it
- * (docs/adr/0013). A rewrite of the file removes it.
+ * (docs/adr/0015). A rewrite of the file removes it.
  *
  * F1: a connection is of no use to anybody before the file is known to hold no such half: it is switched off, empty, or rewritten in this
  *     run of Redis. Where that cannot be had (no rights), it is said, and work goes on.
@@ -36,9 +36,10 @@ const REWRITES = 3;
 const DANGER =
   'if its append-only file ended in half a transaction, the next start of Redis brings half a commit back; run BGREWRITEAOF before that';
 
-/** Redis refuses the command to this user, or does not know it, as managed services have it. */
-function isRefused({ code }: RedisError): boolean {
-  return code === 'REDIS_PERMISSION' || code === 'REDIS_ERROR';
+/** Redis refuses the command to this user, or does not know it, as managed services have it: asking again is of no use. */
+function isRefused(error: RedisError): boolean {
+  const { wait, leave } = dealingWith(error);
+  return !wait && !leave;
 }
 
 /**

@@ -85,3 +85,27 @@ export function endsInside(file: string): boolean {
   const names = commandsOf(file).map(({ words: [name] }) => name);
   return names.lastIndexOf('MULTI') > names.lastIndexOf('EXEC');
 }
+
+/**
+ * Cuts the file inside a transaction, as a kill in the middle of a write does: behind some whole commands and within the next one. (Where a file
+ * ends between two commands Redis itself takes the transaction back.)
+ * @param whole so many of its writes stay whole, from none to all
+ * @param within by how many bytes more; fewer than the next command has
+ */
+export function cutInside(file: string, { begin, writes, end }: LoggedTransaction, whole: number, within = 5): void {
+  const next = [...writes, end][whole] ?? end;
+  truncateSync(file, Math.min(next.start + within, next.end - 1));
+  if (next.start < begin.end) throw new Error('a transaction begins with MULTI');
+}
+
+/**
+ * Cuts the file inside some transaction that begins behind the byte `from`.
+ * @param choose draws a whole number below the one it is given
+ * @returns whether there was one
+ */
+export function tearInside(file: string, from: number, choose: (below: number) => number): boolean {
+  const late = transactionsOf(file).filter(({ begin }) => begin.start >= from);
+  const torn = late[choose(late.length)];
+  if (torn !== undefined) cutInside(file, torn, choose(torn.writes.length + 1), 1 + choose(10));
+  return torn !== undefined;
+}

@@ -66,9 +66,7 @@ export class FaultWorld {
     this.raw.on('error', () => undefined); // Redis is killed now and then
   }
 
-  below(n: number): number {
-    return Math.floor(fraction(this.random) * n);
-  }
+  readonly below = (n: number): number => Math.floor(fraction(this.random) * n);
 
   oneOf<T>(list: readonly T[]): T {
     return list[this.below(list.length)] as T;
@@ -100,8 +98,8 @@ export class FaultWorld {
     return worker;
   }
 
-  async startWorkers(count: number): Promise<void> {
-    await Promise.all(Array.from({ length: count }, () => this.startWorker()));
+  async startWorkers(count: number, redis?: string): Promise<void> {
+    await Promise.all(Array.from({ length: count }, () => this.startWorker(redis)));
     await until('every partition has an owner', HEALED_MS, async () => (await this.owners()).every((node) => node !== null));
   }
 
