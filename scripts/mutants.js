@@ -13,6 +13,13 @@ import { inLiteral } from './literal.js';
  */
 const UNIT = [
   {
+    name: 'a log that is not rewritten after a restart of Redis',
+    file: 'dist/src/log/append-only-file.js',
+    from: "state.kind !== 'off' && state.kind !== 'clean'; wait",
+    to: 'false; wait',
+    caughtBy: 'dist/test/faults/killed.test.js',
+  },
+  {
     name: 'an entry kept whole, however large',
     file: 'dist/src/log/reply-tap.js',
     from: 'this.#bytes <= this.#limit',

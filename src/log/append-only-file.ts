@@ -17,7 +17,10 @@ export type Ask = (command: string, ...args: string[]) => Promise<unknown>;
 
 /** What INFO tells of the file. `unrewritten`: it was loaded, may end in half a transaction, and nobody has rewritten it since. */
 export type FileState =
-  | { readonly kind: 'off' | 'clean' | 'unrewritten' | 'rewriting'; /** names this run of Redis; '' where Redis hides it */ readonly run: string }
+  | {
+      readonly kind: 'off' | 'clean' | 'unrewritten' | 'rewriting' /** names this run of Redis; '' where Redis hides it */;
+      readonly run: string;
+    }
   | { readonly kind: 'unknown'; readonly reason: RedisError };
 
 /** What was done about the file, or could not be done. */
@@ -130,7 +133,11 @@ export class AppendOnlyFile {
   }
 
   #failed(code: string, reason: string): void {
-    this.report({ kind: 'not-rewritten', code, message: `Redis has not rewritten its append-only file since it started: ${reason}; ${DANGER}` });
+    this.report({
+      kind: 'not-rewritten',
+      code,
+      message: `Redis has not rewritten its append-only file since it started: ${reason}; ${DANGER}`,
+    });
   }
 }
 

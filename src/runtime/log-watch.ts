@@ -33,7 +33,8 @@ export class LogWatch {
 
   #tell(report: FileReport): void {
     const { node, logger } = this;
-    if (report.kind === 'rewriting') return logger.info({ node }, 'Redis has restarted: work waits until it has rewritten its append-only file');
+    if (report.kind === 'rewriting')
+      return logger.info({ node }, 'Redis has restarted: work waits until it has rewritten its append-only file');
     if (report.kind === 'rewritten') {
       const { took } = report;
       logger.info({ node, took }, 'Redis has rewritten its append-only file');

@@ -8,7 +8,7 @@
  */
 import { statSync } from 'node:fs';
 import { endsInside, newestFile, tearInside } from '../support/append-only-log.js';
-import { faultTest, type FaultWorld, SEED } from '../support/fault-world.js';
+import { type FaultWorld, faultTest, SEED } from '../support/fault-world.js';
 import { pause, until } from '../support/fleet.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 

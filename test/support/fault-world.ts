@@ -163,7 +163,11 @@ export class FaultWorld {
    * Tells word after word, each key's in order, each awaited. A refusal is told again: it was not applied. That nobody knows may only happen to a
    * word with an idempotency key; every second word has none, and must land once by its producer's sequence alone.
    */
-  async tell({ keys, words, during, fill = 0, goOn = () => true, ahead }: Load, from: ActorSystem = this.client, prefix = 'k'): Promise<void> {
+  async tell(
+    { keys, words, during, fill = 0, goOn = () => true, ahead }: Load,
+    from: ActorSystem = this.client,
+    prefix = 'k',
+  ): Promise<void> {
     const begun = performance.now();
     this.#fill = fill === 0 ? {} : { fill: 'x'.repeat(fill) };
     const tellAll = async (key: string): Promise<void> => {
@@ -172,7 +176,7 @@ export class FaultWorld {
       for (let i = 0; i < words && goOn(); i += 1) {
         const early = begun + (during * i) / words - performance.now();
         if (early > 0) await pause(early);
-        while (ahead !== undefined && this.told - this.settled >= ahead && goOn()) await pause(2);
+        if (ahead !== undefined) await this.#settledUpTo(ahead, goOn);
         const word = `${key}.${i}`;
         const options = i % 2 === 0 ? {} : { idempotencyKey: word };
         for (;;) {
@@ -188,6 +192,11 @@ export class FaultWorld {
       }
     };
     await Promise.all(Array.from({ length: keys }, (_, i) => tellAll(`${prefix}${i}`)));
+  }
+
+  /** Fewer than so many of the words told wait for their results, or nothing more is to be told. */
+  async #settledUpTo(ahead: number, goOn: () => boolean): Promise<void> {
+    while (this.told - this.settled >= ahead && goOn()) await pause(2);
   }
 
   /** Tells a word that kills whoever handles it: it must end as a dead letter, with the words of its key after it untouched. */
