@@ -49,6 +49,7 @@ export type { Cancellation } from './runtime/cancels.js';
 export type { DeadLetter, DeadLetterPage, LetterFilter, Redriven } from './runtime/dead-letters.js';
 export type { Logger } from './runtime/logger.js';
 export type { StageOptions } from './runtime/outgoing.js';
+export type { Redact, RedactAbout } from './runtime/redaction.js';
 export type { SendOptions, WaitOptions } from './runtime/sender.js';
 export type { Signal } from './runtime/signals.js';
 export type { Directive } from './runtime/supervision-settings.js';

@@ -14,6 +14,7 @@ import type { Cancellation } from '../runtime/cancels.js';
 import type { DeadLetters } from '../runtime/dead-letters.js';
 import { guarded, type Logger, silent } from '../runtime/logger.js';
 import { Node } from '../runtime/node.js';
+import type { Redact } from '../runtime/redaction.js';
 import type { SendOptions, SentReceipt, WaitOptions } from '../runtime/sender.js';
 import type { Signal } from '../runtime/signals.js';
 import type { SupervisorSettings } from '../runtime/supervision-settings.js';
@@ -76,6 +77,12 @@ export interface StartOptions {
    * @default silent
    */
   logger?: Logger | undefined;
+  /**
+   * Takes out of an error's message or stack what must not stand in signals, logs, results and dead letters. An error's own properties and the
+   * values that a schema quotes are left out without it. When it throws, the text is left out.
+   * @default none: messages and stacks are kept as they are
+   */
+  redact?: Redact | undefined;
   /**
    * Runs on a Redis whose `maxmemory-policy` may delete keys. It will lose messages.
    * @default false
@@ -176,6 +183,7 @@ export class ActorSystem implements AsyncDisposable {
       ...ports,
       name,
       logger,
+      redact: options.redact,
       allowEviction,
       behaviors,
       supervisors,

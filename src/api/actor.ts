@@ -1,5 +1,6 @@
 import type { ServiceIdentifier } from 'inversify';
 import type { From } from '../log/position.js';
+import { brand, isBranded } from '../message/brand.js';
 import type { Command, DataOf, Event, Jsonable, ReturnOf } from '../message/definition.js';
 import type { Directive } from '../runtime/supervision-settings.js';
 import type { ActorContext } from './context.js';
@@ -16,6 +17,13 @@ declare const stated: unique symbol;
  * @typeParam State durable, per key, plain JSON. Leave it and `initialState` out for a stateless actor.
  */
 export abstract class Actor<State = undefined> {
+  static {
+    brand(this, 'Actor');
+  }
+  /** Also of an actor whose class extends another copy's `Actor`. */
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return isBranded(this, value);
+  }
   /** As committed when the handler begins; what the handler leaves in it is committed with everything else it staged. */
   declare protected state: State;
   /** For the compiler alone: `state` is protected, and what `initialState` returns need not name every field. */

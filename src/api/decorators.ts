@@ -15,8 +15,15 @@ export interface Note {
   readonly options: { readonly key?: unknown; readonly from?: unknown } | undefined;
 }
 
-const notes = new WeakMap<object, Note[]>();
-const types = new WeakMap<object, { type: string; pipelined: boolean }>();
+/** One for the whole process: the class may be decorated by another copy of this package than the one that starts it. */
+function shared<K extends object, V>(name: string): WeakMap<K, V> {
+  const registry = globalThis as { [key: symbol]: WeakMap<K, V> | undefined };
+  const made = (registry[Symbol.for(name)] ??= new WeakMap<K, V>());
+  return made;
+}
+
+const notes = shared<object, Note[]>('errand.notes');
+const types = shared<object, { type: string; pipelined: boolean }>('errand.types');
 
 export function notesOf(method: object): readonly Note[] {
   return notes.get(method) ?? [];

@@ -1,3 +1,4 @@
+import type { Cause } from '../message/causes.js';
 import { fieldOf } from '../message/envelope.js';
 import { invariant } from '../message/errors.js';
 import { fromJson } from '../message/json.js';
@@ -20,6 +21,8 @@ export interface DeadLetterRecord {
   readonly errorClass: string | undefined;
   readonly errorCode: string | undefined;
   readonly stack: string | undefined;
+  /** the errors beneath the last one, nearest first */
+  readonly causes: readonly Cause[];
   /** the message waits at the head of its key's aside list, and the letter only points to it */
   readonly parked: boolean;
   /** a fact that could not be taken in; `fields` are the event's own */
@@ -59,6 +62,7 @@ export function writeDeadLetter(batch: CommitBatch, keys: Keys, { type, shard }:
   if (letter.errorClass !== undefined) shown.push('errorclass', letter.errorClass);
   if (letter.errorCode !== undefined) shown.push('errorcode', letter.errorCode);
   if (letter.stack !== undefined) shown.push('stack', letter.stack);
+  if (letter.causes.length > 0) shown.push('causes', JSON.stringify(letter.causes));
   shown.push('time', new Date(letter.at).toISOString(), 'entry', letter.entry, 'envelope', JSON.stringify(fields));
   batch.append(keys.dead(type, shard), shown, DEAD_LETTERS_PER_PARTITION);
 }
@@ -128,6 +132,7 @@ export function readDeadLetter({ id, fields }: Entry): StoredLetter {
     errorClass: fieldOf(fields, 'errorclass'),
     errorCode: fieldOf(fields, 'errorcode'),
     stack: fieldOf(fields, 'stack'),
+    causes: (arrayOf(text('causes') || '[]') ?? []) as Cause[],
     fact: fieldOf(fields, 'fact') !== undefined,
     parked: fieldOf(fields, 'parked') !== undefined,
     attempts: Number.isFinite(attempts) ? attempts : 0,

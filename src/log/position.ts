@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { InvalidValueError } from '../message/errors.js';
 import { FIRST } from './entry.js';
 
@@ -46,7 +47,7 @@ export function beginOf(at: number): string {
 export function startingIds(from: unknown, shards: number, place: string): string[] | undefined {
   if (from === 'now') return undefined;
   if (from === 'start') return new Array<string>(shards).fill(FIRST);
-  if (from instanceof Date && Number.isFinite(from.getTime())) return new Array<string>(shards).fill(beginOf(from.getTime()));
+  if (types.isDate(from) && Number.isFinite(from.getTime())) return new Array<string>(shards).fill(beginOf(from.getTime()));
   if (typeof from === 'string' && from.startsWith(PREFIX)) {
     const ids = from.slice(PREFIX.length).split(',');
     if (ids.length === shards && ids.every((id) => ID.test(id))) return ids;

@@ -65,6 +65,8 @@ export type ResultOf<C extends Command> = C extends Command<string, never, unkno
 export type ReturnOf<C extends Command> = C extends Command<string, never, unknown, unknown, infer R> ? R : never;
 
 const HIDDEN = Symbol.for('errand.message');
+/** Counts changes of `MessageDefinition` that another copy of the package would trip over. */
+const DEFINITION_VERSION = 1;
 
 interface Parts {
   readonly key: (data: never) => string;
@@ -83,6 +85,8 @@ export interface Encoded {
 
 /** What the rest of errand asks of a message definition; users see only `Command` and `Event`. */
 export class MessageDefinition {
+  /** of this class, which another copy of the package in the same process may have in another version */
+  readonly version = DEFINITION_VERSION;
   /** what users hold */
   shown: object = {};
   readonly #data: string;
@@ -144,7 +148,11 @@ export function definitionOf(value: unknown): MessageDefinition | undefined {
 /** @throws DefinitionError `UNDEFINED_MESSAGE` naming `place` when `value` is no command or event of the wanted kind */
 export function definitionAt(value: unknown, kind: 'command' | 'event', place: string): MessageDefinition {
   const definition = definitionOf(value);
-  if (definition?.kind === kind) return definition;
+  if (definition?.kind === kind) {
+    if (definition.version === DEFINITION_VERSION) return definition;
+    const text = `${place}: ${definition.name} was defined by another version of errand in this process; install one version only`;
+    throw new DefinitionError('TWO_VERSIONS', text);
+  }
   const hint = value === undefined ? '; when two modules import each other, give it as () => TheMessage' : '';
   throw new DefinitionError(
     'UNDEFINED_MESSAGE',

@@ -6,13 +6,14 @@
  * and an assertion (`BROKEN_INVARIANT`: a fault in errand itself).
  */
 
+import { types } from 'node:util';
+import { brand, isBranded, ownBrandOf } from './brand.js';
+
 /** What a message or a value was found to be, short enough for one line and without a payload's whole content. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return value.length > 60 ? `'${value.slice(0, 57)}…'` : `'${value}'`;
   if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (typeof value === 'bigint') return `${value}n`;
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === 'function') return value.name === '' ? 'a function' : `the function ${value.name}`;
   if (typeof value === 'symbol') return String(value);
   return describeObject(value);
 }
@@ -20,6 +21,8 @@ export function describe(value: unknown): string {
 /** Never throws, whatever traps and getters the object has. */
 function describeObject(value: object): string {
   try {
+    if (Array.isArray(value)) return `an array of ${value.length}`;
+    if (typeof value === 'function') return value.name === '' ? 'a function' : `the function ${String(value.name)}`;
     const name: unknown = Object.getPrototypeOf(value)?.constructor?.name;
     return typeof name !== 'string' || name === 'Object' ? 'an object' : `an instance of ${name}`;
   } catch {
@@ -27,20 +30,32 @@ function describeObject(value: object): string {
   }
 }
 
-/** The base of all errors; `code` is `UPPER_SNAKE` and never changes its meaning. */
+/**
+ * The base of all errors; `code` is `UPPER_SNAKE` and never changes its meaning. `instanceof` also knows the errors of another copy of this package
+ * in the same process.
+ */
 export class ErrandError extends Error {
+  static {
+    brand(this, 'ErrandError');
+  }
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isBranded(this, value);
+  }
   readonly code: string;
   constructor(code: string, message: string, options?: { cause?: unknown }) {
     super(message, options?.cause === undefined ? undefined : options);
     this.code = code;
   }
   override get name(): string {
-    return this.constructor.name;
+    return ownBrandOf(this) ?? this.constructor.name;
   }
 }
 
 /** A value given to errand that it cannot use; the message names the place, what was found and what was expected. */
 export class InvalidValueError extends ErrandError {
+  static {
+    brand(this, 'InvalidValueError');
+  }
   constructor(
     code: string,
     readonly place: string,
@@ -52,7 +67,11 @@ export class InvalidValueError extends ErrandError {
 }
 
 /** An actor class or a message that is not defined rightly; thrown when it is defined or the system starts. */
-export class DefinitionError extends ErrandError {}
+export class DefinitionError extends ErrandError {
+  static {
+    brand(this, 'DefinitionError');
+  }
+}
 
 /** One thing that is wrong in a value: where (`lines[0].quantity`, or empty for the whole) and what. */
 export interface Fault {
@@ -62,6 +81,9 @@ export interface Fault {
 
 /** Data, a result or a state that its schema, or JSON, does not take. `faults` lists each place. */
 export class SchemaError extends ErrandError {
+  static {
+    brand(this, 'SchemaError');
+  }
   constructor(
     code: 'INVALID_DATA' | 'INVALID_RESULT' | 'INVALID_STATE' | 'NOT_JSON' | 'ASYNC_SCHEMA',
     readonly place: string,
@@ -73,6 +95,9 @@ export class SchemaError extends ErrandError {
 
 /** A limit was passed; `limit` and `found` are in the unit that the message names. */
 export class LimitError extends ErrandError {
+  static {
+    brand(this, 'LimitError');
+  }
   constructor(
     code: 'PAYLOAD_TOO_LARGE' | 'STATE_TOO_LARGE' | 'TOO_MANY_EFFECTS' | 'EFFECTS_TOO_LARGE',
     place: string,
@@ -86,6 +111,9 @@ export class LimitError extends ErrandError {
 
 /** Redis cannot be used as it is, or does not answer. Never carries a payload. */
 export class RedisError extends ErrandError {
+  static {
+    brand(this, 'RedisError');
+  }
   /** the Redis key that it is about, where it is about one */
   readonly key: string | undefined;
 
@@ -97,6 +125,9 @@ export class RedisError extends ErrandError {
 
 /** The message was not appended, and will not be. */
 export class AppendRejected extends ErrandError {
+  static {
+    brand(this, 'AppendRejected');
+  }
   constructor(
     code: string,
     message: string,
@@ -109,6 +140,9 @@ export class AppendRejected extends ErrandError {
 
 /** Nobody knows whether the message was appended. Only a retry under an `idempotencyKey` is safe. */
 export class AppendUnknown extends ErrandError {
+  static {
+    brand(this, 'AppendUnknown');
+  }
   constructor(
     message: string,
     readonly messageId: string,
@@ -120,6 +154,9 @@ export class AppendUnknown extends ErrandError {
 
 /** Thrown by a handler: this will never work, do not try again. The message is settled as `failed`; it is no dead letter. */
 export class TerminalError extends ErrandError {
+  static {
+    brand(this, 'TerminalError');
+  }
   constructor(message: string, options?: { code?: string | undefined; cause?: unknown }) {
     super(options?.code ?? 'TERMINAL', message, options);
   }
@@ -127,6 +164,9 @@ export class TerminalError extends ErrandError {
 
 /** What `ask` and `attach` throw when the command's outcome is `failed`; `code` and `message` are the failure's own. */
 export class CommandFailed extends ErrandError {
+  static {
+    brand(this, 'CommandFailed');
+  }
   constructor(
     code: string,
     message: string,
@@ -139,6 +179,9 @@ export class CommandFailed extends ErrandError {
 
 /** The caller stopped waiting. The outcome is *unknown*, never *failed*: `attach(command, messageId)` asks again. */
 export class AskTimeoutError extends ErrandError {
+  static {
+    brand(this, 'AskTimeoutError');
+  }
   constructor(
     readonly messageId: string,
     readonly correlationId: string,
@@ -161,6 +204,9 @@ export interface Unsettled {
 }
 
 export class IdleTimeoutError extends ErrandError {
+  static {
+    brand(this, 'IdleTimeoutError');
+  }
   constructor(
     readonly left: readonly Unsettled[],
     waited: number,
@@ -188,6 +234,9 @@ export interface ConfigErrorDetails {
 
 /** A config that cannot be used: which file, which path in it (`supervisors[0].children[1].concurrency`), what was found, what was expected. */
 export class ConfigError extends ErrandError {
+  static {
+    brand(this, 'ConfigError');
+  }
   readonly line: number | undefined;
   readonly suggestion: string | undefined;
   readonly more: readonly ConfigError[];
@@ -220,13 +269,18 @@ export function invariant(holds: unknown, what: string): asserts holds {
  */
 export function asError(thrown: unknown): Error {
   try {
-    if (!(thrown instanceof Error)) return new Error(`thrown value: ${describe(thrown)}`);
+    if (!isError(thrown)) return new Error(`thrown value: ${describe(thrown)}`);
     const { message, constructor: _, code: __ } = thrown as Error & { code?: unknown };
     if (typeof message === 'string') return thrown;
     return new Error(`thrown value: ${describe(thrown)} with the message ${describe(message)}`, { cause: thrown });
   } catch (inner) {
     return new Error(`thrown value: ${describe(thrown)} that cannot be read`, { cause: inner });
   }
+}
+
+/** Also of an error that another realm made (a test runner's, `node:vm`'s), which is no instance of this realm's `Error`. */
+export function isError(value: unknown): value is Error {
+  return types.isNativeError(value) || value instanceof Error;
 }
 
 /** The code that the error itself carries, as Node's and most libraries' do (`ECONNREFUSED`); undefined when it has none that can be read. */

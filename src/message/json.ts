@@ -78,9 +78,14 @@ function faultInArray(value: readonly unknown[], above: object[]): Fault | undef
   return hasToJson(value) ? { path: '', message: 'a toJSON method is not JSON' } : undefined;
 }
 
+/** Whether it is the `Object.prototype` of this or another realm (a test runner's, `node:vm`'s). */
+function isRoot(prototype: object): boolean {
+  return prototype === Object.prototype || (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf'));
+}
+
 function faultInObject(value: object, above: object[]): Fault | undefined {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (prototype !== null && !isRoot(prototype)) {
     return { path: '', message: `an instance of ${value.constructor?.name ?? 'a class'} is not plain JSON` };
   }
   for (const key of Object.keys(value)) {

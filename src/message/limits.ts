@@ -75,6 +75,9 @@ export const STACK_CHARACTERS = 4_000; // of an error's stack kept in a dead let
 /** Of one message's failed attempts the latest are told in its dead letter. */
 export const ATTEMPTS_TOLD = 20;
 export const ATTEMPT_CHARACTERS = 200; // of an attempt's error message
+/** Of the errors beneath one (`cause`, `errors`), so many are told in its dead letter. */
+export const CAUSES_TOLD = 8;
+export const CAUSE_CHARACTERS = 200; // of each one's message
 export const ERROR_CHARACTERS = 1_000; // of an error's message kept in a result or dead letter
 
 /** Whoever cancels looks for the message for seconds: a mark that is older, where no message stands, has nobody to take it away. */

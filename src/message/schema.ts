@@ -4,13 +4,36 @@ import { type Fault, SchemaError } from './errors.js';
 /** Any schema of any library that follows Standard Schema. */
 export type Schema = StandardSchemaV1;
 
-function fault(issue: StandardSchemaV1.Issue): Fault {
+function fault(issue: StandardSchemaV1.Issue, root: unknown): Fault {
   let path = '';
+  let value: unknown = root;
   for (const segment of issue.path ?? []) {
     const key = typeof segment === 'object' ? segment.key : segment;
     path += typeof key === 'number' ? `[${key}]` : path === '' ? String(key) : `.${String(key)}`;
+    value = value !== null && typeof value === 'object' ? (value as Record<PropertyKey, unknown>)[key] : undefined;
   }
-  return { path, message: issue.message };
+  return { path, message: withoutValues(issue.message, value) };
+}
+
+/** Values that are looked for in a message: a library quotes what it found, and that may be a card's number. */
+const MOST_VALUES = 200;
+/** Shorter words stand in rules as well (`at least 3`). */
+const SHORTEST_VALUE = 4;
+
+/** The message without the values that it quotes from the data: the rule stays, and the path says where. */
+function withoutValues(message: string, value: unknown): string {
+  let shown = message;
+  const open: unknown[] = [value];
+  for (let seen = 0; open.length > 0 && seen < MOST_VALUES; seen += 1) {
+    const one = open.pop();
+    if (one !== null && typeof one === 'object') open.push(...Object.values(one).slice(0, MOST_VALUES));
+    else if (typeof one === 'string' || typeof one === 'number' || typeof one === 'bigint') {
+      const text = String(one);
+      for (const quote of ['"', "'", '`']) shown = shown.replaceAll(`${quote}${text}${quote}`, `${quote}…${quote}`);
+      if (text.length >= SHORTEST_VALUE) shown = shown.replaceAll(text, '…');
+    }
+  }
+  return shown;
 }
 
 /**
@@ -24,12 +47,17 @@ export function validate(
   place: string,
 ): unknown {
   const answer = schema['~standard'].validate(value);
-  if (answer instanceof Promise) {
-    answer.catch(() => undefined); // its outcome is not wanted, and must not surface as an unhandled rejection
+  if ('then' in answer) {
+    Promise.resolve(answer).catch(() => undefined); // its outcome is not wanted, and must not surface as an unhandled rejection
     throw new SchemaError('ASYNC_SCHEMA', place, [
       { path: '', message: 'the schema validates asynchronously; errand needs a synchronous one' },
     ]);
   }
-  if (answer.issues !== undefined) throw new SchemaError(code, place, answer.issues.map(fault));
+  if (answer.issues !== undefined)
+    throw new SchemaError(
+      code,
+      place,
+      answer.issues.map((issue) => fault(issue, value)),
+    );
   return answer.value;
 }

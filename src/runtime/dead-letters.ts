@@ -25,6 +25,8 @@ export interface DeadLetter {
     readonly code: string | undefined;
     readonly message: string;
     readonly stack: string | undefined;
+    /** what stood beneath it (`cause`, and the `errors` of an AggregateError), nearest first; at most `CAUSES_TOLD` */
+    readonly causes: readonly { readonly name: string; readonly code: string | undefined; readonly message: string }[];
   };
   /** the message waits at the head of its key for somebody to redrive or discard it; otherwise it is over */
   readonly parked: boolean;
@@ -221,7 +223,7 @@ function show(actor: string, shard: number, entry: string, record: StoredLetter)
     correlationId: message?.correlationId ?? fieldOf(record.fields, 'correlationid'),
     causationId: message?.causationId,
     reason: record.reason,
-    error: { name: record.errorClass, code: record.errorCode, message: record.message, stack: record.stack },
+    error: { name: record.errorClass, code: record.errorCode, message: record.message, stack: record.stack, causes: record.causes },
     parked: record.parked,
     attempts: record.attempts,
     history: record.history.map((failed) => ({ ...failed, at: new Date(failed.at) })),

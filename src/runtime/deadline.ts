@@ -1,3 +1,4 @@
+import { brand } from '../message/brand.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { asError, ErrandError } from '../message/errors.js';
 import type { Attempt } from './attempt.js';
@@ -5,13 +6,20 @@ import type { Attempt } from './attempt.js';
 /** How long a handler that has not answered at once is waited for. */
 
 export class AttemptTimeout extends ErrandError {
+  static {
+    brand(this, 'AttemptTimeout');
+  }
   constructor(ms: number) {
     super('ATTEMPT_TIMEOUT', `the handler did not settle within ${ms} ms`);
   }
 }
 
 /** The attempt's outcome counts for nothing: the partition was lost, or the node stopped. */
-export class Abandoned extends ErrandError {}
+export class Abandoned extends ErrandError {
+  static {
+    brand(this, 'Abandoned');
+  }
+}
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return value !== null && typeof value === 'object' && typeof (value as { then?: unknown }).then === 'function';

@@ -15,6 +15,7 @@ import type { Logger } from './logger.js';
 import type { Composer } from './outgoing.js';
 import type { Partition } from './partition.js';
 import type { Pulse } from './pulse.js';
+import type { Redaction } from './redaction.js';
 import type { Signals } from './signals.js';
 import { Slots } from './slots.js';
 import { StateLoader } from './state-loader.js';
@@ -36,6 +37,8 @@ export interface Deps {
   /** everybody who runs a handler is inside */
   readonly gate: Gate;
   readonly logger: Logger;
+  /** what errors may say outside the process */
+  readonly redaction: Redaction;
 }
 
 /** The last failure that an actor type escalated, or a supervisor dealt with. */
@@ -163,9 +166,9 @@ export class Host {
   /** Told by an activation: the message that failed is safe in the log, its attempt counted. */
   escalate({ envelope, attempts }: Held, error: Error): void {
     const { subject, id, type, correlationId } = envelope;
-    const { signals, clock } = this.deps;
+    const { signals, clock, redaction } = this.deps;
     const code = failureCodeOf(error);
-    const { message } = error;
+    const message = redaction.message(error, this.type);
     signals.emit({
       kind: 'escalated',
       actor: this.type,
@@ -212,9 +215,10 @@ export class Host {
     more: object,
   ): void {
     const { subject, id, type, correlationId } = envelope;
-    this.deps.signals.emit({ kind, actor: this.type, key: subject, messageId: id, type, correlationId, ...more } as Parameters<
-      Signals['emit']
-    >[0]);
+    const { signals, redaction } = this.deps;
+    const { message } = more as { message?: string };
+    const told = message === undefined ? more : { ...more, message: redaction.text(message, 'message', this.type) };
+    signals.emit({ kind, actor: this.type, key: subject, messageId: id, type, correlationId, ...told } as Parameters<Signals['emit']>[0]);
   }
 
   /** Passivation: an activation leaves memory between one and one and a half times `passivateAfter` after its last message. */

@@ -1,9 +1,9 @@
 import type { FailedAttempt } from '../log/aside.js';
 import { writeDeadLetter } from '../log/dead-letter.js';
 import type { Oversize } from '../log/entry.js';
+import { nameOf } from '../message/causes.js';
 import { ErrandError, ownCodeOf } from '../message/errors.js';
-import { ENTRY_BYTES, ENTRY_VALUES, ERROR_CHARACTERS, NAME_LENGTH, STACK_CHARACTERS } from '../message/limits.js';
-import { redactedStack } from '../message/stack.js';
+import { ENTRY_BYTES, ENTRY_VALUES, ERROR_CHARACTERS, NAME_LENGTH } from '../message/limits.js';
 import type { Gathering } from './committer.js';
 import type { Deps } from './host.js';
 
@@ -39,7 +39,8 @@ export function condemn(
   error: Error,
 ): void {
   const { entry, fields, attempts, history, messageId, parked, fact, oversize } = condemned;
-  const message = error.message.slice(0, ERROR_CHARACTERS);
+  const { redaction } = deps;
+  const message = redaction.message(error, type).slice(0, ERROR_CHARACTERS);
   const thrown = attempts > 0; // by a handler; otherwise the reason says it all
   writeDeadLetter(
     gathering.batch,
@@ -48,9 +49,10 @@ export function condemn(
     {
       reason,
       message,
-      errorClass: thrown ? classOf(error) : undefined,
+      errorClass: thrown ? nameOf(error) : undefined,
       errorCode: thrown ? ownCodeOf(error)?.slice(0, NAME_LENGTH) : undefined,
-      stack: thrown ? stackOf(error) : undefined,
+      stack: thrown ? redaction.stack(error, type) : undefined,
+      causes: thrown ? redaction.causes(error, type) : [],
       attempts,
       history,
       parked,
@@ -63,18 +65,4 @@ export function condemn(
     },
   );
   gathering.after(() => deps.signals.emit({ kind: 'dead-letter', actor: type, shard, entry, messageId, reason, message }));
-}
-
-/** What is thrown need not have a constructor with a name, or a stack of text that can be read. */
-function classOf(error: Error): string {
-  const { constructor: made } = error as { constructor?: { name?: unknown } };
-  return typeof made?.name === 'string' ? made.name : 'Error';
-}
-
-function stackOf(error: Error): string | undefined {
-  try {
-    return typeof error.stack === 'string' ? redactedStack(classOf(error), error.stack).slice(0, STACK_CHARACTERS) : undefined;
-  } catch {
-    return undefined;
-  }
 }

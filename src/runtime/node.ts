@@ -28,6 +28,7 @@ import { Observatory } from './observe.js';
 import { Composer } from './outgoing.js';
 import { Ownership } from './ownership.js';
 import { Pulse } from './pulse.js';
+import { type Redact, Redaction } from './redaction.js';
 import { Redrives } from './redrives.js';
 import { Registration } from './registration.js';
 import { Retention } from './retention.js';
@@ -42,6 +43,8 @@ export interface NodeOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** takes out of errors what must not leave the process */
+  readonly redact: Redact | undefined;
   /** undefined: as recorded */
   readonly shards: number | undefined;
   /** how many a new system gets when nobody says; undefined for a client */
@@ -265,7 +268,7 @@ export class Node {
     } else {
       const { code, message } = reason;
       deps.signals.emit({ kind: 'stopped', node: this.id, reason: { code, message } });
-      logger.error({ node: this.id, err: reason }, `${name} stopped by itself`);
+      logger.error({ node: this.id, err: deps.redaction.logged(reason) }, `${name} stopped by itself`);
     }
     deps.signals.complete();
   }
@@ -325,6 +328,7 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
     asks,
     signals,
     logger,
+    redaction: new Redaction(options.redact),
     pulse: new Pulse(),
     gate: new Gate(),
   };

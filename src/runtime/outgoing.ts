@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { Keys } from '../log/keys.js';
 import { shardOf } from '../log/shard.js';
 import type { Clock } from '../message/clock.js';
@@ -111,7 +112,7 @@ export class Composer {
   #times(name: string, now: number, { delay, at, expiresIn }: StageOptions): { due: number | undefined; expires: number | undefined } {
     if (delay !== undefined && at !== undefined)
       throw new InvalidValueError('INVALID_OPTION', `options of ${name}`, 'both delay and at', 'one of them');
-    if (at !== undefined && !(at instanceof Date && Number.isFinite(at.getTime())))
+    if (at !== undefined && !(types.isDate(at) && Number.isFinite(at.getTime())))
       throw new InvalidValueError('INVALID_OPTION', `at of ${name}`, at, 'a Date');
     return {
       due: at !== undefined ? at.getTime() : delay === undefined ? undefined : moment(now, delay, `delay of ${name}`),

@@ -67,7 +67,8 @@ export class Supervision {
   /** V2 */
   #escalated(host: Host, failure: LastFailure, error: Error): void {
     if (host.state !== 'running' || this.#stopped.signal.aborted) return;
-    const { clock, random, signals, logger } = this.deps;
+    const { clock, random, signals, logger, redaction } = this.deps;
+    const err = redaction.logged(error, host.type);
     const chance = random.uint32() * SHARE;
     const decision = decide(this.#top.tops, this.#statistics, { actor: host.type, chance }, clock.monotonic());
     this.#statistics = decision.statistics;
@@ -82,11 +83,11 @@ export class Supervision {
       supervisor.lastFailure = failure;
       if (step.kind === 'fails') {
         signals.emit({ kind: 'supervisor-failed', supervisor: name, escalations, period });
-        logger.error({ supervisor: name, escalations, period, err: error }, `supervisor ${name} failed: ${text}`);
+        logger.error({ supervisor: name, escalations, period, err }, `supervisor ${name} failed: ${text}`);
       } else {
         const { stops: actors, starts: restarts, delay } = decision;
         signals.emit({ kind: 'supervisor-restarts', supervisor: name, strategy, actors, restarts, escalations, delay });
-        logger.warn({ supervisor: name, actors, delay, err: error }, `supervisor ${name} restarts ${restarts.join(', ')}: ${text}`);
+        logger.warn({ supervisor: name, actors, delay, err }, `supervisor ${name} restarts ${restarts.join(', ')}: ${text}`);
       }
     }
     if (decision.stopsNode) {

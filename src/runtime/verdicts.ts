@@ -1,4 +1,5 @@
 import type { Entry, Oversize } from '../log/entry.js';
+import { messageOf } from '../message/causes.js';
 import { type ErrandError, failureCodeOf } from '../message/errors.js';
 import { ATTEMPT_CHARACTERS, ATTEMPTS_TOLD } from '../message/limits.js';
 import { answer, answerUnreadable, type Ending } from './answers.js';
@@ -18,7 +19,8 @@ export class Verdicts {
   answer({ envelope }: Pick<Held, 'envelope'>, gathering: Gathering, ending: Ending): void {
     if (envelope.kind !== 'command') return;
     const { keys, asks, clock } = this.host.deps;
-    const outcome = answer(gathering.batch, keys, this.host.type, this.shard, envelope, ending, clock.now());
+    const told = ending.status === 'failed' ? { ...ending, message: this.#redacted(ending.message) } : ending;
+    const outcome = answer(gathering.batch, keys, this.host.type, this.shard, envelope, told, clock.now());
     if (outcome === undefined) return;
     gathering.after(() => asks.settle(envelope.id, outcome)); // whoever attached here need not wait for a look
     if (envelope.replyNode !== undefined && envelope.replyNode !== asks.node)
@@ -36,7 +38,8 @@ export class Verdicts {
     const { keys, clock } = this.host.deps;
     const condemned = { ...held, messageId: undefined, parked: false, fact: false, oversize };
     condemn(this.host.deps, this.host.type, this.shard, gathering, condemned, error.code, error);
-    answerUnreadable(gathering.batch, keys, this.host.type, this.shard, held.fields, `${error.code}: ${error.message}`, clock.now());
+    const message = this.#redacted(`${error.code}: ${error.message}`);
+    answerUnreadable(gathering.batch, keys, this.host.type, this.shard, held.fields, message, clock.now());
   }
 
   /** A fact that cannot be taken in. */
@@ -46,19 +49,26 @@ export class Verdicts {
   }
 
   attemptFailed(held: Held, error: Error): void {
-    const { clock, node, logger } = this.host.deps;
+    const { clock, node, logger, redaction } = this.host.deps;
     const code = failureCodeOf(error);
+    const message = redaction.message(error, this.host.type);
     const { attempts, envelope } = held;
-    const failed = { attempt: attempts, at: clock.now(), node, code, message: error.message.slice(0, ATTEMPT_CHARACTERS) };
+    const failed = { attempt: attempts, at: clock.now(), node, code, message: message.slice(0, ATTEMPT_CHARACTERS) };
     held.history = [...held.history, failed].slice(-ATTEMPTS_TOLD);
-    this.host.signal('attempt-failed', held, { attempt: attempts, code, message: error.message });
+    this.host.signal('attempt-failed', held, { attempt: attempts, code, message: messageOf(error) });
     const { type, id, subject } = envelope;
     const text = `attempt ${attempts} at ${type} for ${this.host.type}/${subject} failed`;
-    logger.warn({ actor: this.host.type, key: subject, messageId: id, attempt: attempts, err: error }, text);
+    const err = redaction.logged(error, this.host.type);
+    logger.warn({ actor: this.host.type, key: subject, messageId: id, attempt: attempts, err }, text);
+  }
+
+  #redacted(message: string): string {
+    return this.host.deps.redaction.text(message, 'message', this.host.type);
   }
 
   /** What an actor's own hooks did wrong. */
   fault(where: string, error: Error): void {
-    this.host.deps.signals.emit({ kind: 'fault', where, code: failureCodeOf(error), message: error.message });
+    const { signals, redaction } = this.host.deps;
+    signals.emit({ kind: 'fault', where, code: failureCodeOf(error), message: redaction.message(error, this.host.type) });
   }
 }
