@@ -4,7 +4,7 @@ import type { Envelope } from '../message/envelope.js';
 import { asError, DefinitionError, describe, InvalidValueError, invariant } from '../message/errors.js';
 import { fromJson } from '../message/json.js';
 import { checkActorType } from '../message/names.js';
-import { type Schema, validate } from '../message/schema.js';
+import { describeSchema, type Schema, validate } from '../message/schema.js';
 import type { Attempt } from '../runtime/attempt.js';
 import type { Behavior, Hook, Instance, Subscription } from '../runtime/behavior.js';
 import type { Logger } from '../runtime/logger.js';
@@ -53,12 +53,25 @@ export function behaviorOf(target: ActorClass, resolve: Resolve, logger: Logger)
     commands: routes.commands,
     subscriptions: routes.subscriptions,
     replies: routes.replies,
+    get code() {
+      return codeOf(target, routes, stateSchema);
+    },
     create: () => new ActorInstance(resolve(target) as unknown as Open, routes, logger),
     parseState: (json) => {
       const stored = fromJson(json, place);
       return stateSchema === undefined ? stored : validate(stateSchema, stored, 'INVALID_STATE', place);
     },
   };
+}
+
+/** The source of the class and of those that it extends, and all its schemas. */
+function codeOf(target: ActorClass, { commands, subscriptions, replies }: Routes, state: Schema | undefined): string {
+  const sources: string[] = [];
+  for (let at: unknown = target; typeof at === 'function' && at !== Actor; at = Object.getPrototypeOf(at))
+    sources.push(Function.prototype.toString.call(at));
+  const definitions = [...commands.values(), ...[...subscriptions.values()].map(({ event }) => event), ...replies.values()];
+  const schemas = definitions.map((definition) => `${definition.name} ${definition.description}`).sort();
+  return JSON.stringify([sources, schemas, state === undefined ? '' : describeSchema(state)]);
 }
 
 class ActorInstance implements Instance {

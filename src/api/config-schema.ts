@@ -224,6 +224,9 @@ function supervisorSchema(dialect: Dialect): z.ZodType<SupervisorSettings> {
     attemptTimeout: duration(dialect, 1, 7 * DAY)
       .prefault(given(standard.attemptTimeout))
       .describe('A handler that takes longer has failed'),
+    unhandledTimeout: duration(dialect, 0, 365 * DAY)
+      .prefault(given(standard.unhandledTimeout))
+      .describe('A message without a handler here waits so long for a node of another version that has one; then it is a dead letter'),
     state: state.prefault({}),
   });
 

@@ -39,5 +39,10 @@ export interface SupervisedActor {
   breaker?: { failures?: number | undefined; probeEvery?: Duration | undefined } | undefined;
   /** default 30 s */
   attemptTimeout?: Duration | undefined;
+  /**
+   * how long a message that this version has no handler for, or that its schemas refuse, waits for a node of another version; then it is a dead
+   * letter. Default 10 minutes; 0: at once
+   */
+  unhandledTimeout?: Duration | undefined;
   state?: { keepFor?: Duration | undefined; maxBytes?: number | undefined } | undefined;
 }

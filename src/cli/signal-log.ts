@@ -27,6 +27,7 @@ const LEVEL: Readonly<Partial<Record<Signal['kind'], Level>>> = {
   'running-alone': 'warn',
   wiped: 'error',
   unhosted: 'warn',
+  unhandled: 'debug', // the runtime logs it with the reason
   fault: 'error',
 };
 

@@ -1,3 +1,4 @@
+import { fieldOf } from '../message/envelope.js';
 import { fromJson } from '../message/json.js';
 import { WAITING_KEYS_AT_ONCE } from '../message/limits.js';
 import type { CommitBatch } from './commit.js';
@@ -6,6 +7,7 @@ import { areFields, FIRST } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
 import { countOf, optionalStringOf, pairsOf, scoreOf, stringsOf } from './reply.js';
+import { without } from './schedule.js';
 
 /**
  * Keys that must wait. A waiting key's messages stand in a list of their own, in order, with their attempts; a sorted set says until when
@@ -34,6 +36,25 @@ export interface FailedAttempt {
 
 /** Waits until somebody says otherwise. */
 export const PARKED = Number.POSITIVE_INFINITY;
+
+/**
+ * The list in which requests to the owner wait, in the place of a key: no key has braces. A request's own subject is put away meanwhile, so
+ * that a node of a version that knows no such list finds no message in it, and sets it down as a dead letter when its time is up.
+ */
+export const REQUESTS = '{requests}';
+
+const SUBJECT = 'requestsubject';
+
+/** The fields of a request as they stand in its list. */
+export function putAway(fields: readonly string[]): string[] {
+  return [...without(fields, 'subject'), 'subject', REQUESTS, SUBJECT, fieldOf(fields, 'subject') ?? ''];
+}
+
+/** Those of what stands there, as they were. */
+export function takenOut(fields: readonly string[]): readonly string[] {
+  const subject = fieldOf(fields, SUBJECT);
+  return subject === undefined ? fields : [...without(without(fields, 'subject'), SUBJECT), 'subject', subject];
+}
 
 const score = (due: number): string => (due === PARKED ? '+inf' : String(due));
 

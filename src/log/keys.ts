@@ -11,6 +11,8 @@ export class Keys {
   readonly #results = new Map<string, string[]>();
   readonly system: string;
   readonly nodes: string;
+  /** what partitions wait for that their owner cannot handle */
+  readonly wanted: string;
 
   constructor(
     readonly name: string,
@@ -19,6 +21,7 @@ export class Keys {
     this.#tags = Array.from({ length: shards }, (_, shard) => `{${name}:${shard}}:`);
     this.system = `${name}:system`;
     this.nodes = `${name}:nodes`;
+    this.wanted = `${name}:wanted`;
   }
 
   #tag(shard: number): string {
@@ -58,6 +61,10 @@ export class Keys {
   /** one waiting key's messages, in order */
   aside(type: string, shard: number, key: string): string {
     return `${this.#tag(shard)}${type}:aside:${key}`;
+  }
+  /** keys whose first message waits for a node that can handle it, and since when */
+  unhandled(type: string, shard: number): string {
+    return `${this.#tag(shard)}${type}:unhandled`;
   }
   /** ids of delayed messages, by the time they are due */
   schedule(type: string, shard: number): string {

@@ -3,9 +3,9 @@ import { MOST_SHARDS } from '../message/limits.js';
 import type { Link } from './connection.js';
 import { entriesOf, FIRST } from './entry.js';
 import type { Keys } from './keys.js';
-import { optionalStringOf, stringOf, stringsOf, unexpected } from './reply.js';
+import { optionalStringOf, stringOf, stringsOf } from './reply.js';
 
-/** What is recorded once for a whole system, in `<name>:system` and `<name>:nodes`; and whether this Redis will do at all. */
+/** What is recorded once for a whole system, in `<name>:system`; and whether this Redis will do at all. */
 
 /** @throws RedisError `REDIS_TOO_OLD`, `REDIS_CLUSTER`, `REDIS_LOADING`, `REDIS_READONLY`, `REDIS_EVICTION` */
 export async function checkServer(link: Link, allowEviction: boolean): Promise<void> {
@@ -83,41 +83,6 @@ export async function recordActorTypes(link: Link, keys: Keys, types: readonly s
 export async function recordedActorTypes(link: Link, keys: Keys): Promise<string[]> {
   const fields = stringsOf(await link.call('HKEYS', [keys.system]), 'HKEYS');
   return fields.filter((field) => field.startsWith('actor:')).map((field) => field.slice('actor:'.length));
-}
-
-/** Tells the others that `node` lives until `until` (ms, Redis' time) and what it hosts. */
-export async function heartbeat(link: Link, keys: Keys, node: string, types: readonly string[], lease: number): Promise<void> {
-  const now = await redisTime(link);
-  await link.call('ZADD', [keys.nodes, now + lease, `${node} ${types.join(' ')}`]);
-  await link.call('ZREMRANGEBYSCORE', [keys.nodes, '-inf', now - FORGOTTEN_MS]); // nodes that died without a word
-}
-
-/** How long a node that died stays on the list, for people to see. */
-const FORGOTTEN_MS = 86_400_000;
-
-async function redisTime(link: Link): Promise<number> {
-  const reply = await link.call('TIME', []);
-  const [seconds = '', micros = ''] = stringsOf(reply, 'TIME');
-  const time = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
-  return time > 0 ? time : unexpected(reply, 'TIME', 'seconds and microseconds');
-}
-
-export async function removeNode(link: Link, keys: Keys, node: string, types: readonly string[]): Promise<void> {
-  await link.call('ZREM', [keys.nodes, `${node} ${types.join(' ')}`]);
-}
-
-/** The nodes that live, and what each hosts. */
-export async function liveNodes(link: Link, keys: Keys): Promise<{ node: string; types: string[] }[]> {
-  const members = stringsOf(await link.call('ZRANGE', [keys.nodes, `(${await redisTime(link)}`, '+inf', 'BYSCORE']), 'ZRANGE');
-  return members.map((member) => {
-    const [node = '', ...types] = member.split(' ');
-    return { node, types: types.filter((type) => type !== '') };
-  });
-}
-
-/** The actor types that live nodes host. */
-export async function hostedTypes(link: Link, keys: Keys): Promise<ReadonlySet<string>> {
-  return new Set((await liveNodes(link, keys)).flatMap(({ types }) => types));
 }
 
 /** The id of the newest entry of each stream; the beginning for an empty one. */

@@ -2,7 +2,7 @@ import type { StandardSchemaV1 as Std } from '@standard-schema/spec';
 import { DefinitionError, describe, InvalidValueError } from './errors.js';
 import { checkSize, fromJson, toJson } from './json.js';
 import { checkActorType, checkKey, checkName } from './names.js';
-import { type Schema, validate } from './schema.js';
+import { describeSchema, type Schema, validate } from './schema.js';
 
 /**
  * Messages as values: `command()` and `event()` make them, and everything else infers its types from them.
@@ -102,6 +102,12 @@ export class MessageDefinition {
     this.#data = `data of ${name}`;
     this.#key = `key of ${name}`;
     this.#result = `result of ${name}`;
+  }
+
+  /** Its schemas, for people and digests. */
+  get description(): string {
+    const { data, result } = this.parts;
+    return `${describeSchema(data)} ${result === undefined ? '' : describeSchema(result)}`;
   }
 
   /** @throws SchemaError `INVALID_DATA`, `NOT_JSON`, `ASYNC_SCHEMA`; InvalidValueError `INVALID_KEY`; LimitError `PAYLOAD_TOO_LARGE` */

@@ -40,7 +40,8 @@ export class Ids {
   }
 }
 
-const digest = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 27);
+/** SHA-256, 27 characters of it. */
+export const digest = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 27);
 
 /** The same id for the same (type, key, idempotencyKey), wherever and whenever it is made. @param type tells one kind of message from all others */
 export function derivedId(shard: number, type: string, key: string, idempotencyKey: string): string {

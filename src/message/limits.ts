@@ -64,6 +64,14 @@ export const KILLS_TO_CONDEMN = 3;
 
 /** Keys that may go on are many after an outage; so many of one partition at a time are loaded into memory. */
 export const WAITING_KEYS_AT_ONCE = 64;
+/** A partition stays with the nodes that can handle what waited there for so long after the last such message; as long as a deploy may take. */
+export const WANT_KEPT_MS = 600_000;
+/** Needs of one partition's messages that other nodes are told of. */
+export const WANTS_PER_PARTITION = 32;
+/** Builds whose record is kept when no node of the last day is of them: more than the nodes of a deploy are of. */
+export const BUILDS_KEPT = 32;
+/** Types of message that a node cannot handle and says so of, once each; the types of messages are anybody's words. */
+export const UNHANDLED_TOLD = 1_000;
 /** Messages of one waiting key that are loaded at a time once it may go on. */
 export const ASIDE_WINDOW = 100;
 /** Redis' `unpack` ends at 7,999 values; longer lists are written in pieces. */

@@ -1,4 +1,4 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec';
 import { type Fault, SchemaError } from './errors.js';
 
 /** Any schema of any library that follows Standard Schema. */
@@ -34,6 +34,16 @@ function withoutValues(message: string, value: unknown): string {
     }
   }
   return shown;
+}
+
+/** What the schema takes, as far as its library can say so; schemas that differ may have the same description. */
+export function describeSchema(schema: Schema): string {
+  const standard = schema['~standard'] as Schema['~standard'] & Partial<StandardJSONSchemaV1['~standard']>;
+  try {
+    return JSON.stringify(standard.jsonSchema?.input({ target: 'draft-2020-12' })) ?? standard.vendor;
+  } catch {
+    return standard.vendor; // it holds what JSON Schema has no words for
+  }
 }
 
 /**

@@ -65,6 +65,12 @@ export interface Surroundings {
   cancel(held: Held): Gathering;
   deadLetter(held: Held, code: string, error: Error): Gathering;
   wait(held: Held, due: number | 'parked', error: Error): Gathering;
+  /**
+   * It waits in its place for a node that can handle it; undefined: it may not, or not any longer, and `givenUp` says why.
+   * @param refused this node knows its type, and a schema refuses its data or its state
+   */
+  unhandled(held: Held, error: Error, refused: boolean): Gathering | undefined;
+  givenUp(held: Held, error: Error): Error;
   /** Leaves it in the log, at the head of its key, its attempt counted. */
   leave(held: Held): Gathering;
   /** Once `gathering` is committed, the supervisor applies its strategy. */
@@ -109,6 +115,8 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
   #loading: boolean;
   /** why there is no state: the partition is being dropped */
   #notLoaded: Error | undefined;
+  /** its schema refuses the state: a newer node may have written it */
+  #unread: Error | undefined;
   /** the message that came before the state */
   #early: Held | undefined;
   readonly stateKey: string;
@@ -167,9 +175,18 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
     const { around } = this;
     if (held.fault !== undefined) return around.deadLetter(held, 'NO_ENVELOPE', new ErrandError('NO_ENVELOPE', held.fault));
     const definition = definitionFor(around.behavior, held.envelope);
-    if (definition === undefined) return around.deadLetter(held, 'UNKNOWN_MESSAGE', unknownMessage(around.behavior, held.envelope));
+    if (definition === undefined) return this.#unknown(held);
     if (this.#notLoaded !== undefined) throw this.#notLoaded;
     return this.#try(held, definition);
+  }
+
+  /** A node of another build may have a handler for it. */
+  #unknown(held: Held): Gathering {
+    const { around } = this;
+    const { envelope } = held;
+    if (hasExpired(envelope, around.clock)) return around.failed(held, 'EXPIRED', expiry(envelope));
+    const error = unknownMessage(around.behavior, envelope);
+    return around.unhandled(held, error, false) ?? around.deadLetter(held, error.code, around.givenUp(held, error));
   }
 
   loaded(stored: StoredState | undefined): void {
@@ -204,7 +221,10 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
       data = decode(held, definition, around.shards);
     } catch (thrown) {
       const error = asError(thrown);
-      return around.deadLetter(held, codeOf(error, 'INVALID_DATA'), error);
+      const code = codeOf(error, 'INVALID_DATA');
+      // Another build's schema may take it; what is no JSON none does.
+      const waits = code === 'INVALID_DATA' || code === 'INVALID_RESULT' ? around.unhandled(held, error, true) : undefined;
+      return waits ?? around.deadLetter(held, code, around.givenUp(held, error));
     }
     held.attempts += 1;
     const ended = this.#attempt(held, data);
@@ -222,6 +242,12 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
     if (around.cancellations.has(held)) {
       this.#instance = undefined; // its state is what the handler left
       return around.cancel(held);
+    }
+    if (ended.error === this.#unread) {
+      held.attempts -= 1; // its handler was not called
+      const waits = around.unhandled(held, ended.error, true);
+      if (waits !== undefined) return waits;
+      held.attempts += 1;
     }
     around.verdicts.attemptFailed(held, ended.error);
     const gathering = this.#afterFailure(held, ended);
@@ -356,8 +382,17 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
   /** The last committed state, a copy of its own. */
   #withState(instance: Instance): Instance {
     const { behavior } = this.around;
-    if (behavior.stateful) instance.state = this.#stored === undefined ? instance.initialState() : behavior.parseState(this.#stored.json);
+    if (behavior.stateful) instance.state = this.#stored === undefined ? instance.initialState() : this.#parse(this.#stored);
     return instance;
+  }
+
+  #parse({ json }: StoredState): unknown {
+    try {
+      return this.around.behavior.parseState(json);
+    } catch (thrown) {
+      this.#unread = asError(thrown);
+      throw this.#unread;
+    }
   }
 
   /** The same instance, on its last committed state; none when that cannot be read any more. */

@@ -3,7 +3,7 @@ import { failureCodeOf } from '../message/errors.js';
 import type { Activation } from './activation.js';
 import type { Activations } from './activations.js';
 import type { Committer, Gathering } from './committer.js';
-import type { Held } from './held.js';
+import { type Held, listOf } from './held.js';
 import type { Host } from './host.js';
 import type { Suspects } from './suspects.js';
 import type { Verdicts } from './verdicts.js';
@@ -92,7 +92,7 @@ export class Asides {
     if (held.drain === undefined) gathering.remove(held);
     suspects.waits(gathering, held.entry);
     leaves(held, gathering);
-    const activation = activations.get(held.envelope.subject);
+    const activation = activations.get(listOf(held)); // a request is in no actor's way
     if (activation !== undefined) this.#clearQueue(activation);
     return gathering;
   }

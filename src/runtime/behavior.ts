@@ -14,6 +14,8 @@ export interface Behavior {
   readonly stateful: boolean;
   /** commands whose results come back to this actor */
   readonly replies: ReadonlyMap<string, MessageDefinition>;
+  /** Tells one version of its code from another, as far as that can be seen: its source, and its schemas where they can be described. */
+  readonly code: string;
   /** A new actor, its dependencies injected. */
   create(): Instance;
   /** The state as a handler sees it, from its stored JSON text. @throws SchemaError `INVALID_STATE` */

@@ -9,7 +9,7 @@ import { toFields } from '../message/envelope.js';
 import { InvalidValueError } from '../message/errors.js';
 import { type Ids, shardOfId } from '../message/ids.js';
 import { checkId } from '../message/names.js';
-import type { Verb } from './requests.js';
+import type { Verb } from './verbs.js';
 
 /** What came of the wish: the command ends as `failed`, `CANCELLED`; or it had its outcome already, or nobody knows it. */
 export type Cancellation = 'cancelled' | 'too-late';

@@ -1,4 +1,4 @@
-import type { FailedAttempt } from '../log/aside.js';
+import { type FailedAttempt, REQUESTS } from '../log/aside.js';
 import type { Entry } from '../log/entry.js';
 import type { Envelope } from '../message/envelope.js';
 
@@ -26,6 +26,11 @@ export interface Held {
   trimmed: boolean;
   /** behind it in its key's queue */
   next: Held | undefined;
+}
+
+/** The key behind whose aside list it waits: requests, which are for no actor, have a list of their own. */
+export function listOf({ envelope }: Pick<Held, 'envelope'>): string {
+  return envelope.kind === 'request' ? REQUESTS : envelope.subject;
 }
 
 const NO_HISTORY: readonly FailedAttempt[] = [];

@@ -8,10 +8,12 @@ import type { Random } from '../message/random.js';
 import type { Asks } from './asks.js';
 import type { Behavior } from './behavior.js';
 import { Breaker } from './breaker.js';
+import type { Version } from './build.js';
 import type { Gate } from './gate.js';
 import type { Held } from './held.js';
 import type { Branch, Inbox, Receiver } from './inbox.js';
 import type { Logger } from './logger.js';
+import type { Membership } from './membership.js';
 import type { Composer } from './outgoing.js';
 import type { Partition } from './partition.js';
 import type { Pulse } from './pulse.js';
@@ -20,6 +22,7 @@ import type { Signals } from './signals.js';
 import { Slots } from './slots.js';
 import { StateLoader } from './state-loader.js';
 import type { ChildSettings } from './supervision-settings.js';
+import { UnhandledTypes } from './unhandled.js';
 
 /** What everything on one node shares. */
 export interface Deps {
@@ -36,6 +39,8 @@ export interface Deps {
   readonly pulse: Pulse;
   /** everybody who runs a handler is inside */
   readonly gate: Gate;
+  /** who else lives, and what each node can handle */
+  readonly membership: Membership;
   readonly logger: Logger;
   /** what errors may say outside the process */
   readonly redaction: Redaction;
@@ -62,6 +67,8 @@ export class Host {
   readonly slots: Slots;
   readonly breaker: Breaker;
   readonly states: StateLoader;
+  /** of all its partitions */
+  readonly unhandledTypes = new UnhandledTypes();
   #held = 0;
   /** since when (monotonic ms) too little is free for another read; undefined: it is not so */
   #starvedSince: number | undefined;
@@ -96,6 +103,10 @@ export class Host {
 
   get type(): string {
     return this.behavior.type;
+  }
+
+  get version(): Version {
+    return this.deps.membership.version(this.type);
   }
 
   /** How many more messages this node may hold of this type. */

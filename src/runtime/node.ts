@@ -1,13 +1,14 @@
 import { Appender } from '../log/appender.js';
 import { Link } from '../log/connection.js';
 import { Keys } from '../log/keys.js';
+import { hostedTypes } from '../log/nodes.js';
 import { Reader } from '../log/reader.js';
 import { dealingWith } from '../log/redis-error.js';
 import { loadScripts } from '../log/scripts.js';
 import { readStates } from '../log/state.js';
 import type { Store } from '../log/store.js';
 import { recordedSubscriptions } from '../log/subscriptions.js';
-import { checkServer, hostedTypes, recordedActorTypes, recordShards } from '../log/system-record.js';
+import { checkServer, recordedActorTypes, recordShards } from '../log/system-record.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { type Duration, milliseconds } from '../message/duration.js';
 import { asError, codeOf, ErrandError, IdleTimeoutError, invariant, type Unsettled } from '../message/errors.js';
@@ -16,6 +17,7 @@ import { type Random, token } from '../message/random.js';
 import { SIZES, type Sizes } from '../message/sizes.js';
 import { Asks } from './asks.js';
 import type { Behavior } from './behavior.js';
+import { type Build, versionOf } from './build.js';
 import { Cancels } from './cancels.js';
 import { DeadLetters } from './dead-letters.js';
 import { Gate } from './gate.js';
@@ -24,6 +26,7 @@ import { type Subscriber, unsettled } from './idle.js';
 import { Branch } from './inbox.js';
 import { LogWatch } from './log-watch.js';
 import type { Logger } from './logger.js';
+import { Membership } from './membership.js';
 import { Observatory } from './observe.js';
 import { Composer } from './outgoing.js';
 import { Ownership } from './ownership.js';
@@ -179,7 +182,8 @@ export class Node {
     const timeout = milliseconds(options.timeout ?? IDLE_MS, 'timeout');
     const { clock } = this.options;
     const { deps, supervision, appender } = this.parts;
-    const own = (): Set<string> => new Set(supervision.hosts.filter(({ state }) => state !== 'stopped').map(({ type }) => type));
+    const own = (): Build =>
+      new Map(supervision.hosts.flatMap(({ state, type, version }) => (state === 'stopped' ? [] : [[type, version] as const])));
     let subscribers: readonly Subscriber[] | undefined;
     const look = async (): Promise<Unsettled[] | undefined> => {
       try {
@@ -317,6 +321,7 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
   reader = new Reader(read, control, clock, (error) => fault('reader', error), 1, sizes.entry);
   const asks = new Asks(node, keys, clock, control, link('wake'));
   const observatory = new Observatory(keys, control, clock, (greet) => link('observe', greet), fault, sizes.entry);
+  const build = new Map(behaviors.map((behavior) => [behavior.type, versionOf(behavior)]));
   const deps: Deps = {
     node,
     keys,
@@ -331,6 +336,7 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
     redaction: new Redaction(options.redact),
     pulse: new Pulse(),
     gate: new Gate(),
+    membership: new Membership({ node, keys, link: control }, lease, build),
   };
   const root = Branch.root(`${name}-${node}`);
   let failed: (reason: ErrandError) => void = () => undefined;

@@ -4,7 +4,7 @@ import { type Timer, within } from '../message/clock.js';
 import { asError, codeOf, ErrandError, RedisError } from '../message/errors.js';
 import { token } from '../message/random.js';
 import type { Deps, Host } from './host.js';
-import { Membership } from './membership.js';
+import type { Membership } from './membership.js';
 import { Partition } from './partition.js';
 import type { Registration } from './registration.js';
 
@@ -43,6 +43,8 @@ export class Ownership {
   readonly #leaving = new Map<Partition, Promise<void>>();
   readonly #membership: Membership;
   #watching: Timer | undefined;
+  /** a partition is another node's share, and stays here for a while */
+  #keeping = false;
   /** partitions about which Redis refused something, how often in a row, and until when (monotonic ms) they are left alone */
   readonly #refusals = new Map<string, { readonly count: number; readonly until: number }>();
   #tending: Timer | undefined;
@@ -61,7 +63,7 @@ export class Ownership {
     private readonly lease: number,
     private readonly registration: Registration,
   ) {
-    this.#membership = new Membership(deps, lease);
+    this.#membership = deps.membership;
   }
 
   get hosts(): readonly Host[] {
@@ -91,9 +93,21 @@ export class Ownership {
 
   /** Invariant O3. */
   async #look(): Promise<void> {
-    if (!this.deps.link.up || !(await this.#membership.look()) || this.#stopping) return;
-    for (const partition of this.#owned()) if (!this.#ours(partition.host, partition.shard)) void this.#handOver(partition);
+    if (!this.deps.link.up) return;
+    const changed = await this.#membership.look(this.#owned().map(({ host, shard, needs }) => ({ type: host.type, shard, needs })));
+    if ((!changed && !this.#keeping) || this.#stopping) return;
+    this.#keeping = false;
+    for (const partition of this.#owned()) {
+      if (this.#ours(partition.host, partition.shard)) continue;
+      if (this.#keeps(partition)) this.#keeping = true;
+      else void this.#handOver(partition);
+    }
     void this.#acquireMissing();
+  }
+
+  /** Of builds that each know what the other does not, each has the partition for a while. */
+  #keeps({ host, shard, since }: Partition): boolean {
+    return this.deps.clock.monotonic() - since < this.lease / 2 && this.#membership.isWantedHere(host.type, shard);
   }
 
   #ours({ type }: Host, shard: number): boolean {

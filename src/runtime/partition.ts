@@ -22,6 +22,7 @@ import { tooLarge } from './letters.js';
 import { Requests } from './requests.js';
 import { Suspects } from './suspects.js';
 import { Timetable } from './timetable.js';
+import { Unhandled } from './unhandled.js';
 import { Verdicts } from './verdicts.js';
 import { WaitingKeys } from './waiting-keys.js';
 
@@ -41,11 +42,14 @@ export class Partition implements Surroundings, Source {
   readonly verdicts: Verdicts;
   readonly inHand: InHand;
   readonly cancellations: Cancellations;
+  readonly asides: Asides;
+  /** when it was acquired, monotonic ms */
+  readonly since: number;
   readonly #window: InboxWindow;
   readonly #lists: AsideLists;
   readonly #waiting: WaitingKeys;
   readonly #suspects: Suspects;
-  readonly #asides: Asides;
+  readonly #unhandled: Unhandled;
   readonly #requests: Requests;
   readonly #timetable: Timetable;
   #position = FIRST;
@@ -67,6 +71,7 @@ export class Partition implements Surroundings, Source {
   ) {
     const { keys, link, clock } = host.deps;
     const id = { type: host.type, shard };
+    this.since = clock.monotonic();
     this.stream = keys.inbox(host.type, shard);
     this.#window = new InboxWindow(this.stream);
     this.cancellations = new Cancellations(keys, id, link, acquired.fields);
@@ -77,7 +82,7 @@ export class Partition implements Surroundings, Source {
       complete: (commit) => this.#window.remove(commit),
       committed: ({ left }) => {
         const now = clock.monotonic();
-        for (const held of left) this.#forget(held, now);
+        for (const held of left) this.forget(held, now);
       },
       again: (commit) => this.cancellations.again(commit),
       onLost: (reason, error) => this.onLost(this, reason, error),
@@ -101,23 +106,30 @@ export class Partition implements Surroundings, Source {
       room: () => host.free,
       deliver: (held) => {
         this.#hold(held);
-        this.#route(held);
+        if (held.envelope.kind === 'request') this.#requests.take(held);
+        else this.#route(held);
       },
+      moved: (key, gathering, waits) => this.#unhandled.moved(key, gathering, waits),
       onFailed: unread('waiting messages'),
     });
-    this.#asides = new Asides({
+    this.asides = new Asides({
       host,
       committer,
       waiting: this.#waiting,
       suspects: this.#suspects,
       activations: this.activations,
       verdicts: this.verdicts,
-      forget: (held) => this.#forget(held, clock.monotonic()),
+      forget: (held) => this.forget(held),
     });
+    this.#unhandled = new Unhandled({ host, shard, committer, waiting: this.#waiting, asides: this.asides });
     this.#requests = new Requests(this, this.#lists, this.#waiting, this.#timetable, unread('a request'));
     this.#intakes = [...host.behavior.subscriptions.values()].map((subscription) => new Intake(this, subscription, acquired.fields));
   }
 
+  /** What its messages wait for that this node cannot handle. */
+  get needs() {
+    return this.#unhandled.needs;
+  }
   get nonce(): string {
     return this.acquired.nonce;
   }
@@ -157,6 +169,8 @@ export class Partition implements Surroundings, Source {
     const takeOver = this.acquired.unclean ? { lists: this.#lists, prefetch: this.settings.prefetch, now: clock.now() } : undefined;
     await this.#suspects.load(link, takeOver);
     await Promise.all([this.#waiting.load(), this.#timetable.load(), this.cancellations.load()]);
+    await this.#unhandled.load(link);
+    this.#waiting.begin();
   }
 
   // ---- the inbox -------------------------------------------------------------------------------------------------------------------
@@ -201,7 +215,7 @@ export class Partition implements Surroundings, Source {
   }
 
   #route(held: Held): void {
-    if (held.drain === undefined && this.#waiting.has(held.envelope.subject)) return this.#asides.follow(held);
+    if (held.drain === undefined && this.#waiting.has(held.envelope.subject)) return this.asides.follow(held);
     this.activations.route(held);
   }
 
@@ -225,14 +239,14 @@ export class Partition implements Surroundings, Source {
   /** It stands no longer where it stood. */
   #takeOut(held: Held, gathering: Gathering): Gathering {
     if (held.drain === undefined) gathering.remove(held);
-    else this.#waiting.pop(held, gathering.batch);
+    else this.#waiting.pop(held, gathering);
     this.#suspects.settled(gathering, held.entry);
     leaves(held, gathering);
     return gathering;
   }
 
-  /** @param now monotonic ms */
-  #forget(held: Held, now: number): void {
+  /** It leaves memory, wherever it stands now. @param now monotonic ms */
+  forget(held: Held, now: number = this.clock.monotonic()): void {
     if (this.#dropped) return;
     this.#held -= 1;
     this.host.held(-1);
@@ -304,19 +318,27 @@ export class Partition implements Surroundings, Source {
 
   /** Keys of which several messages are held in memory, and how many are queued. */
   crowds(): { key: string; queued: number }[] {
-    return this.closing ? [] : this.#asides.crowds();
+    return this.closing ? [] : this.asides.crowds();
   }
 
   crowd(key: string): void {
-    if (!this.closing) this.#asides.crowd(key);
+    if (!this.closing) this.asides.crowd(key);
   }
 
   wait(held: Held, until: number | 'parked', error: Error): Gathering {
-    return this.#asides.wait(held, until, error);
+    return this.asides.wait(held, until, error);
   }
 
   leave(held: Held): Gathering {
-    return this.#asides.wait(held, this.clock.now());
+    return this.asides.wait(held, this.clock.now());
+  }
+
+  unhandled(held: Held, error: Error, refused: boolean): Gathering | undefined {
+    return this.#unhandled.wait(held, error, refused);
+  }
+
+  givenUp(held: Held, error: Error): Error {
+    return this.#unhandled.givenUp(held, error);
   }
 
   escalate(held: Held, error: Error, gathering: Gathering): void {

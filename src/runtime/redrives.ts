@@ -8,8 +8,8 @@ import type { Clock } from '../message/clock.js';
 import { type Envelope, fromFields, toFields } from '../message/envelope.js';
 import { AppendRejected } from '../message/errors.js';
 import { derivedId, type Ids } from '../message/ids.js';
-import type { Verb } from './requests.js';
 import type { Signals } from './signals.js';
+import type { Verb } from './verbs.js';
 
 /** Of a parked letter that was changed by hand: its owner puts the letter away, and touches no message. */
 const UNKNOWN_KEY = '-';

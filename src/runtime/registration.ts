@@ -1,5 +1,7 @@
+import { isRecorded, recordBuild } from '../log/builds.js';
 import { recordSubscription } from '../log/subscriptions.js';
 import { recordActorTypes, recordIdentity, recordShards } from '../log/system-record.js';
+import { asError, codeOf } from '../message/errors.js';
 import { token } from '../message/random.js';
 import type { Behavior } from './behavior.js';
 import type { Deps } from './host.js';
@@ -22,16 +24,21 @@ export class Registration {
   async record(): Promise<void> {
     this.#identity = await this.#recordIdentity();
     await this.#recordActors(undefined);
+    // A full Redis refuses it, and must be drained by nodes of a new build as well. It is made up for with a heartbeat.
+    await this.#recordBuild().catch((error: unknown) => {
+      if (codeOf(asError(error), '') !== 'REDIS_OUT_OF_MEMORY') throw error;
+    });
   }
 
   /** @throws InvalidValueError `SHARDS_MISMATCH` when a system with another number of shards was recorded since */
   async check(): Promise<void> {
     const { link, keys, signals, logger, node } = this.deps;
     const identity = await this.#recordIdentity();
-    if (identity === this.#identity) return;
+    if (identity === this.#identity) return this.#recordBuild();
     signals.emit({ kind: 'wiped' });
     logger.error({ node }, `the data of ${keys.name} was wiped or replaced: what was not settled is gone`);
     await recordShards(link, keys.name, keys.shards, undefined);
+    await this.#recordBuild();
     await this.#recordActors('start'); // all that stands in the streams now came after the wipe
     this.#identity = identity;
   }
@@ -39,6 +46,13 @@ export class Registration {
   #recordIdentity(): Promise<string> {
     const { link, keys, random } = this.deps;
     return recordIdentity(link, keys, token(random));
+  }
+
+  /** Before a heartbeat names it. */
+  async #recordBuild(): Promise<void> {
+    const { link, keys, membership } = this.deps;
+    const { name, text } = membership.record;
+    if (!(await isRecorded(link, keys, name))) await recordBuild(link, keys, name, text);
   }
 
   async #recordActors(from: 'start' | undefined): Promise<void> {

@@ -1,8 +1,9 @@
-import type { AsideLists } from '../log/aside.js';
+import { type AsideLists, REQUESTS } from '../log/aside.js';
 import { parkedLetter, readLetter, removeLetter, type StoredLetter } from '../log/dead-letter.js';
 import type { PartitionId } from '../log/lease.js';
 import { fieldOf, fromFields } from '../message/envelope.js';
 import { asError, ErrandError } from '../message/errors.js';
+import type { Asides } from './asides.js';
 import type { Attempt } from './attempt.js';
 import type { Cancellations } from './cancellations.js';
 import type { Committer, Gathering } from './committer.js';
@@ -21,12 +22,6 @@ import type { WaitingKeys } from './waiting-keys.js';
  *     twice does it once.
  */
 
-/**
- * What may be asked for; it is the request's `type`. Its subject says where to look: at a key, or for `withdraw` at the name of something
- * scheduled. Its data is a letter, or the id of what was cancelled.
- */
-export type Verb = 'redrive' | 'discard' | 'cancel' | 'withdraw';
-
 /** The owner, as far as it is needed here. */
 interface Owner {
   readonly host: Host;
@@ -35,7 +30,13 @@ interface Owner {
   readonly verdicts: Verdicts;
   readonly cancellations: Cancellations;
   readonly running: Iterable<Attempt>;
+  readonly asides: Asides;
   settle(held: Held, gathering: Gathering): Gathering;
+  /** it waits for an owner that can be asked for it; undefined: it may not, or not any longer */
+  unhandled(held: Held, error: Error, refused: boolean): Gathering | undefined;
+  givenUp(held: Held, error: Error): Error;
+  /** it leaves memory, and stays where it stands in the log */
+  forget(held: Held): void;
   deadLetter(held: Held, code: string, error: Error): Gathering;
   /** a message that was set aside is settled */
   cleared(entry: string, gathering: Gathering): void;
@@ -61,13 +62,12 @@ export class Requests {
     const { owner, lists, waiting } = this;
     const { host, shard, committer } = owner;
     const { keys, link } = host.deps;
+    if (waiting.isStale(held)) return owner.forget(held); // one before it waits
     const id: PartitionId = { type: host.type, shard };
     const { type: verb, subject: key, data: letterId } = held.envelope;
     if (verb === 'cancel') return this.#cancel(held);
     if (verb === 'withdraw') return this.#withdraw(held);
-    if (verb !== 'redrive' && verb !== 'discard') {
-      return void owner.deadLetter(held, 'UNKNOWN_MESSAGE', new ErrandError('UNKNOWN_MESSAGE', `an owner cannot be asked to '${verb}'`));
-    }
+    if (verb !== 'redrive' && verb !== 'discard') return this.#unknown(held);
     if (!(await committer.flushed())) return;
     const [letter, [head]] = await Promise.all([readLetter(link, keys, id, letterId), lists.window(link, key, 1)]);
     const gathering = committer.gather();
@@ -86,6 +86,14 @@ export class Requests {
       gathering.after(() => host.deps.signals.emit({ kind, actor: id.type, letter: `${id.type}/${shard}/${letterId}`, messageId }));
     }
     owner.settle(held, gathering);
+  }
+
+  /** A newer node asks for it: it waits among its like for an owner that knows it. Requests are for no actor, and in the way of no key. */
+  #unknown(held: Held): void {
+    const { owner, waiting } = this;
+    if (held.drain === undefined && waiting.has(REQUESTS)) return owner.asides.follow(held);
+    const error = new ErrandError('UNKNOWN_MESSAGE', `an owner cannot be asked to '${held.envelope.type}'`);
+    if (owner.unhandled(held, error, false) === undefined) owner.deadLetter(held, 'UNKNOWN_MESSAGE', owner.givenUp(held, error));
   }
 
   /** The outcome of a parked message that is put away. Somebody may have cancelled it as well, and was told so. */

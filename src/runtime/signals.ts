@@ -1,6 +1,7 @@
 // By file: the package's main door loads two hundred more, a fifth of what `import 'errand'` costs. They are the same classes.
 import type { Observable } from 'rxjs';
 import { Subject } from 'rxjs/internal/Subject';
+import type { MessageKind } from '../message/envelope.js';
 import type { Strategy } from './supervision-settings.js';
 
 /** What happens inside a system, as it happens. A union on `kind` that only ever grows: ignore the kinds you do not know. */
@@ -67,6 +68,17 @@ export type SignalBody =
   | { readonly kind: 'redriven'; readonly actor: string; readonly letter: string; readonly messageId: string | undefined }
   | { readonly kind: 'discarded'; readonly actor: string; readonly letter: string; readonly messageId: string | undefined }
   | { readonly kind: 'unhosted'; readonly actor: string }
+  /**
+   * messages wait for a node that can handle them, this one the first of its type; once for each type and reason. `of` is the message's kind,
+   * `knownBy` names other live nodes that can, `until` is when this message is given up
+   */
+  | ({
+      readonly kind: 'unhandled';
+      readonly of: MessageKind;
+      readonly reason: string;
+      readonly knownBy: readonly string[];
+      readonly until: Date;
+    } & OfMessage)
   | { readonly kind: 'fault'; readonly where: string; readonly code: string; readonly message: string };
 
 /** The source of a system's signals. A listener that throws harms nobody but itself (rxjs reports it as an uncaught error). */

@@ -51,6 +51,8 @@ export interface ChildSettings {
   readonly directives: ReadonlyMap<string, Directive>;
   readonly breaker: BreakerSettings;
   readonly attemptTimeout: number; // ms
+  /** how long a message that this node cannot handle waits for one that can, ms; 0: not at all */
+  readonly unhandledTimeout: number;
   readonly state: { readonly keepFor: number | undefined /* ms; undefined: for ever */; readonly maxBytes: number };
 }
 
@@ -76,6 +78,7 @@ export function defaultChildSettings(actor: string): ChildSettings {
     directives: new Map(),
     breaker: { failures: 20, probeEvery: 1_000 },
     attemptTimeout: 30_000,
+    unhandledTimeout: 600_000,
     state: { keepFor: undefined, maxBytes: 1_048_576 },
   };
 }

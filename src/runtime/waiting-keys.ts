@@ -1,5 +1,4 @@
-import { type Aside, type AsideLists, PARKED } from '../log/aside.js';
-import type { CommitBatch } from '../log/commit.js';
+import { type Aside, type AsideLists, PARKED, putAway, REQUESTS, takenOut } from '../log/aside.js';
 import type { Link } from '../log/connection.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { type Envelope, fromFields } from '../message/envelope.js';
@@ -7,7 +6,7 @@ import { asError, ErrandError, invariant } from '../message/errors.js';
 import { ASIDE_WINDOW, WAITING_KEYS_AT_ONCE } from '../message/limits.js';
 import type { Committer, Gathering } from './committer.js';
 import { DueHeap } from './due-heap.js';
-import { type Held, heldOf, NOBODY } from './held.js';
+import { type Held, heldOf, listOf, NOBODY } from './held.js';
 
 /**
  * A partition's keys that wait, each with its messages in an aside list.
@@ -37,6 +36,8 @@ export interface WaitingKeysOptions {
   readonly room: () => number;
   /** takes a message that was loaded from a list */
   readonly deliver: (held: Held) => void;
+  /** A key's first message is dealt with, or waits for another reason than before. @param waits whether the key still waits */
+  readonly moved: (key: string, gathering: Gathering, waits: boolean) => void;
   readonly onFailed: (error: Error) => void;
 }
 
@@ -52,13 +53,29 @@ export class WaitingKeys {
 
   constructor(private readonly options: WaitingKeysOptions) {}
 
-  /** Learns what waits from its predecessor's time. */
+  /** Learns what waits from its predecessor's time. Nothing goes on before `begin`. */
   async load(): Promise<void> {
     for (const { key, due, length } of await this.options.lists.load(this.options.link)) {
       if (length > 0) this.#waits({ key, due, length, drain: undefined, left: 0 });
       else this.options.lists.resume(this.options.committer.gather().batch, key); // its list was deleted by hand
     }
+  }
+
+  begin(): void {
     this.#wake();
+  }
+
+  /** Until when the key waits, ms since the epoch; undefined: it does not. */
+  dueOf(key: string): number | undefined {
+    return this.#keys.get(key)?.due;
+  }
+
+  /** The key waits until another time than its predecessor thought. */
+  defer(key: string, due: number): void {
+    const waiting = this.#keys.get(key);
+    if (waiting === undefined || waiting.due === due) return;
+    waiting.due = due;
+    this.#waits(waiting);
   }
 
   has(key: string): boolean {
@@ -67,7 +84,7 @@ export class WaitingKeys {
 
   /** Moves an inbox message behind the others of its waiting key (W1). */
   follow(held: Held, { batch }: Gathering): void {
-    const waiting = this.#keys.get(held.envelope.subject);
+    const waiting = this.#keys.get(listOf(held));
     invariant(waiting !== undefined, 'only a waiting key is followed');
     this.options.lists.push(batch, waiting.key, asideOf(held));
     waiting.length += 1;
@@ -75,10 +92,11 @@ export class WaitingKeys {
 
   /** The key waits until `due`, this message at its head. */
   wait(held: Held, gathering: Gathering, due: number): void {
-    const key = held.envelope.subject;
-    const { lists } = this.options;
+    const key = listOf(held);
+    const { lists, moved } = this.options;
     const waiting = this.#keys.get(key);
     lists.wait(gathering.batch, key, due);
+    moved(key, gathering, true);
     if (waiting === undefined) {
       lists.push(gathering.batch, key, asideOf(held));
       this.#waits({ key, due, length: 1, drain: undefined, left: 0 });
@@ -112,13 +130,15 @@ export class WaitingKeys {
   }
 
   /** The head of its key's list is dealt with, in this commit. */
-  pop(held: Held, batch: CommitBatch): void {
-    const waiting = this.#keys.get(held.envelope.subject);
+  pop(held: Held, gathering: Gathering): void {
+    const waiting = this.#keys.get(listOf(held));
     if (waiting === undefined) return;
-    this.options.lists.pop(batch, waiting.key);
+    const { lists, moved } = this.options;
+    lists.pop(gathering.batch, waiting.key);
     waiting.length -= 1;
+    moved(waiting.key, gathering, waiting.length > 0);
     if (waiting.length > 0) return;
-    this.options.lists.resume(batch, waiting.key);
+    lists.resume(gathering.batch, waiting.key);
     this.#keys.delete(waiting.key);
     this.#drained(waiting);
   }
@@ -131,7 +151,7 @@ export class WaitingKeys {
   /** The first message of a parked key is tried again, as if it was new. */
   unpark(gathering: Gathering, key: string, head: Aside): void {
     this.options.lists.replaceHead(gathering.batch, key, { ...head, attempts: 0 });
-    this.#goesOn(gathering, key);
+    this.goOn(gathering, key);
   }
 
   /** The first message of a parked key is taken out; those behind it go on. */
@@ -140,7 +160,8 @@ export class WaitingKeys {
     invariant(waiting !== undefined, 'only a waiting key has a first message');
     this.options.lists.pop(gathering.batch, key);
     waiting.length -= 1;
-    if (waiting.length > 0) return this.#goesOn(gathering, key);
+    this.options.moved(key, gathering, waiting.length > 0);
+    if (waiting.length > 0) return void this.goOn(gathering, key);
     this.options.lists.resume(gathering.batch, key);
     this.#keys.delete(key);
   }
@@ -165,7 +186,8 @@ export class WaitingKeys {
     return this.#keys.get(key)?.length ?? 0;
   }
 
-  #goesOn(gathering: Gathering, key: string): void {
+  /** The key waits no longer. @returns its new time, ms since the epoch */
+  goOn(gathering: Gathering, key: string): number {
     const waiting = this.#keys.get(key);
     invariant(waiting !== undefined, 'only a waiting key goes on');
     const due = this.options.clock.now();
@@ -173,11 +195,17 @@ export class WaitingKeys {
     waiting.due = due;
     this.#waits(waiting);
     gathering.after(() => this.#arm(due));
+    return due;
+  }
+
+  /** Whether the message came from a list that was loaded anew since, or is not any more. */
+  isStale(held: Held): boolean {
+    return held.drain !== undefined && this.#keys.get(listOf(held))?.drain !== held.drain;
   }
 
   /** A message that came from a list has left memory. */
   forgotten(held: Held): void {
-    const waiting = this.#keys.get(held.envelope.subject);
+    const waiting = this.#keys.get(listOf(held));
     if (waiting === undefined || waiting.drain !== held.drain) return;
     waiting.left -= 1;
     if (waiting.left === 0) void this.#loadPiece(waiting, waiting.drain);
@@ -243,7 +271,8 @@ export class WaitingKeys {
         const piece = await lists.window(link, waiting.key, Math.min(Math.max(1, room()), ASIDE_WINDOW));
         if (this.#stopped || waiting.drain !== drain) return;
         waiting.left = piece.length;
-        for (const { entry, fields, attempts, history } of piece) {
+        for (const { entry, fields: stored, attempts, history } of piece) {
+          const fields = waiting.key === REQUESTS ? takenOut(stored) : stored;
           const envelope = fromFields(fields);
           const from = { id: entry, fields };
           const more = { attempts, history, drain };
@@ -262,6 +291,6 @@ export class WaitingKeys {
   }
 }
 
-function asideOf({ entry, fields, attempts, history }: Held): Aside {
-  return { entry, fields, attempts, history };
+function asideOf({ entry, envelope, fields, attempts, history }: Held): Aside {
+  return { entry, fields: envelope.kind === 'request' ? putAway(fields) : fields, attempts, history };
 }

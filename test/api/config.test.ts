@@ -108,6 +108,7 @@ test('a whole file is read, durations in milliseconds, defaults filled in', asyn
           ]),
           breaker: { failures: 3, probeEvery: 2_000 },
           attemptTimeout: 3_000,
+          unhandledTimeout: 600_000,
           state: { keepFor: 90 * 86_400_000, maxBytes: 2048 },
         },
       ],

@@ -257,13 +257,6 @@ onBoth('what is asked for while no owner lives is done by the next one', options
   await words(t, next, ['bad', 'two']);
 });
 
-onBoth('a request that nobody knows is a dead letter', options(), async (t, store) => {
-  const { system, redis } = store;
-  await redis('XADD', '{sut:0}:list:commands', '*', 'id', 'r-1', 'type', 'burn', 'kind', 'request', 'subject', 'a', 'data', '1-1');
-  await settled(store);
-  t.like((await system.deadLetters.list()).items, [{ reason: 'UNKNOWN_MESSAGE', messageId: 'r-1' }]);
-});
-
 onBoth('a parked letter changed by hand still leads to its message', options('park'), async (t, store, given) => {
   const { system } = store;
   await tell(system, 'bad', 'two');
