@@ -8,6 +8,7 @@ import { type Duration, milliseconds } from '../message/duration.js';
 import { DefinitionError, InvalidValueError, invariant } from '../message/errors.js';
 import { MOST_SHARDS } from '../message/limits.js';
 import { checkKey, checkName } from '../message/names.js';
+import { outside } from '../message/outside.js';
 import { type Random, systemRandom } from '../message/random.js';
 import type { Sizes } from '../message/sizes.js';
 import type { Cancellation } from '../runtime/cancels.js';
@@ -179,7 +180,7 @@ export class ActorSystem implements AsyncDisposable {
     }
     const resolve = await resolverFor(classes.values(), options.container, options.resolve);
     const behaviors = [...classes.values()].map((target) => behaviorOf(target, resolve, logger));
-    const node = await Node.start({
+    const startOptions = {
       ...ports,
       name,
       logger,
@@ -192,7 +193,8 @@ export class ActorSystem implements AsyncDisposable {
       shards: options.shards === undefined ? undefined : checkShards(options.shards),
       defaultShards: newShards ?? (behaviors.length > 0 ? SHARDS : undefined),
       store: await openStore(redis, ports.clock),
-    });
+    };
+    const node = await outside(() => Node.start(startOptions));
     return new ActorSystem(name, node, classes, logger);
   }
 

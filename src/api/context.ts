@@ -24,7 +24,7 @@ export interface ActorContext {
   readonly deadline: Date | undefined;
   /** aborts on deadline, cancellation, lost partition, a restart by the supervisor, and shutdown; `signal.reason` is an ErrandError whose code says which */
   readonly signal: AbortSignal;
-  /** for the actor's own words; errand logs no payloads */
+  /** for the actor's own words. Each line has `actor`, `key`, `type`, `messageId`, `correlationId` and `attempt`; errand itself logs no payloads */
   readonly log: Logger;
   /**
    * Stages a command; returns its message id.
@@ -39,12 +39,18 @@ export interface ActorContext {
 
 export class HandlerContext implements ActorContext {
   readonly #attempt: Attempt;
+  readonly #logger: Logger;
+  #log: Logger | undefined;
 
-  constructor(
-    attempt: Attempt,
-    readonly log: Logger,
-  ) {
+  constructor(attempt: Attempt, logger: Logger) {
     this.#attempt = attempt;
+    this.#logger = logger;
+  }
+
+  /** Made when it is first asked for. */
+  get log(): Logger {
+    this.#log ??= bound(this.#logger, this.#attempt);
+    return this.#log;
   }
 
   get key(): string {
@@ -87,4 +93,15 @@ export class HandlerContext implements ActorContext {
   forget(): void {
     this.#attempt.forget();
   }
+}
+
+/** A logger whose lines say which message they belong to. */
+function bound(logger: Logger, { actorType: actor, envelope, number: attempt }: Attempt): Logger {
+  const { subject: key, type, id: messageId, correlationId } = envelope;
+  const bindings = { actor, key, type, messageId, correlationId, attempt };
+  const line =
+    (level: keyof Logger) =>
+    (details: object, message: string): void =>
+      logger[level]({ ...bindings, ...details }, message);
+  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
 }

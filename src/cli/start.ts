@@ -10,7 +10,6 @@ import { MOST_SHARDS } from '../message/limits.js';
 import type { Signal } from '../runtime/signals.js';
 import type { SupervisorView } from '../runtime/supervisor.js';
 import { EXIT_CODES } from './failure.js';
-import { logSignal } from './signal-log.js';
 
 interface StartFlags {
   readonly redis?: string;
@@ -55,7 +54,6 @@ async function start(file: string, flags: StartFlags, command: Command): Promise
     let reason = { code: 'SYSTEM_STOPPED', message: `${config.name} stopped by itself; the log says why` };
     const ended = new Promise<'ended'>((resolve) => {
       const next = (signal: Signal): void => {
-        logSignal(log, signal);
         if (signal.kind === 'stopped' && signal.reason !== undefined) reason = signal.reason;
       };
       system.signals.subscribe({ next, complete: () => resolve('ended') });

@@ -8,6 +8,7 @@ import {
   PRODUCER_QUEUE_BYTES,
   PRODUCER_QUEUE_MESSAGES,
 } from '../message/limits.js';
+import { outside } from '../message/outside.js';
 import type { Link } from './connection.js';
 import type { Keys } from './keys.js';
 import { dealingWith } from './redis-error.js';
@@ -186,7 +187,7 @@ class ShardQueue {
     });
     if (!this.#sending) {
       this.#sending = true;
-      this.#drained = this.#drain();
+      this.#drained = outside(() => this.#drain());
     }
     return appended;
   }

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { type Clock, sleep, type Timer } from '../message/clock.js';
 import { RedisError } from '../message/errors.js';
+import { outside } from '../message/outside.js';
 import { fraction, type Random } from '../message/random.js';
 import { translate } from './redis-error.js';
 import { type Answer, unexpected } from './reply.js';
@@ -96,7 +97,7 @@ export class Link {
 
   /** Connects; afterwards it reconnects by itself. @throws RedisError `REDIS_UNREACHABLE`, `REDIS_AUTH`, … */
   async open(): Promise<void> {
-    await this.#connect();
+    await outside(() => this.#connect());
   }
 
   /** How long a blocking read on it may take to return, ms. */

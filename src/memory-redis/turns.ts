@@ -1,3 +1,4 @@
+import { outside } from '../message/outside.js';
 import { ReplyWriter } from './resp-writer.js';
 import type { Session } from './session.js';
 
@@ -52,8 +53,13 @@ export class Turns {
   #plan(): void {
     if (this.#planned || this.#held > 0) return;
     this.#planned = true;
-    setImmediate(this.#turn);
+    outside(this.#soon);
   }
+
+  /** Not in the context of whoever sent the request: a turn answers others as well. */
+  readonly #soon = (): void => {
+    setImmediate(this.#turn);
+  };
 
   readonly #turn = (): void => {
     // Cleared first: what replies set off in this very process plans the next turn.

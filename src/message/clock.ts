@@ -3,6 +3,8 @@
  * and one seed reproduces a whole run. Nothing in `runtime/` or `log/` reads the machine's clock by itself.
  */
 
+import { outside } from './outside.js';
+
 /** A pending call; cancelling one that has run, or was cancelled before, does nothing. */
 export interface Timer {
   cancel(): void;
@@ -30,7 +32,7 @@ export const systemClock: Clock = {
     const arm = (left: number): void => {
       handle = setTimeout(() => (left > LONGEST_TIMEOUT_MS ? arm(end - performance.now()) : run()), Math.min(left, LONGEST_TIMEOUT_MS));
     };
-    arm(ms);
+    outside(() => arm(ms));
     return { cancel: () => clearTimeout(handle) };
   },
 };

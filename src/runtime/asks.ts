@@ -5,6 +5,7 @@ import { decodeOutcome, encodeOutcome, type Outcome, readOutcomes } from '../log
 import { dealingWith } from '../log/redis-error.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { AskTimeoutError, asError, ErrandError } from '../message/errors.js';
+import { outside } from '../message/outside.js';
 
 /**
  * Waiting for outcomes. The commit wakes the node named in the envelope; because a wake-up can be lost (and `attach` names no node),
@@ -210,11 +211,13 @@ export class Asks {
   look(messageId: string): void {
     this.#looked.add(messageId);
     if (this.#looked.size > 1) return;
-    setImmediate(() => {
-      const messageIds = [...this.#looked];
-      this.#looked.clear();
-      void this.#look(messageIds);
-    });
+    outside(() =>
+      setImmediate(() => {
+        const messageIds = [...this.#looked];
+        this.#looked.clear();
+        void this.#look(messageIds);
+      }),
+    );
   }
 
   #armPoll(ms: number): void {

@@ -30,6 +30,10 @@ export class Attempt {
     private readonly composer: Composer,
   ) {}
 
+  get actorType(): string {
+    return this.self.type;
+  }
+
   /** ms since the epoch, by Redis' clock */
   get enqueuedAt(): number {
     return timeOf(this.entry);

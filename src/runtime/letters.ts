@@ -2,8 +2,9 @@ import type { FailedAttempt } from '../log/aside.js';
 import { writeDeadLetter } from '../log/dead-letter.js';
 import type { Oversize } from '../log/entry.js';
 import { nameOf } from '../message/causes.js';
+import { fieldOf } from '../message/envelope.js';
 import { ErrandError, ownCodeOf } from '../message/errors.js';
-import { ENTRY_BYTES, ENTRY_VALUES, ERROR_CHARACTERS, NAME_LENGTH } from '../message/limits.js';
+import { ENTRY_BYTES, ENTRY_VALUES, ERROR_CHARACTERS, KEY_BYTES, NAME_LENGTH } from '../message/limits.js';
 import type { Gathering } from './committer.js';
 import type { Deps } from './host.js';
 
@@ -64,5 +65,20 @@ export function condemn(
       oversize,
     },
   );
-  gathering.after(() => deps.signals.emit({ kind: 'dead-letter', actor: type, shard, entry, messageId, reason, message }));
+  const [key, messageType, correlationId] = ['subject', 'type', 'correlationid'].map((name) => fieldOf(fields, name)?.slice(0, KEY_BYTES));
+  gathering.after(() =>
+    deps.signals.emit({
+      kind: 'dead-letter',
+      actor: type,
+      shard,
+      entry,
+      messageId,
+      key,
+      type: messageType,
+      correlationId,
+      attempt: attempts,
+      reason,
+      message,
+    }),
+  );
 }

@@ -8,6 +8,7 @@ export interface Logger {
 
 /** A logger that throws must not take the system down with it. */
 export function guarded(logger: Logger): Logger {
+  if (logger === silent) return silent;
   const guard =
     (level: keyof Logger) =>
     (details: object, message: string): void => {

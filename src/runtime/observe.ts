@@ -12,6 +12,7 @@ import { type Envelope, fromFields } from '../message/envelope.js';
 import { asError, ErrandError } from '../message/errors.js';
 import { fromJson } from '../message/json.js';
 import { READ_ENTRIES } from '../message/limits.js';
+import { outside } from '../message/outside.js';
 import { tooLarge } from './letters.js';
 
 /** What results and facts have in common. */
@@ -201,7 +202,7 @@ export class Observatory {
       this.#opened = undefined; // the next observer tries again
       throw error;
     }
-    this.#reader.start();
+    outside(() => this.#reader.start());
   }
 
   /** Completes every observable. */

@@ -61,6 +61,11 @@ export type SignalBody =
       readonly shard: number;
       readonly entry: string;
       readonly messageId: string | undefined;
+      /** key, type and correlation id as far as the entry tells them */
+      readonly key: string | undefined;
+      readonly type: string | undefined;
+      readonly correlationId: string | undefined;
+      readonly attempt: number;
       readonly reason: string;
       readonly message: string;
     }

@@ -1,5 +1,5 @@
-import type { Logger } from 'pino';
-import type { Signal } from '../runtime/signals.js';
+import type { Logger } from './logger.js';
+import type { Signal } from './signals.js';
 
 type Level = 'debug' | 'info' | 'warn' | 'error';
 
@@ -34,6 +34,6 @@ const LEVEL: Readonly<Partial<Record<Signal['kind'], Level>>> = {
 /** Logs what happens inside a system, one line a signal. Payloads are in no signal, and so in no log. */
 export function logSignal(log: Logger, signal: Signal): void {
   const { kind, at: _, ...details } = signal;
-  if (kind === 'started' || kind === 'stopped') return; // logged by the runtime, through the same logger
+  if (kind === 'started' || kind === 'stopped') return; // the node logs these itself, with more to say
   log[LEVEL[kind] ?? 'info'](details, kind);
 }
