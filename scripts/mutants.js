@@ -307,6 +307,20 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/breaker.test.js',
   },
   {
+    name: 'a programming error taken for an outage',
+    file: 'dist/src/runtime/breaker.js',
+    from: 'PROGRAMMING.has(',
+    to: 'false && PROGRAMMING.has(',
+    caughtBy: 'dist/test/runtime/breaker.test.js',
+  },
+  {
+    name: 'a healthy message that probes after all failed ones',
+    file: 'dist/src/runtime/breaker.js',
+    from: 'Math.max(0, first)',
+    to: '0',
+    caughtBy: 'dist/test/runtime/breaker.test.js',
+  },
+  {
     name: 'an outage that uses attempts up',
     file: 'dist/src/runtime/activation.js',
     from: 'held.attempts -= 1;',

@@ -8,7 +8,7 @@ import { checkSize, toJson } from '../message/json.js';
 import type { Admission } from './admission.js';
 import { Attempt } from './attempt.js';
 import type { Behavior, Hook, Instance } from './behavior.js';
-import type { Breaker } from './breaker.js';
+import { type Breakers, isProgrammingError } from './breaker.js';
 import type { Gathering, Waiting } from './committer.js';
 import { Abandoned, isThenable, withDeadline } from './deadline.js';
 import { decode, definitionFor, unknownMessage } from './decode.js';
@@ -40,7 +40,7 @@ export interface Surroundings {
   readonly settings: ChildSettings;
   readonly host: {
     readonly slots: Slots;
-    readonly breaker: Breaker;
+    readonly breakers: Breakers;
     readonly deps: { readonly gate: Gate };
     readonly states: { load(wanting: Wanting): void };
     inbox(receiver: Receiver<Held>): Inbox<Held>;
@@ -269,7 +269,7 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
     const code = failureCodeOf(error);
     const directive = choose(error, ownChoice(failure, this.#onFault()), directives);
     this.#instance = undefined; // A3
-    if (error instanceof TerminalError) around.host.breaker.succeeded(held.envelope.type); // an answer
+    if (error instanceof TerminalError) around.host.breakers.succeeded(held.envelope.type); // an answer
     if (directive === 'resume') {
       if (instance !== undefined && !failure.running) this.#instance = this.#renewed(instance);
       return around.failed(held, code, error.message);
@@ -280,7 +280,7 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
       return around.failed(held, code, error.message);
     }
     this.#failure = error;
-    around.host.breaker.failed(this.key, held.envelope.type);
+    if (!isProgrammingError(error)) around.host.breakers.failed(this.key, held.envelope.type);
     const { envelope } = held;
     const expired = hasExpired(envelope, around.clock);
     if (directive === 'escalate') {
@@ -293,7 +293,7 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
       return gathering;
     }
     if (expired) return around.failed(held, 'EXPIRED', expiry(envelope));
-    if (around.host.breaker.open) {
+    if (!isProgrammingError(error) && around.host.breakers.openFor(envelope.type) !== undefined) {
       held.attempts -= 1; // no fault of its own
       return around.wait(held, around.clock.now() + around.settings.breaker.probeEvery, error);
     }
@@ -365,7 +365,7 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
     attempt.end();
     const givenUp = around.closing ? attempt.aborted : around.cancellations.has(held);
     if (givenUp) throw new Abandoned('ABANDONED', 'the partition was given up, or the message cancelled');
-    around.host.breaker.succeeded(envelope.type);
+    around.host.breakers.succeeded(envelope.type);
     const resultJson = envelope.kind === 'command' ? (around.behavior.commands.get(envelope.type)?.encodeResult(returned) ?? '') : '';
     const stored = this.#encodeState(instance, attempt);
     this.#instance = attempt.forgotten ? undefined : instance;

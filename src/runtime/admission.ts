@@ -23,15 +23,17 @@ export class Admission {
   receive(activation: Activation, held: Held): void {
     const { closing, host } = this.around;
     if (closing || isOver(held)) activation.through();
-    else if (host.breaker.open) void this.#inTurn(activation, held);
-    else this.#work(activation, held, activation);
+    else {
+      const breaker = host.breakers.openFor(held.envelope.type);
+      if (breaker !== undefined) void this.#inTurn(activation, held, breaker);
+      else this.#work(activation, held, activation);
+    }
   }
 
-  /** While the breaker is open. */
-  async #inTurn(activation: Activation, held: Held): Promise<void> {
+  /** While the breaker of its type is open. */
+  async #inTurn(activation: Activation, held: Held, breaker: Breaker): Promise<void> {
     const { around } = this;
-    const { breaker } = around.host;
-    const probe = await breaker.turn();
+    const probe = await breaker.turn(held.history.length === 0);
     if (around.closing || isOver(held)) {
       if (probe) breaker.leave();
       activation.through();

@@ -7,7 +7,7 @@ import { ACTIVATIONS_IN_MEMORY } from '../message/limits.js';
 import type { Random } from '../message/random.js';
 import type { Asks } from './asks.js';
 import type { Behavior } from './behavior.js';
-import { Breaker } from './breaker.js';
+import { Breakers } from './breaker.js';
 import type { Version } from './build.js';
 import type { Gate } from './gate.js';
 import type { Held } from './held.js';
@@ -65,7 +65,7 @@ const CROWDED_MS = 200;
 export class Host {
   readonly partitions = new Map<number, Partition>();
   readonly slots: Slots;
-  readonly breaker: Breaker;
+  readonly breakers: Breakers;
   readonly states: StateLoader;
   /** of all its partitions */
   readonly unhandledTypes = new UnhandledTypes();
@@ -96,8 +96,8 @@ export class Host {
     this.#branch = parent.branch(behavior.type);
     this.slots = new Slots(settings.concurrency);
     this.states = new StateLoader(deps.link);
-    this.breaker = new Breaker(settings.breaker, deps.clock, (open) => {
-      deps.signals.emit({ kind: open ? 'breaker-opened' : 'breaker-closed', actor: behavior.type });
+    this.breakers = new Breakers(settings.breaker, deps.clock, (type, open) => {
+      deps.signals.emit({ kind: open ? 'breaker-opened' : 'breaker-closed', actor: behavior.type, type });
     });
   }
 
@@ -266,7 +266,7 @@ export class Host {
 
   stop(): void {
     this.#sweep?.cancel();
-    this.breaker.stop();
+    this.breakers.stop();
     this.#branch.stop();
     this.#crowding?.cancel();
   }

@@ -34,9 +34,9 @@ export type SignalBody =
   | ({ readonly kind: 'retry-delayed'; readonly attempt: number; readonly until: Date } & OfMessage)
   | ({ readonly kind: 'parked'; readonly attempt: number } & OfMessage)
   | ({ readonly kind: 'running-alone'; readonly kills: number } & OfMessage)
-  /** so many keys failed in a row that handlers of this actor type wait, until a probe succeeds */
-  | { readonly kind: 'breaker-opened'; readonly actor: string }
-  | { readonly kind: 'breaker-closed'; readonly actor: string }
+  /** so many keys failed in a row at this type of message that its messages wait, until a probe succeeds */
+  | { readonly kind: 'breaker-opened'; readonly actor: string; readonly type: string }
+  | { readonly kind: 'breaker-closed'; readonly actor: string; readonly type: string }
   /** its supervisor is about to apply its strategy; the message stays in the log, its attempt counted */
   | ({ readonly kind: 'escalated'; readonly attempt: number; readonly code: string; readonly message: string } & OfMessage)
   /** `actors` terminate; those of them in `restarts` start again in `delay` ms */

@@ -34,7 +34,10 @@ export interface ChildView {
   readonly state: SupervisionState;
   readonly escalations: number;
   readonly lastFailure: LastFailure | undefined;
+  /** `open` when the messages of some type wait */
   readonly breaker: 'closed' | 'open';
+  /** the types of messages that wait for a probe to succeed */
+  readonly openFor: readonly string[];
   readonly activations: number;
   readonly partitions: readonly number[];
 }
@@ -170,13 +173,14 @@ export class Supervisor {
       state: states.includes('restarting') ? 'restarting' : states.length > 0 && !states.includes('running') ? 'stopped' : 'running',
       escalations: this.escalations,
       lastFailure: this.lastFailure,
-      children: this.#hosts.map(({ type, settings, state, escalations, lastFailure, breaker, active, partitions }) => ({
+      children: this.#hosts.map(({ type, settings, state, escalations, lastFailure, breakers, active, partitions }) => ({
         actor: type,
         restart: settings.restart,
         state,
         escalations,
         lastFailure,
-        breaker: breaker.open ? 'open' : 'closed',
+        breaker: breakers.open.length > 0 ? 'open' : 'closed',
+        openFor: breakers.open,
         activations: active,
         partitions: [...partitions.keys()].sort((a, b) => a - b),
       })),

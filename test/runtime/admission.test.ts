@@ -2,7 +2,7 @@ import test from 'ava';
 import { systemClock } from '../../src/message/clock.js';
 import { Activation, type Surroundings } from '../../src/runtime/activation.js';
 import { Admission } from '../../src/runtime/admission.js';
-import { Breaker } from '../../src/runtime/breaker.js';
+import { Breakers } from '../../src/runtime/breaker.js';
 import { Gate } from '../../src/runtime/gate.js';
 import { type Held, heldOf, NOBODY } from '../../src/runtime/held.js';
 import type { Inbox, Receiver } from '../../src/runtime/inbox.js';
@@ -13,7 +13,7 @@ import { turns } from '../support/hooked.js';
 /** What surrounds an activation, all of which fails. */
 function broken(state: 'at once' | 'later') {
   const slots = new Slots(1);
-  const breaker = new Breaker({ failures: 1, probeEvery: 1 }, systemClock, () => undefined);
+  const breaker = new Breakers({ failures: 1, probeEvery: 1 }, systemClock, () => undefined);
   const seen = { working: 0, faults: 0 };
   let tell: () => void = () => undefined;
   const told = new Promise<void>((resolve) => {
@@ -27,7 +27,7 @@ function broken(state: 'at once' | 'later') {
     settings: {},
     host: {
       slots,
-      breaker,
+      breakers: breaker,
       deps: { gate: new Gate() },
       states: { load: (wanting: Wanting) => wanting.notLoaded(new Error('broken')) },
       inbox: (receiver: Receiver<Held>) => ({ send: (message: Held) => receiver.receive(message), stop: () => undefined }),
@@ -65,7 +65,7 @@ for (const state of ['at once', 'later'] as const) {
       await turns(1);
       t.is(slots.free, 1);
       t.deepEqual(seen, { working: 0, faults: 1 });
-      if (open) t.true(await breaker.turn(), 'the next probe has its turn');
+      if (open) t.true(await breaker.openFor('')?.turn(false), 'the next probe has its turn');
       breaker.stop();
     });
   }
