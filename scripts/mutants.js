@@ -13,6 +13,13 @@ import { inLiteral } from './literal.js';
  */
 const UNIT = [
   {
+    name: "a start that does not ask for its user's rights",
+    file: 'dist/src/runtime/node.js',
+    from: 'if (!store.inProcess)',
+    to: 'if (false)',
+    caughtBy: 'dist/test/runtime/rights.test.js',
+  },
+  {
     name: 'a log that is not rewritten after a restart of Redis',
     file: 'dist/src/log/append-only-file.js',
     from: "state.kind !== 'off' && state.kind !== 'clean'; wait",

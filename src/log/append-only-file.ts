@@ -1,6 +1,6 @@
 import { type Clock, sleep } from '../message/clock.js';
 import { RedisError } from '../message/errors.js';
-import { dealingWith, translate } from './redis-error.js';
+import { isForbidden, translate } from './redis-error.js';
 
 /**
  * Redis' append-only file, after Redis has started. A Redis that was killed may leave half a transaction at the end of its file. Redis 7.0
@@ -39,12 +39,6 @@ const REWRITES = 3;
 const DANGER =
   'if its append-only file ended in half a transaction, the next start of Redis brings half a commit back; run BGREWRITEAOF before that';
 
-/** Redis refuses the command to this user, or does not know it, as managed services have it: asking again is of no use. */
-function isRefused(error: RedisError): boolean {
-  const { wait, leave } = dealingWith(error);
-  return !wait && !leave;
-}
-
 /**
  * What is known of the append-only file. Changes nothing.
  * @throws RedisError `REDIS_LOADING` while Redis reads it, and whatever keeps Redis from answering
@@ -55,7 +49,7 @@ export async function fileState(ask: Ask): Promise<FileState> {
     text = String(await ask('INFO'));
   } catch (thrown) {
     const reason = translate(thrown, 'INFO');
-    if (isRefused(reason)) return { kind: 'unknown', reason };
+    if (isForbidden(reason)) return { kind: 'unknown', reason };
     throw reason;
   }
   const info = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1] ?? '';
@@ -148,7 +142,7 @@ async function rewrite(ask: Ask): Promise<RedisError | undefined> {
     return undefined;
   } catch (thrown) {
     const reason = translate(thrown, 'BGREWRITEAOF');
-    if (!isRefused(reason)) throw reason;
+    if (!isForbidden(reason)) throw reason;
     return /in progress/.test(reason.message) ? undefined : reason;
   }
 }

@@ -4,6 +4,7 @@ import { READ_BLOCK_MS, READ_BYTES, READ_BYTES_MOST, READ_ENTRIES } from '../mes
 import { SIZES } from '../message/sizes.js';
 import type { Argument, Link } from './connection.js';
 import { compareIds, type Entry } from './entry.js';
+import { isForbidden, translate } from './redis-error.js';
 import type { Taken } from './reply-tap.js';
 import { readStreamReply } from './stream-reply.js';
 
@@ -33,6 +34,8 @@ export interface Source {
 const PAUSE_MS = 100;
 /** After a read of so few the next one waits some turns: until they are handled, as on an idle system it would stand in their commit's way. */
 const FEW_ENTRIES = 16;
+/** How long a read blocks where nobody may call it back: no new source waits longer for its first read. */
+const UNCALLED_BLOCK_MS = 200;
 /** At most between two requests for a read that does not come back. */
 const CALL_BACK_MAX_MS = 100;
 
@@ -48,6 +51,8 @@ export class Reader {
   #turn = 0;
   #sleeper: (() => void) | undefined;
   #connectionId = '';
+  /** Redis does not let this user call a blocked read back, as managed services have it */
+  #uncalled = false;
   #averageBytes = 512;
   /** entries in one reply, were all as large as they may be */
   readonly #mostAtOnce: number;
@@ -73,7 +78,14 @@ export class Reader {
 
   /** Greets each new connection of `link`: its number is needed to call a blocked read back. */
   readonly greeting = async (redis: { call(command: string, ...args: string[]): Promise<unknown> }): Promise<void> => {
-    this.#connectionId = String(await redis.call('CLIENT', 'ID'));
+    try {
+      this.#connectionId = String(await redis.call('CLIENT', 'ID'));
+      this.#uncalled = false;
+    } catch (thrown) {
+      const error = translate(thrown, 'CLIENT ID');
+      if (!isForbidden(error)) throw error;
+      this.#uncalled = true;
+    }
   };
 
   start(): void {
@@ -113,7 +125,7 @@ export class Reader {
   #calling: Read | undefined;
 
   async #callBack(read: Read): Promise<void> {
-    if (this.#calling === read) return;
+    if (this.#calling === read || this.#uncalled) return;
     this.#calling = read;
     // The request may overtake the read it is meant for, on the other connection: until the read is back, ask again. Soon, and then ever
     // less often: a read whose connection has died silently does not come back for seconds.
@@ -121,7 +133,9 @@ export class Reader {
       if (!this.control.up && !(await this.control.untilUp(this.link.readBlock))) return; // the read has come back by itself
       try {
         if ((await this.control.call('CLIENT', ['UNBLOCK', this.#connectionId])) === 1) return;
-      } catch {
+      } catch (error) {
+        if (isForbidden(error)) this.#uncalled = true; // the reads that follow come back soon by themselves
+        if (this.#uncalled) return;
         // Perhaps it was not done: it is asked for again, once there is a connection.
       }
       if (wait === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -225,7 +239,8 @@ export class Reader {
     const average = Math.floor(READ_BYTES / (this.#averageBytes * asked.length));
     const count = Math.max(1, Math.min(most, average, Math.floor(this.#mostAtOnce / Math.max(1, many))));
     options[COUNT_AT] = count;
-    if (options.length > BLOCK_AT) options[BLOCK_AT] = this.link.readBlock;
+    if (options.length > BLOCK_AT)
+      options[BLOCK_AT] = this.#uncalled ? Math.min(UNCALLED_BLOCK_MS, this.link.readBlock) : this.link.readBlock;
     const parts = back === undefined ? [options, streams, positions] : [options, [...back.keys()], [...back.values()]];
     this.#read = { asked };
     let reply: Taken | undefined;

@@ -88,6 +88,13 @@ export function dealingWith(error: unknown): Dealing {
   return (error instanceof RedisError ? CODES[error.code]?.[0] : undefined) ?? UNKNOWN;
 }
 
+const FORBIDDEN: ReadonlySet<string> = new Set(['REDIS_PERMISSION', 'REDIS_UNKNOWN_COMMAND', 'REDIS_ERROR']);
+
+/** Redis refuses the command to this user, or does not know it, as managed services have it: asking again is of no use. */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof RedisError && FORBIDDEN.has(error.code);
+}
+
 /** The code of an error that Redis answered, by its words. */
 function codeOfWords(words: string): string {
   if (INSIDE.test(words)) return KILLED.test(words) ? 'REDIS_SCRIPT_KILLED' : 'REDIS_SCRIPT_STOPPED';

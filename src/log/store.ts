@@ -36,6 +36,11 @@ export class Store {
     this.Written = writtenBy(Base);
   }
 
+  /** There is one user, who may do everything. */
+  get inProcess(): boolean {
+    return this.place === 'memory:';
+  }
+
   client(name: string, options: RedisOptions = {}): Redis {
     return this.make({
       lazyConnect: true,

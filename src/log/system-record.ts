@@ -3,32 +3,9 @@ import { MOST_SHARDS } from '../message/limits.js';
 import type { Link } from './connection.js';
 import { entriesOf, FIRST } from './entry.js';
 import type { Keys } from './keys.js';
-import { optionalStringOf, stringOf, stringsOf } from './reply.js';
+import { optionalStringOf, stringsOf } from './reply.js';
 
-/** What is recorded once for a whole system, in `<name>:system`; and whether this Redis will do at all. */
-
-/** @throws RedisError `REDIS_TOO_OLD`, `REDIS_CLUSTER`, `REDIS_LOADING`, `REDIS_READONLY`, `REDIS_EVICTION` */
-export async function checkServer(link: Link, allowEviction: boolean): Promise<void> {
-  const info = stringOf(await link.call('INFO', []), 'INFO');
-  const value = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
-  const version = value('redis_version') ?? '0';
-  if (Number.parseInt(version, 10) < 7) throw new RedisError('REDIS_TOO_OLD', `Redis ${version} is too old; errand needs 7.0 or later`);
-  if (value('cluster_enabled') === '1') {
-    throw new RedisError(
-      'REDIS_CLUSTER',
-      'this is a Redis Cluster; errand does not run on one yet, because its commits may reach several slots',
-    );
-  }
-  if (value('loading') === '1') throw new RedisError('REDIS_LOADING', 'Redis is loading its data');
-  if (value('role') === 'slave' && value('slave_read_only') !== '0') {
-    throw new RedisError('REDIS_READONLY', 'this Redis is a read-only replica; errand needs the one it follows');
-  }
-  const policy = value('maxmemory_policy') ?? 'noeviction';
-  if (policy !== 'noeviction' && !allowEviction) {
-    const text = `maxmemory-policy is ${policy}: this Redis would throw messages and state away when full; set it to noeviction, or allow it with allowEviction`;
-    throw new RedisError('REDIS_EVICTION', text);
-  }
-}
+/** What is recorded once for a whole system, in `<name>:system`. */
 
 /**
  * How many shards the system has: as recorded, or as wanted when it is new.

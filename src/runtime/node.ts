@@ -4,11 +4,13 @@ import { Keys } from '../log/keys.js';
 import { hostedTypes } from '../log/nodes.js';
 import { Reader } from '../log/reader.js';
 import { dealingWith } from '../log/redis-error.js';
+import { checkRights } from '../log/rights.js';
 import { loadScripts } from '../log/scripts.js';
+import { checkServer } from '../log/server-check.js';
 import { readStates } from '../log/state.js';
 import type { Store } from '../log/store.js';
 import { recordedSubscriptions } from '../log/subscriptions.js';
-import { checkServer, recordedActorTypes, recordShards } from '../log/system-record.js';
+import { recordedActorTypes, recordShards } from '../log/system-record.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { type Duration, milliseconds } from '../message/duration.js';
 import { asError, codeOf, ErrandError, IdleTimeoutError, invariant, type Unsettled } from '../message/errors.js';
@@ -108,9 +110,15 @@ export class Node {
     try {
       const control = link('control', loadScripts);
       await control.open();
-      await checkServer(control, options.allowEviction);
+      for (const unseen of await checkServer(control, options.allowEviction)) options.logger.warn({ node }, unseen);
       await logWatch.greet((command, ...args) => control.call(command, args));
       fit = true;
+      if (!store.inProcess)
+        await checkRights(
+          control,
+          keysToCome(options),
+          options.behaviors.map(({ type }) => type),
+        );
       const shards = await recordShards(control, name, options.shards, options.defaultShards);
       const parts = assemble(options, node, signals, control, new Keys(name, shards), link);
       ({ root } = parts);
@@ -282,6 +290,11 @@ export class Node {
   #assertRunning(): void {
     if (this.#stopping !== undefined) throw new ErrandError('STOPPED', 'the system was stopped');
   }
+}
+
+/** As many as the system has or will have: the rights to a key do not depend on how many there are. */
+function keysToCome({ name, shards, defaultShards }: NodeOptions): Keys {
+  return new Keys(name, shards ?? defaultShards ?? 1);
 }
 
 interface Parts {

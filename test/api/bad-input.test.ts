@@ -787,8 +787,8 @@ onRealRedis('a missing or wrong password is an error of its own, and is not repe
     const system = await startOn(url.replace('//', '//:right@'));
     await goesOn(t, { system });
     await system.stop();
-    await admin.call('ACL', 'SETUSER', 'weak', 'on', '>pw', '~*', '+@all', '-info');
-    await t.throwsAsync(startOn(url.replace('//', '//weak:pw@')), { instanceOf: RedisError, code: 'REDIS_PERMISSION', message: /INFO/ });
+    await admin.call('ACL', 'SETUSER', 'weak', 'on', '>pw', '~*', '&*', '+@all', '-xadd');
+    await t.throwsAsync(startOn(url.replace('//', '//weak:pw@')), { instanceOf: RedisError, code: 'REDIS_PERMISSION', message: /XADD/ });
   });
 });
 

@@ -10,3 +10,4 @@ export declare const redrive: string;
 export declare const release: string;
 export declare const renew: string;
 export declare const rows: string;
+export declare const rights: string;
