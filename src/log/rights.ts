@@ -13,6 +13,7 @@ import { unexpected } from './reply.js';
 type Place =
   | 'system'
   | 'nodes'
+  | 'wanted'
   | 'inbox'
   | 'results'
   | 'event'
@@ -20,6 +21,7 @@ type Place =
   | 'state'
   | 'waiting'
   | 'aside'
+  | 'unhandled'
   | 'schedule'
   | 'scheduled'
   | 'suspects'
@@ -59,6 +61,13 @@ export const NODE_REQUESTS: readonly string[] = [
   'MULTI',
   'EXEC',
   'HSET {system} field value',
+  'HDEL {system} field',
+  'HMGET {system} field',
+  'HEXISTS {system} field',
+  'HGETALL {wanted}',
+  'HSET {wanted} field value',
+  'HDEL {wanted} field',
+  'PEXPIRE {wanted} 1000',
   'ZADD {nodes} 1 member',
   'ZREM {nodes} member',
   'ZREMRANGEBYSCORE {nodes} -inf 0',
@@ -89,6 +98,10 @@ export const NODE_REQUESTS: readonly string[] = [
   'LRANGE {aside} 0 1',
   'LLEN {aside}',
   'LINDEX {aside} 0',
+  'HSET {unhandled} field value',
+  'HDEL {unhandled} field',
+  'HGETALL {unhandled}',
+  'HVALS {unhandled}',
   'ZADD {schedule} 1 member',
   'ZREM {schedule} member',
   'ZRANGE {schedule} 0 1',
@@ -127,6 +140,7 @@ function placesOf(keys: Keys, type: string, shard: number): Readonly<Record<Plac
   return {
     system: keys.system,
     nodes: keys.nodes,
+    wanted: keys.wanted,
     inbox: keys.inbox(type, shard),
     results: keys.results(type, shard),
     event: keys.event(SOME, shard),
@@ -134,6 +148,7 @@ function placesOf(keys: Keys, type: string, shard: number): Readonly<Record<Plac
     state: keys.state(type, shard, SOME),
     waiting: keys.waiting(type, shard),
     aside: keys.aside(type, shard, SOME),
+    unhandled: keys.unhandled(type, shard),
     schedule: keys.schedule(type, shard),
     scheduled: keys.scheduled(type, shard),
     suspects: keys.suspects(type, shard),

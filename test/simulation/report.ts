@@ -22,6 +22,8 @@ export interface Summary {
   readonly commands: number;
   readonly faults: ReadonlyMap<string, number>;
   readonly counts: Counts;
+  /** every command that was run, with the kind of its key */
+  readonly used: ReadonlySet<string>;
   /** the longest virtual time from the last fault to the end of everything, ms */
   readonly healed: number;
   readonly failed: Outcome | undefined;
@@ -31,6 +33,7 @@ export interface Summary {
 export async function simulate(seeds: Iterable<number>): Promise<Summary> {
   const faults = new Map<string, number>();
   const counts = new Counts();
+  const used = new Set<string>();
   const sum = { seeds: 0, commits: 0, commands: 0, healed: 0 };
   for (const seed of seeds) {
     const outcome = await new Simulation(seed).run();
@@ -40,9 +43,10 @@ export async function simulate(seeds: Iterable<number>): Promise<Summary> {
     sum.healed = Math.max(sum.healed, outcome.healed);
     for (const name of outcome.faults) faults.set(name, (faults.get(name) ?? 0) + 1);
     counts.addAll(outcome.counts);
-    if (outcome.violation !== undefined) return { ...sum, faults, counts, failed: outcome };
+    for (const command of outcome.used) used.add(command);
+    if (outcome.violation !== undefined) return { ...sum, faults, counts, used, failed: outcome };
   }
-  return { ...sum, faults, counts, failed: undefined };
+  return { ...sum, faults, counts, used, failed: undefined };
 }
 
 export function* numbers(first: number, count: number): Generator<number> {

@@ -3,6 +3,7 @@
  * `SIMULATION_SEEDS=2000` runs more seeds (`npm run test:chaos` does), `SIMULATION_FIRST` begins elsewhere, `SIMULATION_SEED=n` runs that one alone.
  */
 import test from 'ava';
+import { CLIENT_REQUESTS, NODE_REQUESTS } from '../../src/log/rights.js';
 import { numbers, report, simulate } from './report.js';
 import { Simulation } from './simulation.js';
 
@@ -27,10 +28,22 @@ const EXPECTED = [
   'poisonous message that was given up',
 ];
 
+/** What stands for each kind of key in the requests by which rights are looked for. */
+const KINDS: Readonly<Record<string, string>> = { inbox: 'commands', waiting: 'aside', aside: 'aside list', wake: '' };
+
+/** Every right that is looked for, as the store names what is used; and what errand does without where it is forbidden. */
+const ASKED: ReadonlySet<string> = new Set([
+  ...[...CLIENT_REQUESTS, ...NODE_REQUESTS].map((request) => {
+    const place = /\{(\w+)\}/.exec(request)?.[1] ?? '';
+    return `${request.split(' ')[0] ?? ''} ${KINDS[place] ?? place}`.trim();
+  }),
+  ...['CLIENT|ID', 'CLIENT|SETNAME', 'CLIENT|SETINFO', 'CLIENT|UNBLOCK', 'INFO', 'BGREWRITEAOF', 'SCRIPT|LOAD', 'HELLO'],
+]);
+
 test.serial('nothing is lost, nothing done twice, nothing out of order, whatever happens to nodes, network and Redis', async (t) => {
   t.timeout(3_600_000);
   const begun = performance.now();
-  const { failed, seeds, commits, commands, healed, faults, counts } = await simulate(numbers(first, count));
+  const { failed, seeds, commits, commands, healed, faults, counts, used } = await simulate(numbers(first, count));
   if (failed !== undefined) t.fail(report(failed));
   const each = Math.round((performance.now() - begun) / seeds);
   t.log(
@@ -39,6 +52,8 @@ test.serial('nothing is lost, nothing done twice, nothing out of order, whatever
   t.log([...faults].map(([name, times]) => `${times} × ${name}`).join(', '));
   t.log(String(counts));
   t.true(commits > 0, 'something was done');
+  const unasked = [...used].filter((command) => !ASKED.has(command) && !command.startsWith('EVAL')).sort();
+  t.deepEqual(unasked, [], 'the Redis user is asked for every right that is used (src/log/rights.ts; issue 14, A2)');
   if (seeds >= ENOUGH) for (const what of EXPECTED) t.true(counts.of(what) > 0, `there was no ${what}`);
 });
 

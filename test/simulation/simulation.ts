@@ -55,6 +55,8 @@ export interface Outcome {
   readonly faults: readonly string[];
   /** what became of messages, and what was done about them */
   readonly counts: Counts;
+  /** every command that was run, with the kind of its key */
+  readonly used: ReadonlySet<string>;
 }
 
 const LATENCIES: readonly Latency[] = [
@@ -263,6 +265,7 @@ export class Simulation {
       healed,
       faults: faults.names,
       counts: this.counts,
+      used: store.used,
     };
     await this.#clear();
     return outcome;

@@ -1,6 +1,7 @@
 import { AbstractConnector, Redis, type RedisOptions } from 'ioredis';
 import { Args } from '../../src/memory-redis/args.js';
 import type { Client } from '../../src/memory-redis/client-state.js';
+import { keyPositions } from '../../src/memory-redis/command-keys.js';
 import type { CommandSpec } from '../../src/memory-redis/command-table.js';
 import { DEFAULT_OPTIONS, Engine } from '../../src/memory-redis/engine.js';
 import type { MemoryRedis } from '../../src/memory-redis/index.js';
@@ -44,6 +45,8 @@ export class SimulatedStore implements WireWorld {
   readonly unreachable = new Set<NearEnd>();
   /** nodes whose network is slow for now: by how much, ms */
   readonly slow = new Map<NearEnd, number>();
+  /** every command that somebody has run, also in scripts, with the kind of its key: `XADD commands` */
+  readonly used = new Set<string>();
   readonly #hand: InternalClient;
   readonly #labels = new Map<number, string>();
   readonly #scripts = new Map<string, string>();
@@ -72,6 +75,7 @@ export class SimulatedStore implements WireWorld {
     const run = engine.run.bind(engine);
     engine.run = (client: Client, spec: CommandSpec, args: Args): Reply => {
       const reply = run(client, spec, args);
+      if (client !== this.#hand) this.used.add(usedOf(spec, args));
       if (spec.write && !(reply instanceof CommandError)) this.observer?.wrote(args.texts(0), reply);
       return reply;
     };
@@ -190,6 +194,21 @@ function connectorOf(open: () => { wire: Wire; refused: boolean }): new () => Ab
       this.stream?.end(); // ioredis' own sets a timer of the machine's
     }
   };
+}
+
+/** A command and the kind of its first key. */
+function usedOf(spec: CommandSpec, args: Args): string {
+  const at = keyPositions(spec, args)[0];
+  const key = at === undefined ? '' : args.text(at);
+  const [, tail = ''] = /^\{[^}]*\}:(.*)$/s.exec(key) ?? /^[^:]*:(.*)$/s.exec(key) ?? [];
+  const [first = '', second = '', third] = tail.split(':');
+  const kind =
+    !key.startsWith('{') || ['event', 'outcome', 'producer'].includes(first)
+      ? first
+      : third !== undefined && second === 'aside'
+        ? 'aside list'
+        : second;
+  return `${spec.name.toUpperCase()} ${kind}`.trim();
 }
 
 /** A reply, for people. */
