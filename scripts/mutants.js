@@ -328,6 +328,13 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/breaker.test.js',
   },
   {
+    name: "a stranger's command that works on another key's state",
+    file: 'dist/src/runtime/decode.js',
+    from: 'key !== subject',
+    to: 'false',
+    caughtBy: 'dist/test/runtime/strangers.test.js',
+  },
+  {
     name: 'an outage that uses attempts up',
     file: 'dist/src/runtime/activation.js',
     from: 'held.attempts -= 1;',

@@ -1,4 +1,4 @@
-import { ENTRY_VALUES } from './limits.js';
+import { ENTRY_VALUES, ID_BYTES } from './limits.js';
 import { idFault, keyFault } from './names.js';
 
 /**
@@ -172,6 +172,16 @@ class ReadEnvelope implements Envelope {
   ) {}
 }
 
+/** Bytes of `.result`, and some more for words to come. */
+const ANSWER_BYTES = 16;
+
+/** @param checked a value that is known to be right; most of these fields hold the message's own id, or its correlation */
+function faultOf(field: string, value: string | undefined, checked: string | undefined): string | undefined {
+  if (value === undefined || value === checked) return undefined;
+  const fault = idFault(value);
+  return fault === undefined ? undefined : `the field '${field}' must be ${fault}`;
+}
+
 /** Reads an entry's fields; unknown ones are left alone, and what is missing gets its default. */
 export function fromFields(fields: readonly string[]): Envelope | NoEnvelope {
   let id,
@@ -255,12 +265,14 @@ export function fromFields(fields: readonly string[]): Envelope | NoEnvelope {
   if (kind !== undefined && !KINDS.has(kind)) return { fault: "the field 'kind' must be command, event, reply or request" };
   if (status !== undefined && status !== 'completed' && status !== 'failed')
     return { fault: "the field 'status' must be completed or failed" };
-  // The id of a result or reply is that of its command and a word more; it was checked there.
-  const badId = status === undefined ? idFault(id) : undefined;
+  // The id of a result or reply is that of its command and a word more.
+  const badId = idFault(id, status === undefined ? ID_BYTES : ID_BYTES + ANSWER_BYTES);
   if (badId !== undefined) return { fault: `the field 'id' must be ${badId}` };
-  const checkedAsId = status === undefined && correlationId === id;
-  const badCorrelation = correlationId === undefined || checkedAsId ? undefined : idFault(correlationId);
-  if (badCorrelation !== undefined) return { fault: `the field 'correlationid' must be ${badCorrelation}` };
+  const bad =
+    faultOf('correlationid', correlationId, id) ??
+    faultOf('causationid', causationId, correlationId) ??
+    faultOf('idempotencykey', idempotencyKey, id);
+  if (bad !== undefined) return { fault: bad };
   if (track !== undefined && !TRACK.test(track)) return { fault: "the field 'track' must be '-' or a fingerprint" };
   return new ReadEnvelope(
     id,

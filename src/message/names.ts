@@ -60,10 +60,10 @@ export function checkKey(key: unknown, place: string): string {
 }
 
 /** What is wrong with an id that comes from outside, or undefined. */
-export function idFault(id: unknown): string | undefined {
+export function idFault(id: unknown, most = ID_BYTES): string | undefined {
   if (typeof id === 'string' && isSimple(id)) return undefined;
-  const fits = typeof id === 'string' && id !== '' && (id.length * 3 <= ID_BYTES || Buffer.byteLength(id) <= ID_BYTES);
-  return fits && !UNPRINTABLE.test(id) ? undefined : `a text of 1 to ${ID_BYTES} bytes without control characters`;
+  const fits = typeof id === 'string' && id !== '' && (id.length * 3 <= most || Buffer.byteLength(id) <= most);
+  return fits && !UNPRINTABLE.test(id) ? undefined : `a text of 1 to ${most} bytes without control characters`;
 }
 
 /** For ids and keys of idempotency that come from outside. @throws InvalidValueError with the given code */

@@ -18,9 +18,22 @@ export function unknownMessage(behavior: Behavior, { kind, type }: Envelope): Er
   return new ErrandError('UNKNOWN_MESSAGE', `${behavior.type} has no handler for the ${kind} '${type}'`);
 }
 
-/** The data as its handler receives it. @throws SchemaError `INVALID_DATA`, `INVALID_RESULT`, `NOT_JSON`, `ASYNC_SCHEMA` */
+/**
+ * The data as its handler receives it.
+ * @throws SchemaError `INVALID_DATA`, `INVALID_RESULT`, `NOT_JSON`, `ASYNC_SCHEMA`; InvalidValueError `INVALID_KEY`; ErrandError `WRONG_KEY` for a command
+ *   whose `subject` is not the key of its data: a stranger wrote it, and it would work on another key's state
+ */
 export function decode(held: Held, definition: MessageDefinition, shards: number): unknown {
-  return held.envelope.kind === 'reply' ? reply(held, definition, shards) : definition.decode(held.envelope.data);
+  const { kind, subject, data } = held.envelope;
+  if (kind === 'reply') return reply(held, definition, shards);
+  const decoded = definition.decode(data);
+  if (kind === 'command') {
+    const key = definition.keyOf(decoded);
+    if (key !== subject) {
+      throw new ErrandError('WRONG_KEY', `the data of ${definition.name} has the key '${key}', the entry's subject is '${subject}'`);
+    }
+  }
+  return decoded;
 }
 
 /** A result, as `@onReply` receives it. */
@@ -35,6 +48,21 @@ function reply({ envelope, entry }: Held, definition: MessageDefinition, shards:
     at: new Date(time),
     position: positionAt(time, shards),
   };
-  if (envelope.status === 'failed') return { ...meta, status: 'failed', error: fromJson(envelope.data, 'a reply') };
+  if (envelope.status === 'failed') return { ...meta, status: 'failed', error: failureOf(envelope.data) };
   return { ...meta, status: 'completed', value: definition.decodeResult(envelope.data) };
+}
+
+/** The error of a failed result or reply, whatever a stranger wrote in its place. Never throws. */
+export function failureOf(data: string): { code: string; message: string } {
+  let error: unknown;
+  try {
+    error = fromJson(data, 'a failure');
+  } catch {
+    // As below.
+  }
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  return {
+    code: typeof code === 'string' && code !== '' ? code : 'UNKNOWN_FAILURE',
+    message: typeof message === 'string' ? message : 'the failed result does not say why',
+  };
 }

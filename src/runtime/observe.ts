@@ -10,9 +10,9 @@ import { type Clock, sleep } from '../message/clock.js';
 import type { MessageDefinition } from '../message/definition.js';
 import { type Envelope, fromFields } from '../message/envelope.js';
 import { asError, ErrandError } from '../message/errors.js';
-import { fromJson } from '../message/json.js';
 import { READ_ENTRIES } from '../message/limits.js';
 import { outside } from '../message/outside.js';
+import { failureOf } from './decode.js';
 import { tooLarge } from './letters.js';
 
 /** What results and facts have in common. */
@@ -91,8 +91,7 @@ export class Observatory {
         const { type, correlationId, subject: key } = envelope;
         const messageId = envelope.causationId ?? envelope.id;
         if (envelope.status === 'failed') {
-          const error = fromJson(envelope.data, 'a result') as { code: string; message: string };
-          return { messageId, correlationId, key, at, position, type, status: 'failed', error };
+          return { messageId, correlationId, key, at, position, type, status: 'failed', error: failureOf(envelope.data) };
         }
         const value = definition.decodeResult(envelope.data);
         return { messageId, correlationId, key, at, position, type, status: 'completed', value };

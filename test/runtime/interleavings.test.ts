@@ -194,8 +194,8 @@ test('an entry with more fields than one script can pass on is refused, and the 
   t.deepEqual(
     (await system.deadLetters.list()).items.map(({ actor, reason }) => [actor, reason]),
     [
-      ['count', 'NO_ENVELOPE'],
-      ['list', 'NO_ENVELOPE'],
+      ['count', 'ENTRY_TOO_LARGE'],
+      ['list', 'ENTRY_TOO_LARGE'],
     ],
   );
   await close(system);
