@@ -48,12 +48,14 @@ const ASTERISK = 42;
 
 const NO_CUTS: readonly Cut[] = [];
 const NOWHERE = -1;
+/** Stands for the cut of an entry whose values are only about to come. */
+const NO_CUT: Cut = { at: NOWHERE, values: 0, kept: 0, bytes: 0 };
 
 export class ReplyTap {
   readonly #decoder: Listener;
   #waiting = false;
   /** most bytes of an entry's values */
-  #limit = Number.POSITIVE_INFINITY;
+  #limit = 0;
   /** what came of it in earlier chunks, and in this one before a cut; most replies come in one */
   #pieces: Buffer[] | undefined;
   /** bytes in `#pieces` */
@@ -75,7 +77,7 @@ export class ReplyTap {
   /** how many values were still to come when it began: its own and those behind it */
   #arrayLeft = 0;
   /** how many its own are */
-  #count = 0;
+  #values = 0;
   /** bytes of those that have come */
   #bytes = 0;
   /** the entry that is being cut */
@@ -174,61 +176,89 @@ export class ReplyTap {
         from = at = after;
         if (this.#drop > 0) break;
       }
-      if (this.#left === 0) {
+      at = this.#cutting === undefined ? this.#pass(chunk, at, from) : at;
+      if (this.#left === 0 && this.#keep === 0) {
         this.#end = at;
         return from;
       }
+      if (this.#keep > 0 || at === chunk.length) break;
+      // A line that goes on in the next chunk, a value that is too much for its entry, or whatever comes behind one.
+      const end = chunk.indexOf(LINE_END, at);
+      if (end < 0) {
+        this.#partial = chunk.subarray(at);
+        break;
+      }
+      const count = Number(chunk.toString('latin1', at + 1, end));
+      if (chunk[at] === ASTERISK) this.#cutting = undefined; // the next entry, which `#pass` begins with
+      else if (this.#cut(chunk, from, at, count)) from = at = end + LINE_END.length;
+      else at = end + LINE_END.length;
+    }
+    this.#gather(chunk, from, at);
+    return at;
+  }
+
+  /** Goes over what is kept as it is. Returns where it ends: with the chunk or the reply, or before what `#scan` has to look at. */
+  #pass(chunk: Buffer, begin: number, from: number): number {
+    // In variables of its own, written back at the end: the loop runs once for each of thousands of values.
+    const before = this.#gathered - from;
+    const limit = this.#limit;
+    let left = this.#left;
+    let bytes = this.#bytes;
+    let arrayAt = this.#arrayAt;
+    let arrayLeft = this.#arrayLeft;
+    let values = this.#values;
+    let at = begin;
+    while (left > 0) {
       let end = at + 1;
       let count = 0;
       while (end < chunk.length && chunk[end] !== CR) {
         count = count * 10 + (chunk[end] as number) - ZERO;
         end += 1;
       }
-      if (end + 1 >= chunk.length) {
-        this.#partial = chunk.subarray(at);
+      if (end + 1 >= chunk.length) break;
+      const type = chunk[at + 1] === MINUS ? 0 : chunk[at]; // none at all has no length
+      if (type === DOLLAR) {
+        if (bytes + count > limit) break;
+        bytes += count;
+        left -= 1;
+        at = end + 2 + count + 2;
+        if (at <= chunk.length) continue;
+        this.#keep = at - chunk.length;
+        at = chunk.length;
         break;
       }
-      const type = chunk[at + 1] === MINUS ? 0 : chunk[at]; // none at all has no length
-      const begin = at;
+      left -= 1;
+      if (type === ASTERISK) {
+        // Entries are asked for by hundreds: so many are the values of one.
+        if (count > ENTRY_VALUES && arrayAt !== NOWHERE) this.#cutting = NO_CUT;
+        arrayAt = before + at;
+        left += count;
+        arrayLeft = left;
+        values = count;
+        bytes = 0;
+      }
       at = end + 2;
-      this.#left -= 1;
-      if (type === DOLLAR) {
-        this.#bytes += count;
-        if (this.#cutting === undefined && this.#bytes <= this.#limit) {
-          at += count + 2;
-          if (at <= chunk.length) continue;
-          this.#keep = at - chunk.length;
-          at = chunk.length;
-        } else if (this.#cut(chunk, from, begin, count)) from = at;
-      } else if (type === ASTERISK) this.#begin(this.#gathered + begin - from, count);
+      if (this.#cutting !== undefined) break;
     }
-    this.#gather(chunk, from, at);
+    this.#left = left;
+    this.#bytes = bytes;
+    this.#arrayAt = arrayAt;
+    this.#arrayLeft = arrayLeft;
+    this.#values = values;
     return at;
   }
 
-  #begin(at: number, count: number): void {
-    const top = this.#arrayAt === NOWHERE;
-    this.#arrayAt = at;
-    this.#left += count;
-    this.#arrayLeft = this.#left;
-    this.#count = count;
-    this.#bytes = 0;
-    this.#cutting = undefined;
-    // Entries are asked for by hundreds: so many are the values of one.
-    if (!top && count > ENTRY_VALUES) this.#beginCut(0);
-  }
-
-  #beginCut(kept: number): Cut {
-    const cut = { at: this.#arrayAt, values: this.#count, kept, bytes: 0 };
-    this.#cutting = cut;
-    this.#cuts = [...this.#cuts, cut];
-    return cut;
-  }
-
-  /** One value of an entry that is too large (B3). Returns whether the value's line is dropped, with all before it kept. */
+  /** The next value of an entry that is too large (B3). Returns whether the value's line is dropped, with all before it kept. */
   #cut(chunk: Buffer, from: number, begin: number, count: number): boolean {
-    const before = this.#arrayLeft - this.#left - 1;
-    const cut = this.#cutting ?? this.#beginCut(before);
+    const before = this.#arrayLeft - this.#left;
+    this.#left -= 1;
+    this.#bytes += count;
+    let cut = this.#cutting;
+    if (cut === undefined || cut === NO_CUT) {
+      cut = { at: this.#arrayAt, values: this.#values, kept: before, bytes: 0 };
+      this.#cutting = cut;
+      this.#cuts = [...this.#cuts, cut];
+    }
     cut.bytes = this.#bytes;
     if (before < CUT_VALUES && count <= CUT_VALUE_BYTES) {
       cut.kept += 1;
