@@ -27,6 +27,20 @@ const UNIT = [
     caughtBy: 'dist/test/faults/killed.test.js',
   },
   {
+    name: 'an entry that is too large asked for by each source anew',
+    file: 'dist/src/log/reader.js',
+    from: 'this.#large.keep(source.stream, read);',
+    to: '',
+    caughtBy: 'dist/test/log/reader.test.js',
+  },
+  {
+    name: 'a slow reply given up after as long each time',
+    file: 'dist/src/log/connection.js',
+    from: 'Math.min(this.#patience * 2, MOST_PATIENCE)',
+    to: '1',
+    caughtBy: 'dist/test/log/silence.test.js',
+  },
+  {
     name: 'an entry kept whole, however large',
     file: 'dist/src/log/reply-tap.js',
     from: 'this.#bytes <= this.#limit',

@@ -17,10 +17,14 @@ import type { Store } from './store.js';
  *     so its retries, resending and offline queue are all off; whoever may repeat a command does so knowingly.
  * C2: `epoch` counts physical connections. What was promised on one (the ownership of a partition) ends with it.
  * C3: no ioredis error leaves this file: a ReplyError holds the command's arguments, and with them payloads.
+ * C4: what a link that is `patient` waits for is not asked for again and again for ever: after each silence it waits twice as long, until an
+ *     answer comes. Redis may need longer than usual to make a reply of what others have written.
  */
 
 const RECONNECT_MIN_MS = 50;
 const RECONNECT_MAX_MS = 2_000;
+/** A connection that keeps silent gets at most so many times the usual limit. */
+const MOST_PATIENCE = 16;
 
 /** Redis is not there: nothing is said about the request itself. */
 export function isAway(error: unknown): boolean {
@@ -80,6 +84,8 @@ export interface LinkOptions {
   readonly random: Random;
   /** runs on each new physical connection, before anybody else may use it */
   readonly greet?: (redis: Redis) => Promise<void>;
+  /** C4 */
+  readonly patient?: boolean;
 }
 
 export class Link {
@@ -87,6 +93,8 @@ export class Link {
   /** on its way to a connection */
   #connecting: Redis | undefined;
   #epoch = 0;
+  /** times the usual limit that the next connection may keep silent (C4) */
+  #patience = 1;
   #closed = new AbortController();
   #waiting = new Set<() => void>();
   readonly #onUp = new Set<() => void>();
@@ -184,6 +192,7 @@ export class Link {
     return this.#write(up, command, parts).then(
       () => {
         silence.answered();
+        this.#patience = 1;
         return tap.taken();
       },
       (thrown: unknown) => {
@@ -284,7 +293,11 @@ export class Link {
     this.#connecting = undefined;
     if (redis.status !== 'ready') throw new RedisError('REDIS_UNREACHABLE', `the connection to ${store.place} was lost at once`);
     // Until here ioredis has watched; all that was sent is answered, so that its watch is off.
-    const silence = new Silence(redis.stream, redis.options.socketTimeout, this.options.clock);
+    const { socketTimeout } = redis.options;
+    const limit = socketTimeout === undefined ? undefined : socketTimeout * this.#patience;
+    const silence = new Silence(redis.stream, limit, this.options.clock, () => {
+      if (this.options.patient === true) this.#patience = Math.min(this.#patience * 2, MOST_PATIENCE);
+    });
     delete redis.options.socketTimeout;
     this.#up = { redis, silence, tap: undefined };
     this.#epoch += 1;

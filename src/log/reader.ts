@@ -4,9 +4,10 @@ import { READ_BLOCK_MS, READ_BYTES, READ_BYTES_MOST, READ_ENTRIES } from '../mes
 import { SIZES } from '../message/sizes.js';
 import type { Argument, Link } from './connection.js';
 import { compareIds, type Entry } from './entry.js';
+import { LargeEntries } from './large-entries.js';
 import { isForbidden, translate } from './redis-error.js';
 import type { Taken } from './reply-tap.js';
-import { readStreamReply } from './stream-reply.js';
+import { readEntriesReply, readStreamReply } from './stream-reply.js';
 
 /**
  * One plain XREAD for all streams of its sources, on a connection used for nothing else. Reading takes nothing away.
@@ -18,6 +19,7 @@ import { readStreamReply } from './stream-reply.js';
  *     for once, from the position furthest back, and each source is given what lies after its own.
  * R4: a reply stays below READ_BYTES_MOST even if every entry is suddenly as large as entries may be. A stream that gave fewer entries than
  *     it was asked for was at its end a moment ago; the others may hold any number, and share what a reply may bring in the worst case.
+ * R5: an entry that is too large is asked for once by each owner: what a reply brought of it to a source that was gone is kept for the next.
  */
 
 export interface Source {
@@ -47,6 +49,7 @@ export class Reader {
   #read: Read | undefined;
   /** what the last read was made of; most are made of the same, as nobody came, went or was full */
   #last: Request = requestOf([], new Set());
+  readonly #large = new LargeEntries();
   /** where among streams that may hold many the next read begins, when they are too many for one */
   #turn = 0;
   #sleeper: (() => void) | undefined;
@@ -100,7 +103,9 @@ export class Reader {
     await this.#running;
   }
 
-  add(source: Source): void {
+  /** @param goesOn nobody else has had what the source reads since this node read it last (R5) */
+  add(source: Source, goesOn = false): void {
+    if (!goesOn) this.#large.forget(source.stream);
     this.#sources.add(source);
     this.#count();
     this.nudge(source);
@@ -159,7 +164,8 @@ export class Reader {
         continue;
       }
       try {
-        const entries = await this.#ask(this.#fitting(), least);
+        const large = this.#large.none ? undefined : this.#nextLarge();
+        const entries = large === undefined ? await this.#ask(this.#fitting(), least) : await this.#askUpTo(large, least);
         if (entries === 0 || entries > FEW_ENTRIES) continue;
         for (let left = this.turns; left > 0; left -= 1) await new Promise((resolve) => setImmediate(resolve));
       } catch (error) {
@@ -170,6 +176,29 @@ export class Reader {
         await sleep(this.clock, PAUSE_MS, signal);
       }
     }
+  }
+
+  /** A source before one of the entries that need not be read again (R5). */
+  #nextLarge(): { source: Source; entry: Entry } | undefined {
+    for (const source of this.#last.asked) {
+      const entry = this.#large.after(source.stream, source.position());
+      if (entry !== undefined) return { source, entry };
+    }
+    return undefined;
+  }
+
+  /** R5: what stands before the entry, then the entry itself as it was read. Returns how many were delivered. */
+  async #askUpTo({ source, entry }: { source: Source; entry: Entry }, most: number): Promise<number> {
+    const { stream } = source;
+    const position = source.position();
+    const count = Math.min(most, this.#mostAtOnce);
+    const parts = [[stream, `(${position}`, `(${entry.id}`, 'COUNT', count]];
+    const reply = await this.link.bytes('XRANGE', parts, this.entryBytes);
+    const read = reply === undefined ? [] : readEntriesReply(reply.bytes, reply.cuts);
+    if (read.length < count) read.push(entry);
+    if (!this.#sources.has(source) || source.position() !== position) return 0; // R2
+    source.deliver(read);
+    return read.length;
   }
 
   /** Whom the next read is for (R1), in `#last`. Returns how many entries the one with the least room wants. */
@@ -257,7 +286,11 @@ export class Reader {
       const source = asked[i] as Source;
       const read = byStream.get(source.stream);
       const position = positions[i] as string;
-      if (read === undefined || !this.#sources.has(source) || source.position() !== position) continue; // R2
+      if (read === undefined) continue;
+      if (!this.#sources.has(source) || source.position() !== position) {
+        this.#large.keep(source.stream, read); // R2, R5
+        continue;
+      }
       const first = back?.get(source.stream) ?? position;
       const news = first === position ? read : read.filter(({ id }) => compareIds(id, position) > 0); // R3
       if (news.length > 0) source.deliver(news);

@@ -189,7 +189,8 @@ export class ReplyTap {
         break;
       }
       const count = Number(chunk.toString('latin1', at + 1, end));
-      if (chunk[at] === ASTERISK) this.#cutting = undefined; // the next entry, which `#pass` begins with
+      if (chunk[at] === ASTERISK)
+        this.#cutting = undefined; // the next entry, which `#pass` begins with
       else if (this.#cut(chunk, from, at, count)) from = at = end + LINE_END.length;
       else at = end + LINE_END.length;
     }

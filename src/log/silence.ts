@@ -12,11 +12,15 @@ export class Silence {
   #since = 0;
   #watch: Timer | undefined;
 
-  /** @param limit ms; undefined: it is not watched */
+  /**
+   * @param limit ms; undefined: it is not watched
+   * @param onSilent it is about to be ended
+   */
   constructor(
     private readonly stream: Duplex,
     private readonly limit: number | undefined,
     private readonly clock: Clock,
+    private readonly onSilent: () => void,
   ) {
     if (limit === undefined) return;
     stream.on('data', () => {
@@ -50,7 +54,10 @@ export class Silence {
       if (this.#due === 0) return;
       const left = this.#since + limit - this.clock.monotonic();
       if (left > 0) this.#look(left, limit);
-      else this.stream.destroy(new Error(`no answer came within ${limit} ms`));
+      else {
+        this.onSilent();
+        this.stream.destroy(new Error(`no answer came within ${limit} ms`));
+      }
     });
   }
 }

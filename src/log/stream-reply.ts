@@ -53,14 +53,22 @@ class StreamReply {
   #last: Texts = { starts: [], ends: [], texts: [] };
   #next: Texts = { starts: [], ends: [], texts: [] };
 
-  read(bytes: Buffer, cuts: readonly Cut[]): Map<string, Entry[]> {
+  streams(bytes: Buffer, cuts: readonly Cut[]): Map<string, Entry[]> {
+    return this.#read(bytes, cuts, () => this.#streams());
+  }
+
+  entries(bytes: Buffer, cuts: readonly Cut[]): Entry[] {
+    return this.#read(bytes, cuts, () => this.#entries());
+  }
+
+  #read<T>(bytes: Buffer, cuts: readonly Cut[], read: () => T): T {
     this.#at = 0;
     this.#bytes = bytes;
     this.#cuts = cuts;
     this.#nextCut = 0;
     this.#cutAt = cuts[0]?.at ?? NOWHERE;
     try {
-      return this.#streams();
+      return read();
     } finally {
       this.#bytes = NOTHING;
       this.#cuts = NO_CUTS;
@@ -75,11 +83,15 @@ class StreamReply {
     for (let i = 0; i < count; i += 1) {
       this.#length(); // of the pair
       const name = this.#text(this.#length());
-      const entries: Entry[] = [];
-      for (let left = this.#length(); left > 0; left -= 1) entries.push(this.#entry());
-      streams.set(name, entries);
+      streams.set(name, this.#entries());
     }
     return streams;
+  }
+
+  #entries(): Entry[] {
+    const entries: Entry[] = [];
+    for (let left = this.#length(); left > 0; left -= 1) entries.push(this.#entry());
+    return entries;
   }
 
   /** The number of the line at hand, whatever its type; 0 for none. */
@@ -167,5 +179,10 @@ const replies = new StreamReply();
  * @param cuts entries that are not whole in it
  */
 export function readStreamReply(reply: Buffer, cuts: readonly Cut[] = NO_CUTS): Map<string, Entry[]> {
-  return replies.read(reply, cuts);
+  return replies.streams(reply, cuts);
+}
+
+/** Likewise of a reply to XRANGE. */
+export function readEntriesReply(reply: Buffer, cuts: readonly Cut[] = NO_CUTS): Entry[] {
+  return replies.entries(reply, cuts);
 }

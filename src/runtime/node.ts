@@ -103,7 +103,8 @@ export class Node {
         await logWatch.greet((command, ...args) => redis.call(command, ...args));
         await greet?.(redis);
       };
-      const made = new Link({ store, name: `errand:${name}:${purpose}`, clock, random, greet: greeting });
+      const reads = purpose === 'read' || purpose === 'observe'; // what others have written, however large it is
+      const made = new Link({ store, name: `errand:${name}:${purpose}`, clock, random, greet: greeting, patient: reads });
       links.push(made);
       return made;
     };

@@ -308,7 +308,8 @@ export class Ownership {
       }
       host.partitions.set(shard, partition);
       if (this.#leaseEnd === undefined) this.#leaseGranted(asked); // the last one has ended meanwhile
-      for (const source of partition.sources) reader.add(source);
+      const goesOn = last !== undefined && !unclean; // as this node left it
+      for (const source of partition.sources) reader.add(source, goesOn);
       signals.emit({ kind: 'partition-acquired', actor: host.type, shard });
     } catch (thrown) {
       if (link.up) {

@@ -12,6 +12,8 @@ import { VirtualClock } from '../../src/testing.js';
 /** Follows a stream and keeps the ids it was given. */
 class Follower implements Source {
   readonly seen: string[] = [];
+  /** those that are too large */
+  readonly large: string[] = [];
   #position: string;
   #enough: () => void = () => undefined;
 
@@ -32,6 +34,7 @@ class Follower implements Source {
 
   deliver(entries: readonly Entry[]): void {
     this.seen.push(...entries.map(({ id }) => id));
+    this.large.push(...entries.filter(({ oversize }) => oversize !== undefined).map(({ id }) => id));
     this.#position = this.seen.at(-1) ?? this.#position;
     this.#enough();
   }
@@ -143,4 +146,39 @@ test('however large entries suddenly are, a reply is bounded: streams that may h
     blocked.every((words) => words === 2 * streams.length),
     'a read that waits leaves nobody out',
   );
+});
+
+test('an entry that is too large is not asked for again when its reply came to a source that is gone: the next one is given it in its place', async (t) => {
+  const clock = new VirtualClock();
+  const memory = createMemoryRedis({ clock });
+  const { reader, control } = await readerOn(memory, clock, (error) => t.fail(error.message), 5_000);
+  const stream = 's';
+  for (const id of ['1-0', '3-0', '5-0']) await control.call('XADD', [stream, id, 'n', 'small']);
+  await control.call('XADD', [stream, '6-0', 'n', 'x'.repeat(6_000)]);
+  for (const id of ['7-0', '8-0', '9-0', '10-0']) await control.call('XADD', [stream, id, 'n', 'small']);
+  const asked: string[] = [];
+  memory.faults.inject(({ command, words }) => {
+    if (command === 'XREAD' || command === 'XRANGE') asked.push(`${command} ${words.filter((word) => word.includes('-')).join(' ')}`);
+    return false;
+  }, 'drop-request');
+  const first = new Follower(stream, '5-0');
+  memory.faults.inject('XREAD', { delay: 7_000 });
+  reader.add(first);
+  reader.start();
+  await clock.advance('1s');
+  reader.remove(first);
+  const second = new Follower(stream, '0-0');
+  reader.add(second, true);
+  await clock.advance('7s');
+  t.deepEqual([first.seen, second.seen], [[], ['1-0', '3-0', '5-0', '6-0', '7-0', '8-0', '9-0', '10-0']]);
+  t.deepEqual(second.large, ['6-0']);
+  t.deepEqual(asked.slice(0, 4), ['XREAD 5-0', 'XRANGE (0-0 (6-0', 'XRANGE (5-0 (6-0', 'XREAD 6-0']);
+  reader.remove(second);
+  const third = new Follower(stream, '0-0');
+  reader.add(third);
+  await clock.settle();
+  t.deepEqual(third.seen, second.seen, 'a source that begins anew is read to from the log');
+  await reader.stop();
+  control.close();
+  await memory.close();
 });
