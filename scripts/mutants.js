@@ -43,8 +43,8 @@ const UNIT = [
   {
     name: 'an entry kept whole, however large',
     file: 'dist/src/log/reply-tap.js',
-    from: 'this.#bytes <= this.#limit',
-    to: 'true',
+    from: 'if (bytes + count > limit)',
+    to: 'if (false)',
     caughtBy: 'dist/test/log/wire.test.js',
   },
   {
