@@ -18,20 +18,18 @@ for (const patient of [true, false]) {
     await link.open();
     /** How long the link waits for an answer, ms. */
     const waits = async (): Promise<number> => {
-      let lost = false;
+      const state = { lost: false, again: false };
       const read = link.bytes('XREAD', [['STREAMS', 's', '0']], 1_000).catch(() => {
-        lost = true;
+        state.lost = true;
       });
-      const up = new Promise<void>((resolve) => link.onUp(resolve));
+      link.onUp(() => {
+        state.again = true;
+      });
       const began = clock.monotonic();
-      while (!lost) await clock.advance(500);
+      while (!state.lost) await clock.advance(500);
       const waited = clock.monotonic() - began;
       await read;
-      let again = false;
-      void up.then(() => {
-        again = true;
-      });
-      while (!again) await clock.advance(50);
+      while (!state.again) await clock.advance(50);
       return waited;
     };
     const near = (waited: number): number => Math.round(waited / SOCKET_TIMEOUT_MS);
