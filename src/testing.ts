@@ -1,2 +1,3 @@
 /** errand/testing: a system under virtual time, and single handlers without a system. */
-export { type Given, given, type Outcome, startTestSystem, type TestSystem, type TestSystemOptions, VirtualClock } from './api/testing.js';
+export { type Answer, type Given, type GivenOptions, given, type Outcome } from './api/given.js';
+export { startTestSystem, type TestSystem, type TestSystemOptions, VirtualClock } from './api/testing.js';

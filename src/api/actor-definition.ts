@@ -7,11 +7,13 @@ import { checkActorType } from '../message/names.js';
 import { describeSchema, type Schema, validate } from '../message/schema.js';
 import type { Attempt } from '../runtime/attempt.js';
 import type { Behavior, Hook, Instance, Subscription } from '../runtime/behavior.js';
+import { isThenable } from '../runtime/deadline.js';
 import type { Logger } from '../runtime/logger.js';
 import { Actor, type ActorClass } from './actor.js';
 import type { Resolve } from './container.js';
 import { HandlerContext } from './context.js';
 import { decoratedType, type Note, notesOf } from './decorators.js';
+import { LateInstance } from './late-instance.js';
 
 /** What actor classes say, by decorators or by static fields, read once and made into what the runtime works with. */
 
@@ -37,15 +39,26 @@ export function isActorClass(value: unknown): value is ActorClass {
   return decoratedType(value) !== undefined || (value as unknown as ActorClass).actorType !== undefined;
 }
 
+/** What the runtime works with, and a trial before it does. */
+export interface Provable extends Behavior {
+  /**
+   * Makes the first actor before there is a message for it, so that the start finds out what is not bound. The first message gets this actor.
+   * @throws ErrandError `INJECTION_FAILED`; DefinitionError `SHARED_INSTANCE`, `NOT_A_METHOD`
+   */
+  prove(): Promise<void>;
+}
+
 /**
  * @throws DefinitionError `NOT_AN_ACTOR`, `UNDEFINED_MESSAGE`, `WRONG_ACTOR`, `TWO_HANDLERS`, `NOT_A_METHOD`; InvalidValueError `INVALID_OPTION`
  */
-export function behaviorOf(target: ActorClass, resolve: Resolve, logger: Logger): Behavior {
+export function behaviorOf(target: ActorClass, resolve: Resolve, logger: Logger): Provable {
   const { type, pipelined } = typeOf(target);
   const routes = new Routes(target, type);
   const stateSchema = (target as { state?: Schema }).state;
   const stateful = typeof (target.prototype as Open).initialState === 'function';
   const place = `state of ${type}`;
+  const wrapped = (actor: Actor<unknown>): ActorInstance => new ActorInstance(actor as unknown as Open, routes, logger);
+  let proven: Instance | undefined;
   return {
     type,
     pipelined,
@@ -56,7 +69,20 @@ export function behaviorOf(target: ActorClass, resolve: Resolve, logger: Logger)
     get code() {
       return codeOf(target, routes, stateSchema);
     },
-    create: () => new ActorInstance(resolve(target) as unknown as Open, routes, logger),
+    create: () => {
+      if (proven !== undefined) {
+        const first = proven;
+        proven = undefined;
+        return first;
+      }
+      const actor = resolve(target);
+      return isThenable(actor) ? new LateInstance(actor.then(wrapped)) : wrapped(actor);
+    },
+    prove: async () => {
+      const first = wrapped(await resolve(target));
+      for (const method of routes.methods()) first.methodOf(method);
+      proven = first;
+    },
     parseState: (json) => {
       const stored = fromJson(json, place);
       return stateSchema === undefined ? stored : validate(stateSchema, stored, 'INVALID_STATE', place);
@@ -91,11 +117,14 @@ class ActorInstance implements Instance {
     return this.actor.initialState?.();
   }
   handle(envelope: Envelope, data: unknown, attempt: Attempt): unknown {
-    const method = this.routes.method(envelope);
-    const handler: unknown = this.actor[method];
-    // A `resolve` or a binding may have answered an actor of another class.
-    if (typeof handler !== 'function') throw new DefinitionError('NOT_A_METHOD', `${describe(this.actor)} has no method ${method}`);
-    return handler.call(this.actor, data, new HandlerContext(attempt, this.logger)) as unknown;
+    const handler = this.methodOf(this.routes.method(envelope));
+    return handler.call(this.actor, data, new HandlerContext(attempt, this.logger));
+  }
+  /** @throws DefinitionError `NOT_A_METHOD`: a `resolve` or a binding may have answered an actor of another class */
+  methodOf(name: string): Open[string] {
+    const method: unknown = this.actor[name];
+    if (typeof method !== 'function') throw new DefinitionError('NOT_A_METHOD', `${describe(this.actor)} has no method ${name}`);
+    return method as Open[string];
   }
   hook(name: Hook, reason?: Error): unknown {
     return name === 'onRestart' ? this.actor.onRestart?.(reason as Error) : this.actor[name]?.();
@@ -129,6 +158,10 @@ class Routes {
     const method = kind === 'request' ? undefined : this.#methods[kind].get(type);
     invariant(method !== undefined, 'only messages with a handler reach the actor');
     return method;
+  }
+
+  *methods(): Iterable<string> {
+    for (const methods of Object.values(this.#methods)) yield* methods.values();
   }
 
   #add(method: string, { role, message, options }: Note): void {

@@ -1,11 +1,10 @@
-import type { Container } from 'inversify';
 import type { Observable } from 'rxjs';
 import type { From } from '../log/position.js';
 import { openStore, type RedisTarget } from '../log/store.js';
-import { type Clock, systemClock } from '../message/clock.js';
+import { type Clock, systemClock, within } from '../message/clock.js';
 import { type Command, definitionAt, type Event, type InputOf, type ResultOf } from '../message/definition.js';
 import { type Duration, milliseconds } from '../message/duration.js';
-import { DefinitionError, InvalidValueError, invariant } from '../message/errors.js';
+import { DefinitionError, ErrandError, InvalidValueError, invariant } from '../message/errors.js';
 import { MOST_SHARDS } from '../message/limits.js';
 import { checkKey, checkName } from '../message/names.js';
 import { outside } from '../message/outside.js';
@@ -20,9 +19,9 @@ import type { SendOptions, SentReceipt, WaitOptions } from '../runtime/sender.js
 import type { Signal } from '../runtime/signals.js';
 import type { SupervisorSettings } from '../runtime/supervision-settings.js';
 import type { ActorClass, AnyActor, Checked, StateOf } from './actor.js';
-import { behaviorOf, isActorClass, typeOf } from './actor-definition.js';
+import { behaviorOf, isActorClass, type Provable, typeOf } from './actor-definition.js';
 import { importModules } from './config-modules.js';
-import { loadInjection, type Resolve, resolverFor } from './container.js';
+import { type Container, loadInjection, type Resolve, resolverFor } from './container.js';
 import type { EventMessage, Receipt, ResultMessage } from './messages.js';
 import { present, type Some } from './options.js';
 import type { Supervisor } from './supervisor-options.js';
@@ -64,12 +63,14 @@ export interface StartOptions {
    */
   supervisors?: readonly Supervisor[] | undefined;
   /**
-   * An inversify container that resolves the actors' dependencies.
+   * An inversify container (7 or 8) that resolves the actors' dependencies. The start makes one actor of each class: what is not bound, or
+   * bound to a promise, is refused then (`INJECTION_FAILED`).
    * @default none
    */
   container?: Container | undefined;
   /**
-   * Makes an actor, in the place of a container.
+   * Makes an actor, in the place of a container: `(ActorClass) => instance`, or a promise of it, which each new activation waits for. Likewise
+   * asked once at the start.
    * @default none
    */
   resolve?: Resolve | undefined;
@@ -128,7 +129,8 @@ export class ActorSystem implements AsyncDisposable {
   /**
    * Connects, records the system's settings and subscriptions, and begins to work. With `actors: []` it is a client only.
    * @throws InvalidValueError `INVALID_NAME`, `INVALID_OPTION`, `INVALID_DURATION`, `SHARDS_MISMATCH`; DefinitionError `NOT_AN_ACTOR`,
-   *   `DUPLICATE_ACTOR`, `UNDEFINED_MESSAGE`, `WRONG_ACTOR`, `TWO_HANDLERS`, `UNKNOWN_ACTOR`; ConfigError for supervisors;
+   *   `DUPLICATE_ACTOR`, `UNDEFINED_MESSAGE`, `WRONG_ACTOR`, `TWO_HANDLERS`, `UNKNOWN_ACTOR`; ErrandError `INJECTION_FAILED`; ConfigError for
+   *   supervisors;
    *   RedisError `REDIS_UNREACHABLE`, `REDIS_AUTH`, `REDIS_TOO_OLD`, `REDIS_CLUSTER`, `REDIS_EVICTION`, …
    */
   static start<const A extends readonly ActorClass[]>(
@@ -151,8 +153,11 @@ export class ActorSystem implements AsyncDisposable {
       config,
       actors.map((target) => typeOf(target).type),
     );
-    const container = overrides.container ?? new (await loadInjection()).Container();
-    for (const bind of binds) bind(container);
+    let { container } = overrides;
+    if (binds.length > 0) {
+      container ??= (await loadInjection(`for bind(container) in ${path}`)).newContainer();
+      for (const bind of binds) await bind(container);
+    }
     const { file: _, modules: __, supervisors, ...given } = config;
     const ports = { clock: systemClock, random: systemRandom };
     const tree = overrides.supervisors === undefined ? supervisors : undefined;
@@ -178,8 +183,9 @@ export class ActorSystem implements AsyncDisposable {
         throw new DefinitionError('DUPLICATE_ACTOR', `${other.name} and ${target.name} are both the actor '${type}'`);
       classes.set(type, target);
     }
-    const resolve = await resolverFor(classes.values(), options.container, options.resolve);
+    const { resolve, foreign } = await resolverFor(classes.values(), options.container, options.resolve);
     const behaviors = [...classes.values()].map((target) => behaviorOf(target, resolve, logger));
+    if (foreign) for (const behavior of behaviors) await proven(behavior, ports.clock);
     const startOptions = {
       ...ports,
       name,
@@ -325,6 +331,18 @@ const configReader = (): Promise<typeof import('./config.js')> => import('./conf
 
 async function supervisorsOf({ supervisors }: StartOptions): Promise<readonly SupervisorSettings[]> {
   return supervisors === undefined ? [] : (await configReader()).parseSupervisors(supervisors, 'supervisors');
+}
+
+/** How long the start waits for the user's `resolve` to make one actor. */
+const MAKING_MS = 30_000;
+
+async function proven(behavior: Provable, clock: Clock): Promise<void> {
+  let settled = false;
+  const proof = behavior.prove().finally(() => (settled = true));
+  await within(clock, MAKING_MS, proof);
+  if (!settled)
+    throw new ErrandError('INJECTION_FAILED', `the actor ${behavior.type} cannot be made: resolve has not answered within ${MAKING_MS} ms`);
+  await proof;
 }
 
 /** For a class that is only asked how to read its state. */

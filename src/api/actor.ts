@@ -1,4 +1,3 @@
-import type { ServiceIdentifier } from 'inversify';
 import type { From } from '../log/position.js';
 import { brand, isBranded } from '../message/brand.js';
 import type { Command, DataOf, Event, Jsonable, ReturnOf } from '../message/definition.js';
@@ -86,11 +85,14 @@ export type StateOk<A extends AnyActor> =
         : { initialState(): StateOf<A> }
       : { 'this state does not survive JSON': never };
 
+/** What a dependency is bound under, as in inversify: a string, a symbol, a class, or inversify's lazy identifier. */
+export type Token = string | symbol | (abstract new (...args: never[]) => unknown) | { unwrap(): unknown };
+
 /** An actor class, decorated or not; without decorators its static fields name its messages: `{ method: message }`. */
 export interface ActorClass {
   new (...deps: never[]): Actor<unknown>;
   readonly actorType?: string;
-  readonly inject?: readonly ServiceIdentifier[];
+  readonly inject?: readonly Token[];
   readonly pipelined?: boolean;
   readonly handlers?: { readonly [method: string]: Command };
   readonly subscriptions?: {

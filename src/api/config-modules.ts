@@ -7,7 +7,7 @@ import type { SystemConfig } from './config.js';
 export interface ImportedModules<ActorClass, Container> {
   readonly actors: readonly ActorClass[];
   /** each fills the container that the actors' dependencies come from */
-  readonly binds: readonly ((container: Container) => void)[];
+  readonly binds: readonly ((container: Container) => unknown)[];
 }
 
 /**
@@ -20,14 +20,14 @@ export async function importModules<ActorClass, Container>(
   isActor: (value: unknown) => value is ActorClass,
 ): Promise<ImportedModules<ActorClass, Container>> {
   const actors = new Set<ActorClass>();
-  const binds = new Set<(container: Container) => void>();
+  const binds = new Set<(container: Container) => unknown>();
   for (const [index, address] of config.modules.entries()) {
     const path = `modules[${index}]`;
     const exported = await importOne(address, config.file, path);
     const values = Object.values(exported);
     const found = values.filter(isActor);
     for (const actor of found) actors.add(actor);
-    if (typeof exported.bind === 'function') binds.add(exported.bind as (container: Container) => void);
+    if (typeof exported.bind === 'function') binds.add(exported.bind as (container: Container) => unknown);
     else if (found.length === 0) {
       const names = Object.keys(exported);
       const what = names.length === 0 ? 'a module without exports' : `a module that exports ${names.slice(0, 5).join(', ')}`;

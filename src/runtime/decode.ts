@@ -23,7 +23,7 @@ export function unknownMessage(behavior: Behavior, { kind, type }: Envelope): Er
  * @throws SchemaError `INVALID_DATA`, `INVALID_RESULT`, `NOT_JSON`, `ASYNC_SCHEMA`; InvalidValueError `INVALID_KEY`; ErrandError `WRONG_KEY` for a command
  *   whose `subject` is not the key of its data: a stranger wrote it, and it would work on another key's state
  */
-export function decode(held: Held, definition: MessageDefinition, shards: number): unknown {
+export function decode(held: Pick<Held, 'envelope' | 'entry'>, definition: MessageDefinition, shards: number): unknown {
   const { kind, subject, data } = held.envelope;
   if (kind === 'reply') return reply(held, definition, shards);
   const decoded = definition.decode(data);
@@ -37,7 +37,7 @@ export function decode(held: Held, definition: MessageDefinition, shards: number
 }
 
 /** A result, as `@onReply` receives it. */
-function reply({ envelope, entry }: Held, definition: MessageDefinition, shards: number): unknown {
+function reply({ envelope, entry }: Pick<Held, 'envelope' | 'entry'>, definition: MessageDefinition, shards: number): unknown {
   // One written by hand may not say when it was sent.
   const time = Number.isNaN(envelope.time) ? timeOf(entry) : envelope.time;
   const meta = {

@@ -388,44 +388,6 @@ onBoth(
   },
 );
 
-const misled: readonly [what: string, resolve: (target: ActorClass) => unknown, message: RegExp][] = [
-  ['nothing', () => undefined, /^INJECTION_FAILED: Warehouse cannot be made: resolve answered undefined/],
-  [
-    'a promise',
-    (target) => Promise.resolve(new target(new Pigeon() as never)),
-    /^INJECTION_FAILED: Warehouse cannot be made: resolve answered an instance of Promise/,
-  ],
-  ['another actor', () => new Bystander(), /NOT_A_METHOD: an instance of Bystander has no method ship/],
-];
-for (const [what, resolve, message] of misled) {
-  onBoth(
-    `a resolve that answers ${what} fails the message, and is not taken for an actor`,
-    { actors: [Warehouse], resolve: resolve as (target: ActorClass) => Actor<unknown>, supervisors: once('warehouse') },
-    async (t, { system }) => {
-      const error = await t.throwsAsync(system.ask(Ship, { order: '8' }), { instanceOf: CommandFailed, code: 'DEAD_LETTERED' });
-      t.regex(error.message, message);
-    },
-  );
-}
-
-onBoth(
-  'an actor that cannot be made is tried again, and then a dead letter',
-  {
-    actors: [Warehouse],
-    container: new Container(),
-    supervisors: [{ name: 's', children: [{ actor: 'warehouse', recoverability: { immediate: 2, delayed: [] } }] }],
-  },
-  async (t, { system }) => {
-    const failures: string[] = [];
-    system.signals.subscribe((signal) => signal.kind === 'attempt-failed' && failures.push(signal.code));
-    await t.throwsAsync(system.ask(Ship, { order: '8' }), { instanceOf: CommandFailed, code: 'DEAD_LETTERED' });
-    t.deepEqual(failures, ['INJECTION_FAILED', 'INJECTION_FAILED', 'INJECTION_FAILED']);
-    const [letter] = (await system.deadLetters.list()).items;
-    t.like(letter, { reason: 'INJECTION_FAILED', attempts: 3, key: '8' });
-    t.regex(letter?.error.message ?? '', /^Warehouse cannot be made: /);
-  },
-);
-
 onBoth(
   'an actor class bound as a singleton is refused for its second key: two would share one state',
   () => {

@@ -9,6 +9,7 @@ import { CAUSES_TOLD } from '../../src/message/limits.js';
 import { validate } from '../../src/message/schema.js';
 
 const elsewhere = createContext({});
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters
 const foreign = <T>(code: string): T => runInContext(code, elsewhere) as T;
 
 /** The same module, loaded once more: another copy of the package in one process. */

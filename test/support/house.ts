@@ -41,7 +41,6 @@ const VENDOR_DOORS: Readonly<Record<string, readonly string[]>> = {
   nact: ['src/runtime/inbox.ts'],
   ioredis: ['src/log/store.ts', 'src/memory-redis/client.ts', 'src/memory-redis/connector.ts'],
   inversify: ['src/api/injection.ts'],
-  'reflect-metadata': ['src/api/container.ts'],
   zod: ['src/api/config-schema.ts'],
   yaml: ['src/api/config-text.ts'],
   commander: ['src/cli/'],
