@@ -17,7 +17,7 @@ export async function loadInversify(why: string): Promise<{ builder: (container?
     const text = `inversify cannot be loaded, which is needed ${why}: npm install inversify reflect-metadata (${asError(error).message})`;
     throw new ErrandError('INJECTION_FAILED', text, { cause: error });
   }
-  const newContainer = (): Container => new inversify.Container() as Container;
+  const newContainer = (): Container => new inversify.Container();
   return { newContainer, builder: (container = newContainer()) => builder(inversify, container) };
 }
 

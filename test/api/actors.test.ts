@@ -9,7 +9,6 @@ import {
   type ActorContext,
   ActorSystem,
   actor,
-  CommandFailed,
   command,
   type DataOf,
   DefinitionError,
