@@ -14,6 +14,7 @@ import type { Keys } from './keys.js';
 import { dealingWith } from './redis-error.js';
 import { type Given, ScriptArguments, ScriptKeys } from './script-arguments.js';
 import { runScript } from './scripts.js';
+import { recordOfTypes, type ToldTypes } from './told-types.js';
 
 /**
  * What comes from outside the actors goes onto the streams here: commands to inboxes, facts to event streams.
@@ -21,12 +22,15 @@ import { runScript } from './scripts.js';
  * A1: one batch is in flight per producer and shard; what is told meanwhile is the next batch.
  * A2: a batch whose reply was lost is sent again byte for byte under the same sequence, and is applied once.
  * A3: a batch that was given up keeps its sequence: should it still arrive, after a later one, it is ignored.
+ * A4: a command is appended only once its actor type is recorded, so that whoever cancels it finds it.
  */
 
 /** A message on its way to a stream. */
 export interface Append {
   readonly messageId: string;
   readonly stream: string;
+  /** the actor type that a command is sent to; undefined: nobody will look for the message by its type */
+  readonly to: string | undefined;
   /** refused with INBOX_FULL above the backlog limit */
   readonly bounded: boolean;
   readonly fields: readonly string[];
@@ -49,6 +53,7 @@ export interface AppenderOptions {
   readonly keys: Keys;
   readonly clock: Clock;
   readonly producer: string;
+  readonly told: ToldTypes;
   /** how long a batch may wait for Redis, ms */
   readonly sendTimeout: number;
   /** entries an inbox may hold */
@@ -118,6 +123,8 @@ class Batch {
   readonly waiting: Waiting[] = [];
   readonly #keys: ScriptKeys;
   readonly #messages = new ScriptArguments();
+  /** the actor types that its commands are sent to */
+  readonly types: string[] = [];
   bytes = 0;
 
   constructor(
@@ -128,9 +135,11 @@ class Batch {
     this.#keys = new ScriptKeys(producerKey);
   }
 
-  add({ stream, bounded, outcome, fields }: Append, bytes: number): void {
+  add({ stream, to, bounded, outcome, fields }: Append, bytes: number): void {
     const messages = this.#messages;
+    const known = this.#keys.names.length;
     const index = this.#keys.at(stream);
+    if (to !== undefined && index > known) this.types.push(to); // the stream is new to this batch
     messages.number(index);
     messages.number(bounded ? 1 : 0);
     if (outcome === undefined) messages.number(0);
@@ -216,15 +225,20 @@ class ShardQueue {
     const head = [sequence, PRODUCER_KEPT_MS, inboxLimit];
     const deadline = since + sendTimeout;
     let written = false; // some attempt may have reached Redis
+    let sent = false; // this one may have
     let reason: RedisError | undefined; // made only when there is one: an error's stack costs more than a message
     for (let delay = RETRY_MIN_MS; ; delay = Math.min(delay * 2, RETRY_MAX_MS)) {
       if (link.up) {
         try {
+          sent = false;
+          const untold = this.#untold(batch);
+          if (untold !== undefined) await this.#record(untold);
+          sent = true;
           return this.#answer(batch, await runScript(link, 'append', keys, head, messages), written);
         } catch (error) {
           reason = error instanceof RedisError ? error : new RedisError('REDIS_ERROR', String(error));
           const { applied, wait } = dealingWith(reason);
-          if (applied === 'unknown') written = true;
+          if (applied === 'unknown' && sent) written = true;
           // A script that was stopped in its middle has stored no sequence: sent again, it would append again what stands already.
           if (!wait) return this.#refuse(batch, reason, written);
         }
@@ -236,6 +250,26 @@ class ShardQueue {
       if (link.up) await sleep(clock, Math.min(delay, left), this.#abandoned.signal);
       else await Promise.race([link.untilUp(left), aborted(this.#abandoned.signal)]);
     }
+  }
+
+  /** The types of a batch that may not be recorded; undefined: all are. */
+  #untold({ types }: Batch): string[] | undefined {
+    const { keys, told } = this.options;
+    let untold: string[] | undefined;
+    for (const type of types) {
+      if (told.has(keys.inbox(type, this.shard))) continue;
+      untold ??= [];
+      untold.push(type);
+    }
+    return untold;
+  }
+
+  /** A4 */
+  async #record(types: readonly string[]): Promise<void> {
+    const { link, keys, told } = this.options;
+    const [command, values] = recordOfTypes(types);
+    await link.call(command, [keys.types(this.shard), ...values]);
+    for (const type of types) told.add(keys.inbox(type, this.shard));
   }
 
   #answer(batch: Batch, reply: unknown, written: boolean): void {

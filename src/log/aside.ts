@@ -64,7 +64,7 @@ function pack(aside: Aside): string {
 }
 
 /** What was changed by hand becomes an entry that is no message, and ends as a dead letter with its text. */
-function unpack(text: string): Aside {
+export function unpack(text: string): Aside {
   try {
     const [entry, attempts, fields, history = []] = fromJson(text, 'a message set aside') as [string, number, string[], FailedAttempt[]?];
     const read = typeof entry === 'string' && typeof attempts === 'number' && areFields(fields) && Array.isArray(history);

@@ -1,8 +1,9 @@
 import { fieldOf } from '../message/envelope.js';
 import { invariant } from '../message/errors.js';
-import { fromJson } from '../message/json.js';
+import { WISHES_CHARACTERS } from '../message/limits.js';
+import { unpack } from './aside.js';
 import type { CommitBatch } from './commit.js';
-import type { Argument, Link } from './connection.js';
+import type { Link } from './connection.js';
 import { entriesOf } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
@@ -11,36 +12,48 @@ import { fieldsOf } from './schedule.js';
 import { runScript } from './scripts.js';
 
 /**
- * Commands that must not complete: a hash beside each partition, from the message's id to when it was marked. A mark stands before the
- * message's outcome or not at all, and goes with it; whoever sees it there knows that the message can only end as cancelled.
+ * Commands that must not complete: a hash beside each partition, from the message's id to its mark: since when, and every wish that stands
+ * behind it. A mark comes before the message's outcome or not at all, and goes with it. While a mark stands, its message cannot move to a place
+ * where it rests, and can only end as cancelled.
  */
 
-/** The field of a partition's hash that counts how often marks were made, or taken away by others than its owner. */
+/** The field of a partition's hash that counts changes of marks, but for those that its owner clears. */
 export const CANCELS = 'cancels';
 
-/** Marks the message for each actor type that it may be for, and wakes their owners. */
+const namesOf = (keys: Keys, shard: number, types: readonly string[]): string[] =>
+  types.flatMap((type) => [keys.partition(type, shard), keys.cancelled(type, shard)]);
+
+/** Marks the message for each actor type that it may be for. */
 export async function mark(
   link: Link,
   keys: Keys,
   shard: number,
   types: readonly string[],
-  message: { readonly id: string; readonly at: number; readonly request: readonly string[] },
+  { id, at, wish }: { readonly id: string; readonly at: number; readonly wish: string },
 ): Promise<'marked' | 'too-late'> {
-  const { id, at, request } = message;
-  const names = types.flatMap((type) => [keys.partition(type, shard), keys.cancelled(type, shard), keys.inbox(type, shard)]);
-  const args: Argument[] = [id, new Date(at).toISOString(), ...request];
-  const reply = await runScript(link, 'cancel', [keys.outcome(shard, id), ...names], args);
+  const names = [keys.outcome(shard, id), ...namesOf(keys, shard, types)];
+  const reply = await runScript(link, 'cancel', names, [id, new Date(at).toISOString(), wish, WISHES_CHARACTERS]);
   invariant(reply === 'marked' || reply === 'too-late', `cancel answered ${String(reply)}`);
   return reply;
 }
 
-/** Takes marks away where there is nothing to cancel, and counts that too: no owner acts on what it remembers of them. */
-export async function unmark(link: Link, keys: Keys, shard: number, types: readonly string[], id: string): Promise<void> {
-  const writes = types.flatMap((type) => [
-    ['HDEL', keys.cancelled(type, shard), id] as const,
-    ['HINCRBY', keys.partition(type, shard), CANCELS, 1] as const,
-  ]);
-  await link.pipeline(writes);
+/**
+ * Takes one wish back, where there is nothing to cancel. A mark that nobody else has made goes.
+ * @param wish as `mark` was given it; or a whole mark, which goes unless somebody has wished since it was read
+ */
+export async function unmark(
+  link: Link,
+  keys: Keys,
+  shard: number,
+  types: readonly string[],
+  { id, wish }: { readonly id: string; readonly wish: string },
+): Promise<void> {
+  if (types.length > 0) await runScript(link, 'unmark', namesOf(keys, shard, types), [id, wish]);
+}
+
+/** How often marks were changed. */
+export async function countOfMarks(link: Link, keys: Keys, { type, shard }: PartitionId): Promise<string> {
+  return optionalStringOf(await link.call('HGET', [keys.partition(type, shard), CANCELS]), 'HGET') ?? '';
 }
 
 /** What an owner knows of marks: the count, and which stand. The count first: a change that comes in between is only seen early. */
@@ -52,13 +65,18 @@ export async function readMarks(link: Link, keys: Keys, { type, shard }: Partiti
   return { count: optionalStringOf(count, 'HGET') ?? '', ids: stringsOf(ids, 'HKEYS') };
 }
 
-/** Marks made before `time` (ms since the epoch). */
-export async function marksBefore(link: Link, keys: Keys, { type, shard }: PartitionId, time: number): Promise<string[]> {
+/** Marks made before `time` (ms since the epoch), as they stand. */
+export async function marksBefore(
+  link: Link,
+  keys: Keys,
+  { type, shard }: PartitionId,
+  time: number,
+): Promise<{ readonly id: string; readonly mark: string }[]> {
   const marks = pairsOf(await link.call('HGETALL', [keys.cancelled(type, shard)]), 'HGETALL');
-  return marks.filter(([, at]) => Date.parse(at) < time).map(([id]) => id);
+  return marks.filter(([, mark]) => Date.parse(mark.split(' ', 1)[0] ?? '') < time).map(([id, mark]) => ({ id, mark }));
 }
 
-/** The owner has cancelled it, or knows that it is not there, in this commit. */
+/** The owner ends the message as cancelled, in this commit. */
 export function clearMark(batch: CommitBatch, keys: Keys, { type, shard }: PartitionId, id: string): void {
   batch.write('HDEL', keys.cancelled(type, shard), id);
 }
@@ -76,7 +94,10 @@ export type Place =
   | { readonly kind: 'aside'; readonly key: string }
   | { readonly kind: 'schedule'; readonly scheduled: string };
 
-/** Looks for an unsettled message wherever it may stand: in the inbox, set aside, or scheduled. Reads all there is, in pieces. */
+/**
+ * Looks for an unsettled message wherever it may stand: in the inbox, set aside, or scheduled. Reads all there is, in pieces. Call it once the
+ * message is marked: it then moves only from the schedule to the inbox, and is found wherever it is.
+ */
 export async function placeOf(link: Link, keys: Keys, { type, shard }: PartitionId, id: string): Promise<Place | undefined> {
   const inbox = async (): Promise<Place | undefined> => {
     for (let from = '-'; ; ) {
@@ -98,20 +119,10 @@ export async function placeOf(link: Link, keys: Keys, { type, shard }: Partition
     const waiting = stringsOf(await link.call('ZRANGE', [keys.waiting(type, shard), 0, -1]), 'ZRANGE');
     for (const key of waiting) {
       const texts = stringsOf(await link.call('LRANGE', [keys.aside(type, shard, key), 0, -1]), 'LRANGE');
-      const fields = texts.filter((text) => text.includes(quoted)).map((text) => (fromJson(text, 'a message set aside') as unknown[])[2]);
-      if (fields.some((one) => Array.isArray(one) && isCommand(one as string[], id))) return { kind: 'aside', key };
+      if (texts.some((text) => text.includes(quoted) && isCommand(unpack(text).fields, id))) return { kind: 'aside', key };
     }
     return undefined;
   };
-  // From the schedule a message goes back to the inbox: what is in neither, one after the other, may have done so in between.
-  return (await inbox()) ?? (await aside()) ?? (await schedule()) ?? (await inbox()) ?? (await aside());
-}
-
-/** Whether its owner has just acted on the mark: the newest results say so. */
-export async function wasCancelled(link: Link, keys: Keys, { type, shard }: PartitionId, id: string): Promise<boolean> {
-  const newest = entriesOf(await link.call('XREVRANGE', [keys.results(type, shard), '+', '-', 'COUNT', PIECE]));
-  return newest.some(({ fields }) => {
-    if (fieldOf(fields, 'causationid') !== id || fieldOf(fields, 'status') !== 'failed') return false;
-    return (fromJson(fieldOf(fields, 'data') ?? 'null', 'a result') as { code?: unknown } | null)?.code === 'CANCELLED';
-  });
+  // The inbox first: most messages are there. Then once more, for a message that came back from the schedule meanwhile.
+  return (await inbox()) ?? (await aside()) ?? (await schedule()) ?? (await inbox());
 }

@@ -1,7 +1,7 @@
 import { invariant } from '../message/errors.js';
 import { SCRIPT_PIECE } from '../message/limits.js';
 import type { Argument, Link } from './connection.js';
-import { type Given, ScriptArguments, ScriptKeys } from './script-arguments.js';
+import { type Given, joined, ScriptArguments, ScriptKeys } from './script-arguments.js';
 import { runScript } from './scripts.js';
 
 /** `fenced`: the partition has another owner, nothing was written. `changed`: a condition did not hold, nothing was written. */
@@ -12,7 +12,9 @@ export class CommitBatch {
   readonly #keys: ScriptKeys;
   /** each field and what is expected of it: seldom more than one */
   readonly #conditions: string[] = [];
-  readonly #writes = new ScriptArguments();
+  #writes = new ScriptArguments();
+  /** what was laid out before the batch was refused, and amended */
+  #before: Given | undefined;
   /** of each key, by its index in KEYS, what it is to hold in the end; null: it is to go */
   readonly #values: (string | null | undefined)[] = [];
   #keepFor: number | undefined;
@@ -85,11 +87,23 @@ export class CommitBatch {
     return -1;
   }
 
-  /** Nothing can be written afterwards. */
+  /** After a refusal: what is written from now on comes behind what the batch holds already. */
+  amend(): void {
+    this.#writeValues();
+    this.#before = this.#given();
+    this.#writes = new ScriptArguments();
+  }
+
+  #given(): Given {
+    const writes = this.#writes.take();
+    return this.#before === undefined ? writes : joined(this.#before, writes);
+  }
+
+  /** Nothing can be written afterwards, but after `amend`. */
   arguments(nonce: string): { keys: readonly string[]; conditions: readonly Argument[]; writes: Given } {
     this.#writeValues();
     const conditions = [nonce, this.#conditions.length / 2, ...this.#conditions];
-    return { keys: this.#keys.names, conditions, writes: this.#writes.take() };
+    return { keys: this.#keys.names, conditions, writes: this.#given() };
   }
 
   #writeValues(): void {

@@ -85,6 +85,10 @@ export class Keys {
   dead(type: string, shard: number): string {
     return `${this.#tag(shard)}${type}:dead`;
   }
+  /** the actor types that messages of this shard were sent to, hosted or not */
+  types(shard: number): string {
+    return `${this.#tag(shard)}types`;
+  }
   outcome(shard: number, messageId: string): string {
     return `${this.#tag(shard)}outcome:${messageId}`;
   }

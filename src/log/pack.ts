@@ -95,3 +95,10 @@ export class Pack {
 }
 
 const NO_ROOM = Buffer.alloc(0);
+
+/** One array of all that two of them hold. */
+export function joinedPacks(first: Buffer, second: Buffer): Buffer {
+  const whole = Buffer.concat([first, second.subarray(HEADER)]);
+  whole.writeUInt32BE(first.readUInt32BE(1) + second.readUInt32BE(1), 1);
+  return whole;
+}

@@ -1,6 +1,6 @@
 import { ASKED_NAMES, COMMAND_NAMES, JSON_TYPE, RESULT_NAMES } from '../message/envelope.js';
 import type { Argument } from './connection.js';
-import { Pack } from './pack.js';
+import { joinedPacks, Pack } from './pack.js';
 
 /**
  * The arguments of a script that may be many: as they are while they are few, packed in one from then on.
@@ -100,6 +100,22 @@ export class ScriptArguments {
       else pack.number(early);
     }
   }
+}
+
+/** The arguments of `first`, and behind them those of `second`, which knows no row of the first (K2). */
+export function joined(first: Given, second: Given): Given {
+  if (!Buffer.isBuffer(first) && !Buffer.isBuffer(second)) return [...first, ...second];
+  return joinedPacks(packed(first), packed(second));
+}
+
+function packed(given: Given): Buffer {
+  if (Buffer.isBuffer(given)) return given;
+  const pack = new Pack();
+  for (const argument of given) {
+    if (typeof argument === 'string') pack.text(argument);
+    else pack.number(argument);
+  }
+  return pack.take();
 }
 
 /** As lua/rows.lua knows them. */

@@ -5,8 +5,8 @@ import type { Argument, Link } from './connection.js';
 import * as lua from './lua/sources.js';
 import type { Given } from './script-arguments.js';
 
-/** The seven scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are. */
-export type ScriptName = 'append' | 'commit' | 'acquire' | 'renew' | 'release' | 'redrive' | 'cancel';
+/** The eight scripts, one Lua file each; their headers say what KEYS, ARGV and the reply are. */
+export type ScriptName = 'append' | 'commit' | 'acquire' | 'renew' | 'release' | 'redrive' | 'cancel' | 'unmark';
 
 interface Script {
   readonly source: string;
@@ -34,6 +34,7 @@ export function scripts(): Readonly<Record<ScriptName, Script>> {
     release: script(lua.release),
     redrive: script(lua.redrive),
     cancel: script(lua.cancel),
+    unmark: script(lua.unmark),
   };
   return loaded;
 }

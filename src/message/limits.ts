@@ -88,6 +88,8 @@ export const CAUSES_TOLD = 8;
 export const CAUSE_CHARACTERS = 200; // of each one's message
 export const ERROR_CHARACTERS = 1_000; // of an error's message kept in a result or dead letter
 
+/** Calls of `cancel` that stand behind one mark, in characters: some hundred at a time. */
+export const WISHES_CHARACTERS = 4_096;
 /** Whoever cancels looks for the message for seconds: a mark that is older, where no message stands, has nobody to take it away. */
 export const MARK_STALE_MS = 3_600_000;
 /** Old marks that are looked into at a time: each may cost a look at everything that is unsettled. */

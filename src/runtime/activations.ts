@@ -80,6 +80,13 @@ export class Activations {
     return crowds;
   }
 
+  /** Takes messages that have not begun out of their keys' queues: those of which `is` is true. */
+  takeOut(is: (held: Held) => boolean): Held[] {
+    const taken: Held[] = [];
+    for (const { queued } of this.#byKey.values()) if (queued.length > 0) queued.takeOut(is, taken);
+    return taken;
+  }
+
   clear(): void {
     for (const activation of this.#byKey.values()) this.#remove(activation, 'onStop');
   }

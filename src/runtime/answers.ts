@@ -12,10 +12,13 @@ export type Ending =
   | { readonly status: 'completed'; readonly json: string }
   | { readonly status: 'failed'; readonly code: string; readonly message: string };
 
+/** Stands for the fingerprint of data that nobody compares. */
+const UNTRACKED = '-';
+
 /**
  * Everything by which a command's sender learns its outcome, in the commit that settles it: the result on the second stream, a reply to the
  * asker's inbox (Return Address, Hohpe & Woolf), and the outcome record for `ask`, `attach` and dedupe.
- * @returns the outcome when somebody tracks it
+ * @returns the outcome when it is recorded
  */
 export function answer(
   batch: CommitBatch,
@@ -36,12 +39,14 @@ export function answer(
     const reply = copyOf(envelope, type, 'reply', address.key, ending.status, data, now);
     batch.append(keys.inbox(address.type, shardOf(address.key, keys.shards)), reply);
   }
-  if (envelope.track === undefined) return undefined;
+  // That a command was cancelled is recorded in any case: whoever cancels it again is told so (docs/adr/0009).
+  const print = envelope.track ?? (ending.status === 'failed' && ending.code === 'CANCELLED' ? UNTRACKED : undefined);
+  if (print === undefined) return undefined;
   const outcome: Outcome =
     ending.status === 'completed'
       ? { status: 'completed', value: ending.json, correlationId, at: now }
       : { status: 'failed', code: ending.code, message: ending.message.slice(0, ERROR_CHARACTERS), correlationId, at: now };
-  writeOutcome(batch, keys.outcome(shard, id), envelope.track, encodeOutcome(outcome));
+  writeOutcome(batch, keys.outcome(shard, id), print, encodeOutcome(outcome));
   return outcome;
 }
 

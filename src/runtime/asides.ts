@@ -2,6 +2,7 @@ import { PARKED } from '../log/aside.js';
 import { failureCodeOf } from '../message/errors.js';
 import type { Activation } from './activation.js';
 import type { Activations } from './activations.js';
+import type { Cancellations } from './cancellations.js';
 import type { Committer, Gathering } from './committer.js';
 import { type Held, listOf } from './held.js';
 import type { Host } from './host.js';
@@ -17,8 +18,11 @@ interface Owner {
   readonly suspects: Suspects;
   readonly activations: Activations;
   readonly verdicts: Verdicts;
+  readonly cancellations: Cancellations;
   /** it leaves memory, and stays where it stands in the log */
   forget(held: Held): void;
+  /** Adds the outcome of a message that somebody has cancelled. */
+  endCancelled(gathering: Gathering, cancelled: Held): void;
 }
 
 /** What becomes of the message is handed over; once that is committed it leaves memory. */
@@ -27,15 +31,23 @@ export function leaves(held: Held, gathering: Gathering): void {
   gathering.leave(held);
 }
 
-/** Moves the messages of a key that must wait, from the inbox and from memory to the key's aside list, in their order. */
+/**
+ * Moves the messages of a key that must wait, from the inbox and from memory to the key's aside list, in their order. Each move is told to
+ * `cancellations`, so that no message comes to rest after it was marked.
+ */
 export class Asides {
   constructor(private readonly owner: Owner) {}
 
   /** From the inbox to the end of its waiting key's list. */
   follow(held: Held): void {
-    const { committer, waiting } = this.owner;
+    const { committer, waiting, suspects, cancellations, endCancelled } = this.owner;
     const gathering = committer.gather();
     waiting.follow(held, gathering);
+    cancellations.moves(gathering, held, (same) => {
+      waiting.remove(held, same);
+      suspects.settled(same, held.entry);
+      endCancelled(same, held);
+    });
     gathering.remove(held); // what is suspected of it stays: it is not over
     leaves(held, gathering);
   }
@@ -59,13 +71,16 @@ export class Asides {
 
   /** A key with more than its share of memory goes on from its aside list. */
   crowd(key: string): void {
-    const { activations, waiting, committer } = this.owner;
+    const { activations, waiting, committer, cancellations } = this.owner;
     const activation = activations.get(key);
     if (activation === undefined || waiting.has(key)) return;
     const begun = activation.current?.stage === 'begun' ? activation.current : undefined;
     const gathering = committer.gather();
     waiting.crowd(key, begun, gathering);
-    if (begun !== undefined) gathering.remove(begun);
+    if (begun !== undefined) {
+      gathering.remove(begun);
+      cancellations.moves(gathering, begun);
+    }
     this.#clearQueue(activation);
   }
 
@@ -86,9 +101,10 @@ export class Asides {
   }
 
   #setAside(held: Held, due: number): Gathering {
-    const { committer, waiting, suspects, activations } = this.owner;
+    const { committer, waiting, suspects, activations, cancellations } = this.owner;
     const gathering = committer.gather();
     waiting.wait(held, gathering, due);
+    cancellations.moves(gathering, held);
     if (held.drain === undefined) gathering.remove(held);
     suspects.waits(gathering, held.entry);
     leaves(held, gathering);

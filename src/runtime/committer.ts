@@ -8,8 +8,16 @@ import type { Held } from './held.js';
  *
  * G1: writes reach Redis in the order in which they were handed over.
  * G2: a commit that may have been applied is never sent again. An answer that is not `committed` ends this committer: whoever owns the
- *     partition next reads from the log. Only what was refused for a condition, and so not applied, may be sent with a condition of now.
+ *     partition next reads from the log. Only what was refused for a condition, and so not applied, may be sent with a condition of now, and
+ *     with more writes behind its own.
  */
+
+/** A command that a commit moves to a place where it rests. */
+export interface Moved {
+  readonly held: Held;
+  /** Adds to the same commit what takes it out of that place again. Undefined: nothing can. */
+  readonly takeBack: (() => void) | undefined;
+}
 
 /** Effects gathered for one commit. */
 export interface Gathering {
@@ -18,12 +26,15 @@ export interface Gathering {
   readonly removed: List<Held>;
   /** messages that get their outcome, other than being cancelled */
   readonly settled: List<Held>;
+  /** commands that it moves to where they rest, and leaves unsettled */
+  readonly moved: List<Moved>;
   /** messages that end as cancelled */
   readonly cancelled: List<Pick<Held, 'envelope'>>;
   /** messages that leave memory once it is committed */
   readonly left: List<Held>;
   remove(held: Held): void;
   settle(held: Held): void;
+  move(moved: Moved): void;
   cancel(held: Pick<Held, 'envelope'>): void;
   leave(held: Held): void;
   /** resolves to whether it was committed */
@@ -53,6 +64,7 @@ class Commit implements Gathering {
   readonly batch: CommitBatch;
   removed: List<Held> = NONE;
   settled: List<Held> = NONE;
+  moved: List<Moved> = NONE;
   cancelled: List<Pick<Held, 'envelope'>> = NONE;
   left: List<Held> = NONE;
   messages = 0;
@@ -74,6 +86,10 @@ class Commit implements Gathering {
 
   settle(held: Held): void {
     this.settled = added(this.settled, held);
+  }
+
+  move(moved: Moved): void {
+    this.moved = added(this.moved, moved);
   }
 
   cancel(held: Pick<Held, 'envelope'>): void {

@@ -1,6 +1,7 @@
 import type { Link } from '../log/connection.js';
 import type { Keys } from '../log/keys.js';
 import type { Reader } from '../log/reader.js';
+import type { ToldTypes } from '../log/told-types.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { failureCodeOf } from '../message/errors.js';
 import { ACTIVATIONS_IN_MEMORY } from '../message/limits.js';
@@ -34,6 +35,7 @@ export interface Deps {
   /** for commits, leases and whatever else an owner reads and writes */
   readonly link: Link;
   readonly reader: Reader;
+  readonly told: ToldTypes;
   readonly asks: Asks;
   readonly signals: Signals;
   readonly pulse: Pulse;

@@ -11,6 +11,7 @@ import { readStates } from '../log/state.js';
 import type { Store } from '../log/store.js';
 import { recordedSubscriptions } from '../log/subscriptions.js';
 import { recordedActorTypes, recordShards } from '../log/system-record.js';
+import { ToldTypes } from '../log/told-types.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { type Duration, milliseconds } from '../message/duration.js';
 import { asError, codeOf, ErrandError, IdleTimeoutError, invariant, type Unsettled } from '../message/errors.js';
@@ -328,7 +329,9 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
   const sizes = { ...SIZES, ...options.sizes };
   const composer = new Composer(clock, ids, keys, sizes);
   const append = link('append', loadScripts);
-  const appender = new Appender({ link: append, keys, clock, producer: token(random), sendTimeout });
+  const told = new ToldTypes();
+  for (const one of [append, control]) one.onDown(() => told.forget());
+  const appender = new Appender({ link: append, keys, clock, producer: token(random), told, sendTimeout });
   let reader: Reader | undefined;
   const read = link('read', (redis) => {
     invariant(reader !== undefined, 'the reader is made before its connection');
@@ -346,6 +349,7 @@ function assemble(options: NodeOptions, node: string, signals: Signals, control:
     composer,
     link: control,
     reader,
+    told,
     asks,
     signals,
     logger,

@@ -3,7 +3,7 @@ import { type Entry, FIRST } from '../log/entry.js';
 import type { Source } from '../log/reader.js';
 import { trimOld } from '../log/retention.js';
 import { Schedule } from '../log/schedule.js';
-import { deleteState, type StoredState, writeState } from '../log/state.js';
+import type { StoredState } from '../log/state.js';
 import { type Suspect, SuspectRecords } from '../log/suspects.js';
 import { fromFields } from '../message/envelope.js';
 import { ErrandError } from '../message/errors.js';
@@ -13,6 +13,7 @@ import { Asides, leaves } from './asides.js';
 import type { Attempt } from './attempt.js';
 import { Cancellations } from './cancellations.js';
 import { Committer, type Gathering } from './committer.js';
+import { applyEffects } from './effects.js';
 import { type Held, heldOf, NOBODY } from './held.js';
 import type { Host } from './host.js';
 import { InHand } from './in-hand.js';
@@ -74,7 +75,7 @@ export class Partition implements Surroundings, Source {
     this.since = clock.monotonic();
     this.stream = keys.inbox(host.type, shard);
     this.#window = new InboxWindow(this.stream);
-    this.cancellations = new Cancellations(keys, id, link, acquired.fields);
+    this.cancellations = new Cancellations(keys, id, link, acquired.fields, () => this.#endMarked());
     const committer = new Committer({
       link,
       partitionKey: keys.partition(host.type, shard),
@@ -107,9 +108,10 @@ export class Partition implements Surroundings, Source {
       deliver: (held) => {
         this.#hold(held);
         if (held.envelope.kind === 'request') this.#requests.take(held);
-        else this.#route(held);
+        else if (this.cancellations.has(held)) this.cancel(held);
+        else this.activations.route(held);
       },
-      moved: (key, gathering, waits) => this.#unhandled.moved(key, gathering, waits),
+      moved: (key, gathering, waits, entry) => this.#unhandled.moved(key, gathering, waits, entry),
       onFailed: unread('waiting messages'),
     });
     this.asides = new Asides({
@@ -119,6 +121,8 @@ export class Partition implements Surroundings, Source {
       suspects: this.#suspects,
       activations: this.activations,
       verdicts: this.verdicts,
+      cancellations: this.cancellations,
+      endCancelled: (gathering, cancelled) => this.endCancelled(gathering, cancelled),
       forget: (held) => this.forget(held),
     });
     this.#unhandled = new Unhandled({ host, shard, committer, waiting: this.#waiting, asides: this.asides });
@@ -201,22 +205,33 @@ export class Partition implements Surroundings, Source {
     if (shard !== this.shard) {
       const text = `the key '${envelope.subject}' belongs to shard ${shard} of ${this.shards}, the entry stands in shard ${this.shard}`;
       this.deadLetter(held, 'WRONG_SHARD', new ErrandError('WRONG_SHARD', text));
-    } else if (envelope.due !== undefined && envelope.due > this.clock.now()) {
-      const gathering = this.committer.gather();
-      this.#timetable.postpone(held, gathering, envelope.due);
-      this.#takeOut(held, gathering);
-    } else this.#route(held);
+    } else if (this.cancellations.has(held)) this.cancel(held);
+    else if (envelope.due !== undefined && envelope.due > this.clock.now()) this.#postpone(held, envelope.due);
+    else if (this.#waiting.has(envelope.subject)) this.asides.follow(held);
+    else this.activations.route(held);
+  }
+
+  /** From the inbox to the schedule, until `due` (ms since the epoch). */
+  #postpone(held: Held, due: number): void {
+    const gathering = this.committer.gather();
+    this.#timetable.postpone(held, gathering, due);
+    this.cancellations.moves(gathering, held, (same) => {
+      this.#timetable.takeBack(held, same);
+      this.endCancelled(same, held);
+    });
+    this.#takeOut(held, gathering);
+  }
+
+  /** Marked messages that have not begun end at once, whatever they wait for. */
+  #endMarked(): void {
+    if (this.#dropped) return;
+    for (const held of this.activations.takeOut((queued) => this.cancellations.has(queued))) this.cancel(held);
   }
 
   #hold(held: Held): void {
     if (held.drain === undefined) this.#window.add(held);
     this.#held += 1;
     this.host.held(1);
-  }
-
-  #route(held: Held): void {
-    if (held.drain === undefined && this.#waiting.has(held.envelope.subject)) return this.asides.follow(held);
-    this.activations.route(held);
   }
 
   stateKey(key: string): string {
@@ -236,10 +251,11 @@ export class Partition implements Surroundings, Source {
     return this.#takeOut(held, gathering);
   }
 
-  /** It stands no longer where it stood. */
+  /** Removes the message from the inbox, or from its key's list. */
   #takeOut(held: Held, gathering: Gathering): Gathering {
     if (held.drain === undefined) gathering.remove(held);
-    else this.#waiting.pop(held, gathering);
+    else if (held.stage === 'begun' || held.envelope.kind === 'request') this.#waiting.pop(held, gathering);
+    else this.#waiting.remove(held, gathering); // it need not be the first
     this.#suspects.settled(gathering, held.entry);
     leaves(held, gathering);
     return gathering;
@@ -256,10 +272,7 @@ export class Partition implements Surroundings, Source {
 
   completed(held: Held, attempt: Attempt, resultJson: string, stateKey: string, state: StoredState | undefined): Gathering {
     const gathering = this.committer.gather();
-    const { batch } = gathering;
-    if (state !== undefined) writeState(batch, stateKey, state, this.settings.state.keepFor);
-    else if (attempt.forgotten) deleteState(batch, stateKey);
-    for (const { stream, fields } of attempt.staged) batch.append(stream, fields);
+    applyEffects(this.host.deps, gathering, attempt, stateKey, state, this.settings.state.keepFor);
     this.verdicts.answer(held, gathering, { status: 'completed', json: resultJson });
     return this.settle(held, gathering);
   }
@@ -273,11 +286,13 @@ export class Partition implements Surroundings, Source {
 
   cancel(held: Held): Gathering {
     const gathering = this.committer.gather();
-    this.cancellations.clear(gathering, held);
-    const { id } = held.envelope;
-    this.verdicts.answer(held, gathering, { status: 'failed', code: 'CANCELLED', message: `${id} was cancelled` });
-    this.host.signal('message-failed', held, { code: 'CANCELLED', message: `${id} was cancelled` });
+    this.endCancelled(gathering, held);
     return this.#takeOut(held, gathering);
+  }
+
+  endCancelled(gathering: Gathering, cancelled: Pick<Held, 'envelope'>): void {
+    this.cancellations.clear(gathering, cancelled);
+    this.verdicts.cancelled(cancelled, gathering);
   }
 
   deadLetter(held: Held, code: string, error: Error): Gathering {

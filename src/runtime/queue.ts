@@ -30,4 +30,21 @@ export class Queue {
     this.#length -= 1;
     return held;
   }
+
+  /** Takes out those of which `is` is true, wherever they stand, and adds them to `taken`. */
+  takeOut(is: (held: Held) => boolean, taken: Held[]): void {
+    let before: Held | undefined;
+    for (let held = this.#first; held !== undefined; ) {
+      const { next } = held;
+      if (is(held)) {
+        if (before === undefined) this.#first = next;
+        else before.next = next;
+        if (next === undefined) this.#last = before;
+        held.next = undefined;
+        this.#length -= 1;
+        taken.push(held);
+      } else before = held;
+      held = next;
+    }
+  }
 }

@@ -112,7 +112,7 @@ export class Redrives {
       correlationId: id,
       data: entry,
     });
-    const request = { messageId: id, stream: this.keys.inbox(actor, shard), bounded: false, fields, outcome: undefined };
+    const request = { messageId: id, stream: this.keys.inbox(actor, shard), to: undefined, bounded: false, fields, outcome: undefined };
     await this.appender.append(shard, request);
   }
 }

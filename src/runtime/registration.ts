@@ -32,9 +32,10 @@ export class Registration {
 
   /** @throws InvalidValueError `SHARDS_MISMATCH` when a system with another number of shards was recorded since */
   async check(): Promise<void> {
-    const { link, keys, signals, logger, node } = this.deps;
+    const { link, keys, signals, logger, node, told } = this.deps;
     const identity = await this.#recordIdentity();
     if (identity === this.#identity) return this.#recordBuild();
+    told.forget();
     signals.emit({ kind: 'wiped' });
     logger.error({ node }, `the data of ${keys.name} was wiped or replaced: what was not settled is gone`);
     await recordShards(link, keys.name, keys.shards, undefined);

@@ -1,8 +1,9 @@
-import { type AsideLists, REQUESTS } from '../log/aside.js';
+import { type Aside, type AsideLists, REQUESTS } from '../log/aside.js';
 import { parkedLetter, readLetter, removeLetter, type StoredLetter } from '../log/dead-letter.js';
 import type { PartitionId } from '../log/lease.js';
 import { fieldOf, fromFields } from '../message/envelope.js';
 import { asError, ErrandError } from '../message/errors.js';
+import type { Activations } from './activations.js';
 import type { Asides } from './asides.js';
 import type { Attempt } from './attempt.js';
 import type { Cancellations } from './cancellations.js';
@@ -20,7 +21,13 @@ import type { WaitingKeys } from './waiting-keys.js';
  * Q1: requests are served one at a time, each in one commit that also removes the request.
  * Q2: a request names a letter. It is done only if the letter is still there and its message is still the parked head of its key; so asking
  *     twice does it once.
+ * Q3: a request to cancel is over only when its message is known to be out of its key's list, or at work: a list that changes while it is read
+ *     is read again.
  */
+
+/** A list that changed while it was read is read again after this, and after twice as long each time it has changed once more. */
+const AGAIN_MIN_MS = 20;
+const AGAIN_MAX_MS = 1_000;
 
 /** The owner, as far as it is needed here. */
 interface Owner {
@@ -31,6 +38,8 @@ interface Owner {
   readonly cancellations: Cancellations;
   readonly running: Iterable<Attempt>;
   readonly asides: Asides;
+  readonly activations: Activations;
+  readonly dropped: boolean;
   settle(held: Held, gathering: Gathering): Gathering;
   /** it waits for an owner that can be asked for it; undefined: it may not, or not any longer */
   unhandled(held: Held, error: Error, refused: boolean): Gathering | undefined;
@@ -38,6 +47,7 @@ interface Owner {
   /** it leaves memory, and stays where it stands in the log */
   forget(held: Held): void;
   deadLetter(held: Held, code: string, error: Error): Gathering;
+  endCancelled(gathering: Gathering, cancelled: Pick<Held, 'envelope'>): void;
   /** a message that was set aside is settled */
   cleared(entry: string, gathering: Gathering): void;
 }
@@ -53,19 +63,19 @@ export class Requests {
     private readonly onFailed: (error: Error) => void,
   ) {}
 
-  /** Q1 */
-  take(held: Held): void {
-    this.#last = this.#last.then(() => this.#serve(held)).catch((thrown: unknown) => this.onFailed(asError(thrown)));
+  /** Q1. @param pause before it is served again, should it have to be, ms */
+  take(held: Held, pause = AGAIN_MIN_MS): void {
+    this.#last = this.#last.then(() => this.#serve(held, pause)).catch((thrown: unknown) => this.onFailed(asError(thrown)));
   }
 
-  async #serve(held: Held): Promise<void> {
+  async #serve(held: Held, pause: number): Promise<void> {
     const { owner, lists, waiting } = this;
     const { host, shard, committer } = owner;
     const { keys, link } = host.deps;
     if (waiting.isStale(held)) return owner.forget(held); // one before it waits
     const id: PartitionId = { type: host.type, shard };
     const { type: verb, subject: key, data: letterId } = held.envelope;
-    if (verb === 'cancel') return this.#cancel(held);
+    if (verb === 'cancel') return this.#cancel(held, pause);
     if (verb === 'withdraw') return this.#withdraw(held);
     if (verb !== 'redrive' && verb !== 'discard') return this.#unknown(held);
     if (!(await committer.flushed())) return;
@@ -103,26 +113,54 @@ export class Requests {
     this.owner.verdicts.answer(parked, gathering, { status: 'failed', code: 'DEAD_LETTERED', message: `discarded; ${reason}: ${message}` });
   }
 
-  /** What runs, or comes into memory, is seen there; what rests in its key's list is taken out of it. */
-  async #cancel(held: Held): Promise<void> {
-    const { owner, lists, waiting } = this;
-    const { committer, cancellations, host } = owner;
-    const { subject: key, data: messageId } = held.envelope;
-    await cancellations.refresh(owner.running);
-    if (!(await committer.flushed())) return;
-    const { keys, link } = host.deps;
-    const id: PartitionId = { type: host.type, shard: owner.shard };
-    const asides = waiting.rests(key) ? await lists.window(link, key, waiting.lengthOf(key)) : [];
-    const at = asides.findIndex(({ fields }) => fieldOf(fields, 'id') === messageId);
-    const letter = at === 0 && waiting.parked(key) ? await parkedLetter(link, keys, id, asides[0]?.entry ?? '') : undefined;
-    const gathering = committer.gather();
-    const aside = waiting.rests(key) ? asides[at] : undefined; // it may go on since
-    if (aside !== undefined && this.#endsCancelled(aside.fields, messageId, gathering)) {
-      if (letter !== undefined) removeLetter(gathering.batch, keys, id, letter);
-      waiting.takeOut(gathering, key, aside, at === 0);
-      owner.cleared(aside.entry, gathering);
-    }
+  /** A message in memory, or on its way there, is seen there; one that rests in its key's list is taken out of it. */
+  async #cancel(held: Held, pause: number): Promise<void> {
+    const { owner } = this;
+    await owner.cancellations.refresh(owner.running);
+    if (!(await owner.committer.flushed())) return;
+    const rests = await this.#inList(held.envelope.subject, held.envelope.data);
+    if (rests === 'again') return this.#later(held, pause);
+    const gathering = owner.committer.gather();
+    if (rests !== undefined) this.#takeOut(gathering, held.envelope.subject, rests);
     owner.settle(held, gathering);
+  }
+
+  /** Q3. Others that ask need not wait for it (Q1); it stays in the inbox. */
+  #later(held: Held, pause: number): void {
+    const { owner } = this;
+    owner.host.deps.clock.after(pause, () => {
+      if (!owner.dropped) this.take(held, Math.min(2 * pause, AGAIN_MAX_MS));
+    });
+  }
+
+  /** The message where it rests in its key's list. Undefined: it does not; `again`: the list has changed meanwhile (waiting-keys, W4). */
+  async #inList(key: string, messageId: string): Promise<Resting | 'again' | undefined> {
+    const { owner, lists, waiting } = this;
+    if (!waiting.has(key)) return undefined;
+    const version = waiting.version(key);
+    if (version === undefined || !(await owner.committer.flushed())) return 'again';
+    const { keys, link } = owner.host.deps;
+    const asides = await lists.window(link, key, waiting.lengthOf(key));
+    const at = asides.findIndex(({ fields }) => fieldOf(fields, 'id') === messageId);
+    const aside = asides[at];
+    if (aside === undefined) return waiting.version(key) === version ? undefined : 'again';
+    const id: PartitionId = { type: owner.host.type, shard: owner.shard };
+    const letter = at === 0 && waiting.parked(key) ? await parkedLetter(link, keys, id, aside.entry) : undefined;
+    if (waiting.version(key) !== version) return 'again';
+    const current = owner.activations.get(key)?.current;
+    const atWork = current?.stage === 'begun' && current.entry === aside.entry;
+    return atWork ? undefined : { aside, first: at === 0, letter };
+  }
+
+  #takeOut(gathering: Gathering, key: string, { aside, first, letter }: Resting): void {
+    const { owner, waiting } = this;
+    const { type } = owner.host;
+    const envelope = fromFields(aside.fields);
+    if ('fault' in envelope || !owner.cancellations.has({ envelope })) return;
+    if (letter !== undefined) removeLetter(gathering.batch, owner.host.deps.keys, { type, shard: owner.shard }, letter);
+    waiting.takeOut(gathering, key, aside, first);
+    owner.cleared(aside.entry, gathering);
+    owner.endCancelled(gathering, { envelope });
   }
 
   /** What has become due meanwhile is back in the inbox, and is seen there. */
@@ -138,13 +176,18 @@ export class Requests {
 
   /** The outcome of a message that rests somewhere; false: it is not that message, or nobody has marked it. */
   #endsCancelled(fields: readonly string[], messageId: string, gathering: Gathering): boolean {
-    const { cancellations, verdicts, host } = this.owner;
+    const { owner } = this;
     const envelope = fromFields(fields);
-    if ('fault' in envelope || envelope.id !== messageId || !cancellations.has({ envelope })) return false;
-    cancellations.clear(gathering, { envelope });
-    const message = `${messageId} was cancelled`;
-    verdicts.answer({ envelope }, gathering, { status: 'failed', code: 'CANCELLED', message });
-    host.signal('message-failed', { envelope }, { code: 'CANCELLED', message });
+    if ('fault' in envelope || envelope.id !== messageId || !owner.cancellations.has({ envelope })) return false;
+    owner.endCancelled(gathering, { envelope });
     return true;
   }
+}
+
+/** A message that rests in its key's list, not in memory. */
+interface Resting {
+  readonly aside: Aside;
+  readonly first: boolean;
+  /** that points to it, when it is parked */
+  readonly letter: string | undefined;
 }

@@ -31,7 +31,7 @@ export class Retention {
       const { hosts } = this.supervised;
       const partitions = hosts.flatMap((host) => [...host.partitions.values()]);
       for (const partition of partitions) partition.trimOld();
-      for (const { cancellations, committer } of partitions) await cancellations.sweep(committer, clock.now());
+      for (const { cancellations } of partitions) await cancellations.sweep(clock.now());
       const recorded = await recordedSubscriptions(link, keys);
       const own = hosts.flatMap(({ behavior }) => [...behavior.subscriptions.keys()]);
       for (const event of new Set([...composer.published, ...own])) {

@@ -141,7 +141,7 @@ export class Sender {
     const command = definition.kind === 'command';
     const keep = command ? 0 : OUTCOME_KEPT_MS;
     const outcome = print === undefined ? undefined : { key: this.keys.outcome(shard, messageId), print, keep };
-    const append = { messageId, stream, bounded: command, fields, outcome };
+    const append = { messageId, stream, to: definition.to, bounded: command, fields, outcome };
     const { positioned } = this.observatory;
     if (positioned !== undefined) return positioned.then(() => this.#hand(definition, shard, append, answer));
     return this.#hand(definition, shard, append, answer);

@@ -38,6 +38,11 @@ export class Timetable {
     });
   }
 
+  /** Out of the schedule again, in the same commit. The timer may ring for nothing. */
+  takeBack({ entry }: Held, { batch }: Gathering): void {
+    this.schedule.remove(batch, entry);
+  }
+
   /**
    * Takes one message out, in the commit that it answers to.
    * @param settle says what becomes of it; `undefined` when it is not there any more. Runs once

@@ -138,11 +138,14 @@ export class Unhandled {
     );
   }
 
-  /** Of a key's first message, which is dealt with or waits for something else, no record stays. */
-  moved(key: string, gathering: Gathering, waits: boolean): void {
+  /**
+   * Of a key's first message, which is dealt with or waits for something else, no record stays.
+   * @param entry of the message that is dealt with, where it need not be the first
+   */
+  moved(key: string, gathering: Gathering, waits: boolean, entry?: string): void {
     if (!waits) this.#since.delete(key);
     const record = this.#byKey.get(key);
-    if (record === undefined) return;
+    if (record === undefined || (entry !== undefined && record.entry !== entry)) return;
     this.#forget(key, record);
     this.#records.clear(gathering.batch, key);
   }

@@ -27,6 +27,12 @@ export class Verdicts {
       asks.wake(gathering.batch, envelope.replyNode, envelope.id, outcome);
   }
 
+  cancelled(held: Pick<Held, 'envelope'>, gathering: Gathering): void {
+    const message = `${held.envelope.id} was cancelled`;
+    this.answer(held, gathering, { status: 'failed', code: 'CANCELLED', message });
+    this.host.signal('message-failed', held, { code: 'CANCELLED', message });
+  }
+
   condemn(gathering: Gathering, held: Held, reason: string, error: Error, parked = false): void {
     const { envelope } = held;
     const messageId = envelope === NOBODY ? undefined : envelope.id;

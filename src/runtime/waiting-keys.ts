@@ -15,6 +15,8 @@ import { type Held, heldOf, listOf, NOBODY } from './held.js';
  *     those that were loaded from the list.
  * W2: `length` counts what the commits handed over so far will leave in the list, so that it is right for whatever is handed over next.
  * W3: a list is read only after all that was handed to the committer has reached it.
+ * W4: `version` changes with whatever is handed over that changes the list, and when a piece of it comes into memory. So a list that was read
+ *     after all had reached it is still what it was if the version is the same.
  */
 
 interface WaitingKey {
@@ -25,6 +27,8 @@ interface WaitingKey {
   drain: number | undefined;
   /** messages of the loaded piece that are not yet dealt with */
   left: number;
+  /** W4; undefined while a piece of the list is on its way into memory */
+  version: number | undefined;
 }
 
 export interface WaitingKeysOptions {
@@ -36,8 +40,12 @@ export interface WaitingKeysOptions {
   readonly room: () => number;
   /** takes a message that was loaded from a list */
   readonly deliver: (held: Held) => void;
-  /** A key's first message is dealt with, or waits for another reason than before. @param waits whether the key still waits */
-  readonly moved: (key: string, gathering: Gathering, waits: boolean) => void;
+  /**
+   * A key's first message is dealt with, or waits for another reason than before.
+   * @param waits whether the key still waits
+   * @param entry of the message that is dealt with, where it need not be the first
+   */
+  readonly moved: (key: string, gathering: Gathering, waits: boolean, entry?: string) => void;
   readonly onFailed: (error: Error) => void;
 }
 
@@ -47,6 +55,7 @@ export class WaitingKeys {
   readonly #dues = new DueHeap<WaitingKey>();
   #draining = 0;
   #drains = 0;
+  #versions = 0;
   #timer: Timer | undefined;
   #timerDue = PARKED;
   #stopped = false;
@@ -56,7 +65,7 @@ export class WaitingKeys {
   /** Learns what waits from its predecessor's time. Nothing goes on before `begin`. */
   async load(): Promise<void> {
     for (const { key, due, length } of await this.options.lists.load(this.options.link)) {
-      if (length > 0) this.#waits({ key, due, length, drain: undefined, left: 0 });
+      if (length > 0) this.#waits(this.#made(key, due, length));
       else this.options.lists.resume(this.options.committer.gather().batch, key); // its list was deleted by hand
     }
   }
@@ -87,7 +96,7 @@ export class WaitingKeys {
     const waiting = this.#keys.get(listOf(held));
     invariant(waiting !== undefined, 'only a waiting key is followed');
     this.options.lists.push(batch, waiting.key, asideOf(held));
-    waiting.length += 1;
+    this.#changes(waiting, 1);
   }
 
   /** The key waits until `due`, this message at its head. */
@@ -99,9 +108,10 @@ export class WaitingKeys {
     moved(key, gathering, true);
     if (waiting === undefined) {
       lists.push(gathering.batch, key, asideOf(held));
-      this.#waits({ key, due, length: 1, drain: undefined, left: 0 });
+      this.#waits(this.#made(key, due, 1));
     } else {
       lists.replaceHead(gathering.batch, key, asideOf(held));
+      this.#changes(waiting, 0);
       waiting.due = due;
       this.#drained(waiting);
       this.#waits(waiting);
@@ -115,13 +125,28 @@ export class WaitingKeys {
    */
   crowd(key: string, begun: Held | undefined, { batch }: Gathering): void {
     const { lists, clock } = this.options;
-    const waiting: WaitingKey = { key, due: clock.now(), length: 0, drain: undefined, left: 0 };
+    const waiting = this.#made(key, clock.now(), 0);
     lists.wait(batch, key, waiting.due);
     this.#waits(waiting);
     if (begun === undefined) return this.#arm(waiting.due); // W3: what is handed over next is waited for
     lists.push(batch, key, asideOf(begun));
     waiting.length = waiting.left = 1;
     begun.drain = waiting.drain = this.#begin();
+  }
+
+  #made(key: string, due: number, length: number): WaitingKey {
+    return { key, due, length, drain: undefined, left: 0, version: this.#next() };
+  }
+
+  #next(): number {
+    this.#versions += 1;
+    return this.#versions;
+  }
+
+  /** The list will be longer or shorter, or another (W2, W4). */
+  #changes(waiting: WaitingKey, by: number): void {
+    waiting.length += by;
+    if (waiting.version !== undefined) waiting.version = this.#next();
   }
 
   #waits(waiting: WaitingKey): void {
@@ -133,12 +158,24 @@ export class WaitingKeys {
   pop(held: Held, gathering: Gathering): void {
     const waiting = this.#keys.get(listOf(held));
     if (waiting === undefined) return;
-    const { lists, moved } = this.options;
-    lists.pop(gathering.batch, waiting.key);
-    waiting.length -= 1;
-    moved(waiting.key, gathering, waiting.length > 0);
+    this.options.lists.pop(gathering.batch, waiting.key);
+    this.#shorter(waiting, gathering);
+  }
+
+  /** A message that was loaded, or is on its way into the list, is dealt with before it has begun. */
+  remove(held: Held, gathering: Gathering): void {
+    const waiting = this.#keys.get(listOf(held));
+    if (waiting === undefined) return;
+    this.options.lists.remove(gathering.batch, waiting.key, asideOf(held));
+    this.#shorter(waiting, gathering, held.entry);
+  }
+
+  /** A list that is empty is none: its key waits no longer. @param entry of the message that has left it; the first when left out */
+  #shorter(waiting: WaitingKey, gathering: Gathering, entry?: string): void {
+    this.#changes(waiting, -1);
+    this.options.moved(waiting.key, gathering, waiting.length > 0, entry);
     if (waiting.length > 0) return;
-    lists.resume(gathering.batch, waiting.key);
+    this.options.lists.resume(gathering.batch, waiting.key);
     this.#keys.delete(waiting.key);
     this.#drained(waiting);
   }
@@ -154,31 +191,25 @@ export class WaitingKeys {
     this.goOn(gathering, key);
   }
 
-  /** The first message of a parked key is taken out; those behind it go on. */
+  /** The first message of a key that rests is taken out; those behind it go on. */
   dismiss(gathering: Gathering, key: string): void {
-    const waiting = this.#keys.get(key);
-    invariant(waiting !== undefined, 'only a waiting key has a first message');
+    const waiting = this.#waiting(key);
     this.options.lists.pop(gathering.batch, key);
-    waiting.length -= 1;
-    this.options.moved(key, gathering, waiting.length > 0);
-    if (waiting.length > 0) return void this.goOn(gathering, key);
-    this.options.lists.resume(gathering.batch, key);
-    this.#keys.delete(key);
+    this.#shorter(waiting, gathering);
+    if (waiting.length > 0) this.goOn(gathering, key);
   }
 
-  /** Of a key that waits and is not being drained, one message is taken out of its list. */
+  /** One message that is not in memory is taken out of its key's list. `aside` as it was read, at the version that the list still has (W4). */
   takeOut(gathering: Gathering, key: string, aside: Aside, first: boolean): void {
-    if (first) return this.dismiss(gathering, key);
-    const waiting = this.#keys.get(key);
-    invariant(waiting !== undefined, 'only a waiting key has a list');
+    const waiting = this.#waiting(key);
+    if (first && waiting.drain === undefined) return this.dismiss(gathering, key);
     this.options.lists.remove(gathering.batch, key, aside);
-    waiting.length -= 1;
+    this.#shorter(waiting, gathering, aside.entry);
   }
 
-  /** Whether the key's messages stand in its list alone. */
-  rests(key: string): boolean {
-    const waiting = this.#keys.get(key);
-    return waiting !== undefined && waiting.drain === undefined;
+  /** W4. Undefined: the key does not wait, or what is in memory of its list changes right now. */
+  version(key: string): number | undefined {
+    return this.#keys.get(key)?.version;
   }
 
   /** How many messages stand in the key's list. */
@@ -186,12 +217,18 @@ export class WaitingKeys {
     return this.#keys.get(key)?.length ?? 0;
   }
 
+  #waiting(key: string): WaitingKey {
+    const waiting = this.#keys.get(key);
+    invariant(waiting !== undefined, `'${key}' waits`);
+    return waiting;
+  }
+
   /** The key waits no longer. @returns its new time, ms since the epoch */
   goOn(gathering: Gathering, key: string): number {
-    const waiting = this.#keys.get(key);
-    invariant(waiting !== undefined, 'only a waiting key goes on');
+    const waiting = this.#waiting(key);
     const due = this.options.clock.now();
     this.options.lists.wait(gathering.batch, key, due);
+    this.#changes(waiting, 0);
     waiting.due = due;
     this.#waits(waiting);
     gathering.after(() => this.#arm(due));
@@ -256,6 +293,7 @@ export class WaitingKeys {
   #drained(waiting: WaitingKey): void {
     if (waiting.drain === undefined) return;
     waiting.drain = undefined;
+    waiting.version ??= this.#next();
     this.#draining -= 1;
     // Others may wait for nothing but their turn.
     if (this.#dues.first !== undefined) this.#arm(Math.max(this.#dues.first.due, this.options.clock.now()));
@@ -264,6 +302,7 @@ export class WaitingKeys {
   /** W3 */
   async #loadPiece(waiting: WaitingKey, drain: number | undefined): Promise<void> {
     const { committer, lists, link, room, deliver, onFailed } = this.options;
+    waiting.version = undefined;
     try {
       // All that the length counts has reached the list once that was flushed; what was handed over meanwhile may not have, the first time.
       for (let tries = 1; ; tries += 1) {
@@ -271,6 +310,7 @@ export class WaitingKeys {
         const piece = await lists.window(link, waiting.key, Math.min(Math.max(1, room()), ASIDE_WINDOW));
         if (this.#stopped || waiting.drain !== drain) return;
         waiting.left = piece.length;
+        waiting.version = this.#next();
         for (const { entry, fields: stored, attempts, history } of piece) {
           const fields = waiting.key === REQUESTS ? takenOut(stored) : stored;
           const envelope = fromFields(fields);

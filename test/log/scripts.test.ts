@@ -8,6 +8,7 @@ import { acquire, release, renew } from '../../src/log/lease.js';
 import { ScriptArguments } from '../../src/log/script-arguments.js';
 import { loadScripts, runScript } from '../../src/log/scripts.js';
 import { openStore } from '../../src/log/store.js';
+import { ToldTypes } from '../../src/log/told-types.js';
 import { createMemoryRedis } from '../../src/memory-redis/index.js';
 import { type Clock, systemClock } from '../../src/message/clock.js';
 import { toFields } from '../../src/message/envelope.js';
@@ -280,9 +281,9 @@ onBoth('a flushed script cache is no failure', async (t, { link }) => {
 });
 
 onBoth('what is told in one turn is one batch, and each message gets its own answer', async (t, { link, clock }) => {
-  const appender = new Appender({ link, keys, clock, producer: 'q', sendTimeout: 1_000, inboxLimit: 2 });
+  const appender = new Appender({ link, keys, clock, producer: 'q', told: new ToldTypes(), sendTimeout: 1_000, inboxLimit: 2 });
   const one = (word: string) =>
-    appender.append(1, { messageId: word, stream: inbox, bounded: true, fields: ['word', word], outcome: undefined }).then(
+    appender.append(1, { messageId: word, stream: inbox, to: 'list', bounded: true, fields: ['word', word], outcome: undefined }).then(
       () => word,
       (error: unknown) => (error as { code: string }).code,
     );

@@ -1,10 +1,9 @@
 /** Cancelling a command: of completed and cancelled exactly one happens, and whoever asked learns which. */
 import test from 'ava';
 import { filter, firstValueFrom, take, toArray } from 'rxjs';
-import { type ActorClass, type ActorSystem, InvalidValueError, type ResultMessage } from '../../src/index.js';
-import { createMemoryRedis } from '../../src/memory-redis/index.js';
-import { startTestSystem, VirtualClock } from '../../src/testing.js';
-import { type Hooks, hooked } from '../support/hooked.js';
+import { type ActorSystem, InvalidValueError, type ResultMessage } from '../../src/index.js';
+import { startTestSystem } from '../../src/testing.js';
+import { beforeCommit } from '../support/before-commit.js';
 import { Append, listActor } from '../support/shop.js';
 import { type Options, onBoth, type Store } from '../support/stores.js';
 
@@ -268,7 +267,7 @@ test('a mark that whoever cancelled left behind is swept once it is old; one who
     name: 'sut',
     shards: 1,
     actors: given.actors as [],
-    supervisors: [{ name: 's', children: [{ actor: 'list', attemptTimeout: '5h' }] }],
+    supervisors: [{ name: 's', children: [{ actor: 'list', attemptTimeout: '5h', prefetch: 1 }] }], // the next message stays in the log
   });
   const raw = redis.client();
   const marked = (): Promise<string[]> => raw.hkeys('{sut:0}:list:cancelled');
@@ -301,49 +300,6 @@ onBoth('a cancel that was too late says nothing about the same message told anew
   await system.tell(Append, { key: 'a', word: 'one' }, { idempotencyKey: 'x' });
   t.is(await ended(store, system, messageId), 'completed');
 });
-
-/** A system whose commits wait for what a test does just before, and whose owner reads what is scheduled for as long as a test says. */
-async function beforeCommit(): Promise<{
-  system: ActorSystem;
-  clock: VirtualClock;
-  arm: (run: (client: ActorSystem) => Promise<unknown>) => void;
-  holdSchedule: () => () => void;
-  close: () => Promise<void>;
-}> {
-  const clock = new VirtualClock();
-  const redis = createMemoryRedis({ clock });
-  let armed: ((client: ActorSystem) => Promise<unknown>) | undefined;
-  let held: Promise<void> | undefined;
-  const holdSchedule = (): (() => void) => {
-    let release: () => void = () => undefined;
-    held = new Promise((resolve) => (release = resolve));
-    return release;
-  };
-  const hooks: Hooks = {
-    before: (command, connection) => {
-      if (command !== 'EVALSHA' || connection !== 'control' || armed === undefined) return undefined;
-      const run = armed;
-      armed = undefined;
-      return run(other).then(() => undefined);
-    },
-    after: (command, connection) => (command === 'HGET' && connection === 'control' ? held : undefined),
-  };
-  const { system } = await startTestSystem({
-    name: 'sut',
-    shards: 1,
-    actors: [listActor()] as readonly ActorClass[] as [],
-    redis: hooked(redis, hooks),
-    clock,
-  });
-  const { system: other } = await startTestSystem({ name: 'sut', shards: 1, actors: [], redis, clock, seed: 9 });
-  await system.idle();
-  const close = async (): Promise<void> => {
-    await system.stop({ grace: 0 });
-    await other.stop({ grace: 0 });
-    await redis.close();
-  };
-  return { system, clock, arm: (run) => (armed = run), holdSchedule, close };
-}
 
 test('a mark made when the handler has finished and its commit is on its way still counts', async (t) => {
   const { system, clock, arm, close } = await beforeCommit();
@@ -386,12 +342,15 @@ test('a mark for somebody else does not cost a commit that it overtook', async (
 });
 
 test('a message that becomes due while its owner takes it out of the schedule ends once', async (t) => {
-  const { system, clock, holdSchedule, close } = await beforeCommit();
+  const { system, clock, hooks, close } = await beforeCommit();
   const { messageId } = await system.tell(Append, { key: 'a', word: 'later' }, { delay: '1s', track: true });
   await clock.settle();
   const ends: string[] = [];
   system.results(Append).subscribe((result) => ends.push(`${result.messageId === messageId} ${result.status}`));
-  const release = holdSchedule();
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  let reads = 0; // the count of marks comes first, then what is scheduled
+  hooks.after = (command, connection) => (command === 'HGET' && connection === 'control' && ++reads > 1 ? held : undefined);
   t.is(await system.cancel(messageId), 'cancelled');
   await clock.advance('5s');
   t.deepEqual(ends, [], 'its owner still reads');

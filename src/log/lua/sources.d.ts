@@ -11,3 +11,4 @@ export declare const release: string;
 export declare const renew: string;
 export declare const rows: string;
 export declare const rights: string;
+export declare const unmark: string;
