@@ -405,11 +405,57 @@ const UNIT = [
     caughtBy: 'dist/test/runtime/cancel.test.js',
   },
   {
-    name: 'a mark for what has ended as cancelled already that stays',
-    file: 'dist/src/runtime/cancels.js',
-    from: ' || found.over',
+    name: 'a marked message that waits for its turn',
+    file: 'dist/src/runtime/cancellations.js',
+    from: 'this.onMarked();',
     to: '',
-    caughtBy: 'dist/test/runtime/cancel.test.js',
+    caughtBy: 'dist/test/runtime/cancel-places.test.js',
+  },
+  {
+    name: 'a marked message that waits for its turn once it is loaded',
+    file: 'dist/src/runtime/partition.js',
+    from: `if (this.cancellations.has(held))
+                    this.cancel(held);
+                else
+                    this.activations.route(held);`,
+    to: 'this.activations.route(held);',
+    caughtBy: 'dist/test/runtime/cancel-places.test.js',
+  },
+  {
+    name: 'a message cancelled in its list although the list has changed',
+    file: 'dist/src/runtime/requests.js',
+    from: `if (waiting.version(key) !== version)
+            return 'again';`,
+    to: '',
+    caughtBy: 'dist/test/runtime/cancel-places.test.js',
+  },
+  {
+    name: 'a cancelled message whose end is not recorded',
+    file: 'dist/src/runtime/answers.js',
+    from: "ending.code === 'CANCELLED' ? UNTRACKED",
+    to: "ending.code === 'CANCELLED' ? undefined",
+    caughtBy: 'dist/test/runtime/cancel-places.test.js',
+  },
+  {
+    name: 'a mark that goes with the first wish that is taken back',
+    file: 'dist/src/log/lua/unmark.lua',
+    from: "(at and not string.find(left, ' ', 1, true))",
+    to: 'at',
+    caughtBy: 'dist/test/runtime/cancel-places.test.js',
+  },
+  {
+    name: 'an actor type that is not recorded when somebody tells it something',
+    file: 'dist/src/log/appender.js',
+    from: 'await this.#record(untold);',
+    to: '',
+    caughtBy: 'dist/test/runtime/cancel-places.test.js',
+  },
+  {
+    name: 'an actor type that is not recorded when an actor tells it something',
+    file: 'dist/src/runtime/partition.js',
+    from: 'gathering.batch.write(command, keys.types(shard), ...values);',
+    to: '',
+    caughtBy: 'dist/test/runtime/cancel-places.test.js',
   },
   {
     name: 'one stream asked for at one position for all its subscribers',
@@ -577,6 +623,56 @@ const SIMULATED = [
   {
     name: 'a commit that passes by a mark that nobody had seen',
     edits: [{ file: 'dist/src/runtime/partition.js', from: 'this.cancellations.expect(gathering.batch);', to: '' }],
+  },
+  {
+    name: 'a message that goes to the schedule without a look at the marks',
+    edits: [{ file: 'dist/src/runtime/partition.js', from: 'this.cancellations.moves(gathering, held,', to: '(() => undefined)(' }],
+  },
+  {
+    name: 'a message that goes behind its waiting key without a look at the marks',
+    edits: [{ file: 'dist/src/runtime/asides.js', from: 'cancellations.moves(gathering, held, (same)', to: '(() => undefined)((same)' }],
+  },
+  {
+    name: 'a message that goes to its retry, or is parked, without a look at the marks',
+    edits: [{ file: 'dist/src/runtime/asides.js', from: 'cancellations.moves(gathering, held);', to: '' }],
+  },
+  {
+    name: 'a marked message that is moved by a commit that was refused for its mark',
+    edits: [{ file: 'dist/src/runtime/cancellations.js', from: 'this.has(held) && !cancelled.includes(held)', to: 'false' }],
+  },
+  {
+    name: 'a marked message that is read and moved all the same',
+    edits: [
+      {
+        file: 'dist/src/runtime/partition.js',
+        from: `else if (this.cancellations.has(held))
+            this.cancel(held);`,
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'a wish that takes away what others have marked',
+    edits: [{ file: 'dist/src/log/lua/unmark.lua', from: "(at and not string.find(left, ' ', 1, true))", to: 'at' }],
+  },
+  {
+    name: 'a cancelled message whose end is not recorded',
+    edits: [{ file: 'dist/src/runtime/answers.js', from: "ending.code === 'CANCELLED' ? UNTRACKED", to: "ending.code === 'CANCELLED' ? undefined" }],
+  },
+  {
+    name: 'an actor type that is not recorded when somebody tells it something',
+    edits: [{ file: 'dist/src/log/appender.js', from: 'await this.#record(untold);', to: '' }],
+  },
+  {
+    name: 'a list that changed while a message was looked for in it',
+    edits: [
+      {
+        file: 'dist/src/runtime/requests.js',
+        from: `if (waiting.version(key) !== version)
+            return 'again';`,
+        to: '',
+      },
+    ],
   },
   {
     name: 'a mark that is gone and acted on all the same',

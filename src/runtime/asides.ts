@@ -32,8 +32,8 @@ export function leaves(held: Held, gathering: Gathering): void {
 }
 
 /**
- * Moves the messages of a key that must wait, from the inbox and from memory to the key's aside list, in their order. Each move is told to
- * `cancellations`, so that no message comes to rest after it was marked.
+ * Moves the messages of a key that must wait, from the inbox and from memory to the key's aside list, in their order. Each move to rest is told
+ * to `cancellations`, so that no message comes to rest after it was marked.
  */
 export class Asides {
   constructor(private readonly owner: Owner) {}
@@ -71,16 +71,13 @@ export class Asides {
 
   /** A key with more than its share of memory goes on from its aside list. */
   crowd(key: string): void {
-    const { activations, waiting, committer, cancellations } = this.owner;
+    const { activations, waiting, committer } = this.owner;
     const activation = activations.get(key);
     if (activation === undefined || waiting.has(key)) return;
     const begun = activation.current?.stage === 'begun' ? activation.current : undefined;
     const gathering = committer.gather();
     waiting.crowd(key, begun, gathering);
-    if (begun !== undefined) {
-      gathering.remove(begun);
-      cancellations.moves(gathering, begun);
-    }
+    if (begun !== undefined) gathering.remove(begun); // it does not rest there: it is at work
     this.#clearQueue(activation);
   }
 

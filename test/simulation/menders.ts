@@ -17,6 +17,7 @@ export class Menders {
 
   /** when somebody last asked for what nobody waited for, once all had healed, ms */
   lastAsked = 0;
+  #ending = false;
   /** so many rounds are still to come, whether somebody waits for them or not */
   #last = 0;
 
@@ -36,6 +37,7 @@ export class Menders {
   /** From now on no parked message is left alone. */
   endAll(): void {
     const { clock, chance } = this.simulation;
+    this.#ending = true;
     this.#last = chance.below(3);
     const again = (): void => {
       if (this.#parked.length > 0) this.#round(1);
@@ -54,8 +56,10 @@ export class Menders {
     return this.#last <= 0 && [...this.#asking].every(({ at }) => at.dead || at.stopped);
   }
 
+  /** Once all has healed, those who were told that a message is cancelled rely on it: nobody else touches it. */
   get #parked(): Letter[] {
-    return this.simulation.witness.letters.all.filter(({ parked }) => parked);
+    const { witness, cancellers } = this.simulation;
+    return witness.letters.all.filter(({ parked, message }) => parked && !(this.#ending && cancellers.granted(message.id)));
   }
 
   /** @param mends how likely what the messages met is mended before */
@@ -66,7 +70,8 @@ export class Menders {
     const parked = this.#parked;
     const one = chance.oneOf(parked.length > 0 ? parked : letters);
     if (node === undefined || one === undefined) return;
-    const target = chance.oneOf([nameOf(one), { actor: one.actor }, { key: one.message.key }, {}]);
+    const granted = this.#ending && letters.some(({ parked: waits, message }) => waits && cancellers.granted(message.id));
+    const target = granted ? nameOf(one) : chance.oneOf([nameOf(one), { actor: one.actor }, { key: one.message.key }, {}]);
     for (const letter of letters) if (chance.yes(mends) || letter.reason === POISON) outside.mend(whatOf(letter.message));
     const verb = chance.yes(0.7) ? 'redrive' : 'discard';
     // Somebody else has another wish for the same message.

@@ -24,6 +24,8 @@ export interface NodeSettings {
   readonly onStopped: () => void;
   /** a message kills it */
   readonly onKilled: (node: SimNode, what: string) => void;
+  /** an attempt at a message has failed; what becomes of it is not committed yet */
+  readonly onFailed: (messageId: string) => void;
 }
 
 /** What the nodes themselves say that they do. */
@@ -81,6 +83,7 @@ export class SimNode implements NearEnd {
         system.signals.subscribe((signal) => {
           this.history.note(this.name, `signals ${signal.kind} ${JSON.stringify(signal)}`);
           this.restarts.saw(signal, this.clock.monotonic());
+          if (signal.kind === 'attempt-failed') this.settings.onFailed(signal.messageId);
           if (COUNTED.has(signal.kind)) this.settings.counts.add(`signal ${signal.kind}`);
           if (signal.kind === 'stopped' && signal.reason !== undefined) this.#stoppedItself();
         });

@@ -21,6 +21,8 @@ const EXPECTED = [
   'parked message that was put away',
   'event that was given up',
   'command that was cancelled',
+  'command that would have waited for hours and was cancelled',
+  'wish before anybody has hosted an actor type',
   'command that expired',
   'signal actor-restarted',
   'node that stopped itself',

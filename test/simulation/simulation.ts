@@ -21,7 +21,7 @@ import { Tellers } from './tellers.js';
 import { atTheEnd } from './verdict.js';
 import { type Violation, Witness } from './witness.js';
 import { DIRECTIVES } from './workload.js';
-import { LEASE_MS, PARTITION_TYPES, SHARDS, SUBSCRIBERS } from './world.js';
+import { FAR_MS, LEASE_MS, PARTITION_TYPES, SHARDS, SUBSCRIBERS } from './world.js';
 
 /**
  * One run: several nodes, the in-process Redis and the network between them under one virtual clock, drawn from one seed. For a while
@@ -80,6 +80,8 @@ export class Simulation {
   readonly clock = new VirtualClock();
   readonly chance: Chance;
   readonly history: History;
+  /** some messages, and some retries, wait for hours unless somebody cancels them */
+  readonly far: boolean;
   /** a crash of Redis loses what was not on the disk: then guarantee 1 is not claimed */
   readonly torn: boolean;
   readonly store: SimulatedStore;
@@ -103,6 +105,7 @@ export class Simulation {
     const { chance, clock } = this;
     this.history = new History(() => clock.monotonic());
     this.torn = chance.yes(0.25);
+    this.far = chance.yes(0.4);
     this.store = new SimulatedStore(clock, chance, this.history, chance.oneOf(LATENCIES), this.torn);
     this.#peeker = new InternalClient(this.store.engine);
     for (const { sha, name } of SCRIPTS) this.store.nameScript(sha, name);
@@ -124,7 +127,7 @@ export class Simulation {
       passivateAfter: chance.oneOf([100, 10_000]),
       recoverability: {
         immediate: IMMEDIATE,
-        delayed: Array.from({ length: DELAYS }, (_, i) => chance.between(10, i === 0 ? 80 : 200)),
+        delayed: this.#delays(actor),
         order: orders.get(actor),
       },
       directives: DIRECTIVES,
@@ -145,7 +148,16 @@ export class Simulation {
       windows: this.#windows,
       onStopped: () => this.#replace(),
       onKilled: (node, what) => this.#killed(node, what),
+      onFailed: (messageId) => this.cancellers.failed(messageId),
     };
+  }
+
+  #delays(actor: string): number[] {
+    const { chance, far } = this;
+    const delays = Array.from({ length: DELAYS }, (_, i) => chance.between(10, i === 0 ? 80 : 200));
+    // Only of those that are sent commands: nothing else can be cancelled.
+    if (far && (actor === 'list' || actor === 'echo') && chance.yes(0.4)) delays[chance.below(DELAYS)] = FAR_MS;
+    return delays;
   }
 
   /** One supervisor, or one below another. */
@@ -224,12 +236,18 @@ export class Simulation {
   async run(): Promise<Outcome> {
     const { chance, clock, history, witness, store } = this;
     await this.#loadScripts();
-    this.add(true);
-    for (let more = chance.below(3); more > 0; more -= 1) this.add(true);
-    if (chance.yes(0.4)) this.add(false);
+    const span = chance.between(1_000, 3_000);
+    const hosts = (): void => {
+      this.add(true);
+      for (let more = chance.below(3); more > 0; more -= 1) this.add(true);
+    };
+    // Messages may be sent, and cancelled, before anybody has hosted their actor type.
+    const late = chance.yes(0.2);
+    if (late) clock.after(chance.between(50, span / 2), hosts);
+    else hosts();
+    if (late || chance.yes(0.4)) this.add(false);
     const { tellers, menders, cancellers } = this;
     const faults = new Faults(this);
-    const span = chance.between(1_000, 3_000);
     tellers.plan(span);
     menders.plan(span);
     cancellers.plan(span);
@@ -246,14 +264,15 @@ export class Simulation {
       faults.heal();
       history.note('all', 'heals');
       menders.endAll();
+      cancellers.endAll();
       while (
-        clock.monotonic() - Math.max(faulted, this.#lastFall, menders.lastAsked) < HEALED_MS &&
+        clock.monotonic() - Math.max(faulted, this.#lastFall, menders.lastAsked, cancellers.lastAsked) < HEALED_MS &&
         clock.monotonic() - faulted < MOST_HEALED_MS
       ) {
         if (!(await passed(LOOK_MS)) || (tellers.done && menders.done && cancellers.done && this.#quiet() && this.#seen())) break;
       }
     }
-    const healed = clock.monotonic() - Math.max(faulted, this.#lastFall, menders.lastAsked);
+    const healed = clock.monotonic() - Math.max(faulted, this.#lastFall, menders.lastAsked, cancellers.lastAsked);
     violation ??= atTheEnd(this, tellers.intents);
     const outcome = {
       seed: this.seed,

@@ -4,7 +4,7 @@ import { derivedId } from '../../src/message/ids.js';
 import type { SimNode } from './sim-node.js';
 import type { Simulation } from './simulation.js';
 import { ALWAYS, Append, Heard, type Word } from './workload.js';
-import { SHARDS } from './world.js';
+import { FAR_MS, SHARDS } from './world.js';
 
 /** Something that somebody outside means to tell, once. */
 export interface Intent {
@@ -37,7 +37,7 @@ export class Tellers {
   constructor(private readonly simulation: Simulation) {}
 
   plan(span: number): void {
-    const { chance, clock, seed } = this.simulation;
+    const { chance, clock, seed, far } = this.simulation;
     const keys = Array.from({ length: chance.between(1, 4) }, (_, i) => `k${i}`);
     const count = chance.between(10, 40);
     const failing = chance.oneOf([0, 0.2, 0.5]);
@@ -53,11 +53,11 @@ export class Tellers {
         by: chance.oneOf(['ERROR', 'ERROR', 'ERROR', 'RESUME', 'STOP', 'ESCALATE']),
         takes: chance.yes(0.3) ? chance.below(60) : 0,
         ends: chance.oneOf(['completed', 'completed', 'completed', 'completed', 'completed', 'declined', 'forgets']),
-        echo: chance.yes(0.3) ? chance.oneOf([0, 0, 30, 400]) : -1,
+        echo: chance.yes(0.3) ? chance.oneOf([0, 0, 30, far ? FAR_MS : 400]) : -1,
         echoFails: chance.yes(failing) ? chance.oneOf([1, 2, 3, 9]) : 0,
         publishes: chance.yes(0.3),
       };
-      const delay = chance.yes(0.1) ? chance.below(500) : 0;
+      const delay = chance.yes(0.1) ? (far && chance.yes(0.3) ? FAR_MS : chance.below(500)) : 0;
       const expiresIn = i !== killing && chance.yes(0.2) ? chance.oneOf([1, 20, 100, 500, 2_000]) : 0;
       const intent = this.#intend(kind, data, chance.yes(0.5), delay, kind === 'publish' ? 0 : expiresIn);
       const at = bursts === undefined ? chance.below(span) : chance.oneOf(bursts) + chance.below(20);
@@ -109,7 +109,12 @@ export class Tellers {
     const toCome = this.intents.filter(
       ({ kind, idempotent, data }) => kind !== 'publish' && idempotent && witness.idOf(data.word) === undefined,
     );
-    return toCome.map(({ data: { key, word } }) => derivedId(shardOf(key, SHARDS), 'command:list:append', key, word));
+    return toCome.map(({ data }) => this.#idOf(data));
+  }
+
+  /** Under its idempotency key, known before it is told. */
+  #idOf({ key, word }: Word): string {
+    return derivedId(shardOf(key, SHARDS), 'command:list:append', key, word);
   }
 
   /** Nothing is open any more. */
@@ -134,7 +139,7 @@ export class Tellers {
   }
 
   #tell(intent: Intent): void {
-    const { chance, nodes, witness, history, clock } = this.simulation;
+    const { chance, nodes, witness, history, clock, cancellers } = this.simulation;
     const well = nodes.filter((node) => node.well);
     if (well.length === 0) {
       clock.after(50, () => this.#tell(intent));
@@ -142,6 +147,7 @@ export class Tellers {
     }
     const node = chance.oneOf(well);
     const { kind, data, idempotent, delay, expiresIn } = intent;
+    if (idempotent && kind !== 'publish') cancellers.told(this.#idOf(data)); // its id is known beforehand
     intent.tries += 1;
     intent.at = node;
     witness.intended.add(data.word);
@@ -164,9 +170,12 @@ export class Tellers {
   }
 
   async #send({ system }: SimNode, intent: Intent, options: object): Promise<void> {
-    const { kind, data } = intent;
+    const { kind, data, delay } = intent;
     if (system === undefined) return;
-    if (kind === 'tell') intent.receipt = await system.tell(Append, data, options);
+    if (kind === 'tell') {
+      intent.receipt = await system.tell(Append, data, options);
+      if (delay > 0) this.simulation.cancellers.told(intent.receipt.messageId);
+    }
     else if (kind === 'publish')
       intent.receipt = await system.publish(Heard, { key: data.key, word: data.word, fails: data.fails }, options);
     else intent.answer = await this.#ask(() => system.ask(Append, data, { ...options, timeout: ASK_TIMEOUT_MS }));

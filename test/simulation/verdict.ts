@@ -11,7 +11,7 @@ import { NAME } from './world.js';
 
 /** Keys that may be left when everything is settled; inboxes are looked at by themselves, an empty stream is a key. */
 const KEPT = new RegExp(
-  `^(${NAME}:(system|nodes)|\\{${NAME}:\\d+\\}:(event:heard|(outcome|producer):.*|(list|echo|ear|tally):(commands|partition|results|dead|cancelled|state:.*)))$`,
+  `^(${NAME}:(system|nodes)|\\{${NAME}:\\d+\\}:(types|event:heard|(outcome|producer):.*|(list|echo|ear|tally):(commands|partition|results|dead|cancelled|state:.*)))$`,
   's',
 );
 

@@ -1,4 +1,5 @@
 import { CommandError, type Reply } from '../../src/memory-redis/reply.js';
+import { isCancelled } from './cancellers.js';
 import type { Counts } from './counts.js';
 import { ENDED, type End, type Fates, isDone } from './fates.js';
 import { LetterBook } from './letters.js';
@@ -212,13 +213,16 @@ export class Witness implements Observer {
     const moved = new Set([...of('set aside'), ...of('postponed')].map(({ message }) => message.entry));
     const gone = [...of('removed'), ...of('popped')].map(({ message }) => message);
     const back = new Set(of('arrived').map(({ message }) => message.id));
-    // What is cancelled where it rests leaves before those in front of it.
+    // A message that is cancelled before it has begun leaves before those in front of it.
+    const cancelled = new Set(of('result').flatMap((one) => (isCancelled(one.answer) ? [one.of] : [])));
+    const left = gone.filter(({ entry, kind }) => !moved.has(entry) && kind !== 'request');
     const resting = [...of('taken out'), ...of('left the schedule').filter(({ message }) => !back.has(message.id))].map(
       ({ message }) => message,
     );
+    for (const message of left) if (message.kind === 'command' && cancelled.has(message.id)) resting.push(message);
     for (const message of [...resting, ...of('postponed').map((one) => one.message)]) drop(this.shadow.queueOf(message), message);
     const settled = this.#inOrder(
-      gone.filter(({ entry, kind }) => !moved.has(entry) && kind !== 'request'),
+      left.filter((message) => !resting.includes(message)),
       of('set aside'),
     );
     const [written, taken] = [of('dead letter').map(({ letter }) => letter), of('letter gone').map(({ letter }) => letter)];
