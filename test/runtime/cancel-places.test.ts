@@ -184,6 +184,46 @@ onBoth(
   },
 );
 
+onBoth(
+  'A5: a message that was cancelled while no owner lived does not wait for those before it',
+  () => {
+    let onBegun: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => (onBegun = resolve));
+    let release: () => void = () => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const List = listActor((word, ctx) => {
+      if (word !== 'slow') return undefined;
+      if (ctx.attempt === 1) throw new Error('not yet');
+      onBegun();
+      return released;
+    });
+    const supervisors = [
+      { name: 's', children: [{ actor: 'list', recoverability: { immediate: 0, delayed: ['200ms' as const], order: 'block' as const } }] },
+    ];
+    return { actors: [List], supervisors, shards: 1, begun: () => begun, release: () => release() };
+  },
+  async (t, store, given) => {
+    const { system, start, pass } = store;
+    const { begun, release } = given as Staged;
+    const waits = new Promise<void>((resolve) => system.signals.subscribe(({ kind }) => kind === 'retry-delayed' && resolve()));
+    await system.tell(Append, { key: 'a', word: 'slow' });
+    const { messageId } = await system.tell(Append, { key: 'a', word: 'two' }, { track: true });
+    await waits;
+    await system.stop();
+    const other = await start({ actors: [], shards: 1 });
+    t.is(await other.cancel(messageId), 'cancelled');
+    const next = await start(given);
+    await pass('1s');
+    await begun();
+    await t.throwsAsync(next.attach(Append, messageId, { timeout: '20s' }), { code: 'CANCELLED' });
+    release();
+    await pass('1s');
+    await next.idle();
+    t.deepEqual(await words(next), ['slow']);
+    t.is(await marks(store), 0);
+  },
+);
+
 // ---- what the answer comes from ------------------------------------------------------------------------------------------------------
 
 onBoth(
