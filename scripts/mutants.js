@@ -657,7 +657,13 @@ const SIMULATED = [
   },
   {
     name: 'a cancelled message whose end is not recorded',
-    edits: [{ file: 'dist/src/runtime/answers.js', from: "ending.code === 'CANCELLED' ? UNTRACKED", to: "ending.code === 'CANCELLED' ? undefined" }],
+    edits: [
+      {
+        file: 'dist/src/runtime/answers.js',
+        from: "ending.code === 'CANCELLED' ? UNTRACKED",
+        to: "ending.code === 'CANCELLED' ? undefined",
+      },
+    ],
   },
   {
     name: 'an actor type that is not recorded when somebody tells it something',

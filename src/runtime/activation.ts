@@ -98,6 +98,8 @@ export type Handled = Gathering | undefined | Promise<Gathering | undefined>;
 export class Activation implements Receiver<Held>, Waiting, Wanting {
   /** only while a message was sent to it that the activation is not through with: idle ones are many, and keep none */
   #inbox: Inbox<Held> | undefined;
+  /** the message that was sent to the inbox last */
+  #sent: Held | undefined;
   /** messages routed to it and not yet dealt with */
   outstanding = 0;
   /** those of them that are not begun, in order */
@@ -147,9 +149,15 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
   /** With the message that was sent to the inbox: the next one follows, unless the partition closes, which leaves them all where they are. */
   through(): void {
     const first = this.around.closing ? undefined : this.queued.first;
+    this.#sent = first;
     if (first === undefined) return this.#leaveInbox();
     this.#inbox ??= this.around.host.inbox(this);
     this.#inbox.send(first);
+  }
+
+  /** A message has left the queue before it began: the next one follows, unless it has done so already. */
+  skip(held: Held): void {
+    if (this.#sent === held) this.through();
   }
 
   /** Likewise, with one that was begun. */

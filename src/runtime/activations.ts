@@ -83,7 +83,13 @@ export class Activations {
   /** Takes messages that have not begun out of their keys' queues: those of which `is` is true. */
   takeOut(is: (held: Held) => boolean): Held[] {
     const taken: Held[] = [];
-    for (const { queued } of this.#byKey.values()) if (queued.length > 0) queued.takeOut(is, taken);
+    for (const activation of this.#byKey.values()) {
+      const { queued } = activation;
+      if (queued.length === 0) continue;
+      const before = taken.length;
+      queued.takeOut(is, taken);
+      for (const held of taken.slice(before)) activation.skip(held);
+    }
     return taken;
   }
 

@@ -22,7 +22,8 @@ export class Admission {
    */
   receive(activation: Activation, held: Held): void {
     const { closing, host } = this.around;
-    if (closing || isOver(held)) activation.through();
+    if (closing) activation.through();
+    else if (isOver(held)) activation.skip(held);
     else {
       const breaker = host.breakers.openFor(held.envelope.type);
       if (breaker !== undefined) void this.#inTurn(activation, held, breaker);
@@ -36,7 +37,8 @@ export class Admission {
     const probe = await breaker.turn(held.history.length === 0);
     if (around.closing || isOver(held)) {
       if (probe) breaker.leave();
-      activation.through();
+      if (around.closing) activation.through();
+      else activation.skip(held);
     } else this.#work(activation, held, probe ? probing(breaker, activation) : activation);
   }
 

@@ -22,7 +22,7 @@ interface Owner {
   /** it leaves memory, and stays where it stands in the log */
   forget(held: Held): void;
   /** Adds the outcome of a message that somebody has cancelled. */
-  endCancelled(gathering: Gathering, cancelled: Held): void;
+  readonly endCancelled: (gathering: Gathering, cancelled: Held) => void;
 }
 
 /** What becomes of the message is handed over; once that is committed it leaves memory. */

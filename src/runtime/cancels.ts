@@ -44,7 +44,8 @@ export class Cancels {
       throw new InvalidValueError('INVALID_ID', 'messageId', messageId, 'the id of a message that this system sent');
     const types = await this.#types(shard);
     const wish = this.ids.next(shard);
-    if ((await mark(link, keys, shard, types, { id: messageId, at: clock.now(), wish })) === 'too-late') return this.#recorded(shard, messageId);
+    if ((await mark(link, keys, shard, types, { id: messageId, at: clock.now(), wish })) === 'too-late')
+      return this.#recorded(shard, messageId);
     const found = await this.#find(shard, types, messageId);
     const others = types.filter((type) => type !== found?.type);
     await unmark(link, keys, shard, others, { id: messageId, wish });

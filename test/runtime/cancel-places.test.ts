@@ -8,7 +8,7 @@ import { startTestSystem, VirtualClock } from '../../src/testing.js';
 import { type BeforeCommit, beforeCommit } from '../support/before-commit.js';
 import { type Hooks, hooked } from '../support/hooked.js';
 import { Append, listActor } from '../support/shop.js';
-import { onBoth, type Options, type Store } from '../support/stores.js';
+import { type Options, onBoth, type Store } from '../support/stores.js';
 
 const recoverability = (order: 'block' | 'park', ...delayed: '1h'[]) => [
   { name: 's', children: [{ actor: 'list', recoverability: { immediate: 0, delayed, order } }] },
@@ -105,12 +105,16 @@ test('A5: a message that is on its way behind a waiting key while it is looked f
 for (const order of ['block', 'park'] as const) {
   const where = order === 'block' ? 'to a retry' : 'to being parked';
   test(`A5: a message that is on its way ${where} while it is looked for ends as cancelled`, async (t) => {
-    await endsOnItsWay(t, { supervisors: recoverability(order, ...(order === 'block' ? (['1h'] as const) : [])) }, async ({ system }, cancelNext, onBad) => {
-      let id = '';
-      onBad(() => cancelNext(() => id));
-      ({ messageId: id } = await system.tell(Append, { key: 'a', word: 'bad' }));
-      return { id };
-    });
+    await endsOnItsWay(
+      t,
+      { supervisors: recoverability(order, ...(order === 'block' ? (['1h'] as const) : [])) },
+      async ({ system }, cancelNext, onBad) => {
+        let id = '';
+        onBad(() => cancelNext(() => id));
+        ({ messageId: id } = await system.tell(Append, { key: 'a', word: 'bad' }));
+        return { id };
+      },
+    );
   });
 }
 
@@ -162,7 +166,11 @@ onBoth(
       {
         name: 's',
         children: [
-          { actor: 'list', breaker: { failures: 2, probeEvery: '1h' }, recoverability: { immediate: 0, delayed: ['1s', '1h'], order: 'block' } },
+          {
+            actor: 'list',
+            breaker: { failures: 2, probeEvery: '1h' },
+            recoverability: { immediate: 0, delayed: ['1s', '1h'], order: 'block' },
+          },
         ],
       },
     ],
@@ -221,6 +229,51 @@ onBoth(
     await next.idle();
     t.deepEqual(await words(next), ['slow']);
     t.is(await marks(store), 0);
+  },
+);
+
+const Note = command('note', { to: 'desk', key: (d) => d.key, data: z.object({ key: z.string() }) });
+const Ship = command('ship', { to: 'desk', key: (d) => d.key, data: z.object({ key: z.string() }) });
+
+@actor('desk')
+class Desk extends Actor<{ notes: number }> {
+  override initialState() {
+    return { notes: 0 };
+  }
+
+  @handles(Ship)
+  ship(): never {
+    throw new Error('the line is down');
+  }
+
+  @handles(Note)
+  note() {
+    this.state.notes += 1;
+  }
+}
+
+onBoth(
+  'A5: behind a message that is cancelled while it waits for an open breaker the next one goes on',
+  {
+    actors: [Desk],
+    supervisors: [
+      {
+        name: 's',
+        children: [{ actor: 'desk', breaker: { failures: 1, probeEvery: '1h' }, recoverability: { immediate: 0, delayed: ['1h'] } }],
+      },
+    ],
+    shards: 1,
+  },
+  async (t, { system, pass }) => {
+    const opened = new Promise<void>((resolve) => system.signals.subscribe(({ kind }) => kind === 'breaker-opened' && resolve()));
+    await system.tell(Ship, { key: 'a' });
+    await opened;
+    const { messageId } = await system.tell(Ship, { key: 'b' });
+    const behind = await system.tell(Note, { key: 'b' }, { track: true });
+    t.is(await system.cancel(messageId), 'cancelled');
+    await pass('1s');
+    await system.attach(Note, behind.messageId, { timeout: '20s' });
+    t.deepEqual(await system.state(Desk, 'b'), { notes: 1 });
   },
 );
 
@@ -322,7 +375,8 @@ test('A5: of two who cancel a message at the moment it is sent, the one who find
   let seeds = 0;
   const begin = async (hooks: Hooks, actors: readonly ActorClass[]): Promise<ActorSystem> => {
     seeds += 1;
-    return (await startTestSystem({ name: 'sut', shards: 1, actors: actors as [], redis: hooked(redis, hooks), clock, seed: seeds })).system;
+    return (await startTestSystem({ name: 'sut', shards: 1, actors: actors as [], redis: hooked(redis, hooks), clock, seed: seeds }))
+      .system;
   };
   await (await begin({}, [listActor()])).stop(); // the actor type is known, and no owner lives
   let onLooked: () => void = () => undefined;

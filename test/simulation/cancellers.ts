@@ -148,7 +148,10 @@ export class Cancellers {
   #known(id: string): boolean {
     const { inboxes, asides, scheduled, results } = this.simulation.witness.shadow;
     const places = [...inboxes.values(), ...asides.values(), ...scheduled.values()];
-    return results.has(id) || places.some((messages) => [...messages.values()].some((message) => message.id === id && message.kind === 'command'));
+    return (
+      results.has(id) ||
+      places.some((messages) => [...messages.values()].some((message) => message.id === id && message.kind === 'command'))
+    );
   }
 
   #cancel(id: string, by?: SimNode): void {

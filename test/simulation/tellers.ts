@@ -175,8 +175,7 @@ export class Tellers {
     if (kind === 'tell') {
       intent.receipt = await system.tell(Append, data, options);
       if (delay > 0) this.simulation.cancellers.told(intent.receipt.messageId);
-    }
-    else if (kind === 'publish')
+    } else if (kind === 'publish')
       intent.receipt = await system.publish(Heard, { key: data.key, word: data.word, fails: data.fails }, options);
     else intent.answer = await this.#ask(() => system.ask(Append, data, { ...options, timeout: ASK_TIMEOUT_MS }));
     if (kind === 'ask' && intent.answer === undefined) intent.rejected = false;

@@ -18,7 +18,9 @@ export interface BeforeCommit {
   readonly close: () => Promise<void>;
 }
 
-export async function beforeCommit(given: { actors?: readonly ActorClass[]; supervisors?: StartOptions['supervisors'] } = {}): Promise<BeforeCommit> {
+export async function beforeCommit(
+  given: { actors?: readonly ActorClass[]; supervisors?: StartOptions['supervisors'] } = {},
+): Promise<BeforeCommit> {
   const { actors = [listActor()], ...options } = given;
   const clock = new VirtualClock();
   const redis = createMemoryRedis({ clock });
@@ -34,7 +36,7 @@ export async function beforeCommit(given: { actors?: readonly ActorClass[]; supe
     after: (command, connection) => hooks.after?.(command, connection),
     afterPipeline: () => hooks.afterPipeline?.(),
   });
-  const { system } = await startTestSystem({ name: 'sut', shards: 1, ...options, actors: actors as [], redis: through, clock });
+  const { system } = await startTestSystem({ name: 'sut', shards: 1, lease: '1h', ...options, actors: actors as [], redis: through, clock });
   const { system: other } = await startTestSystem({ name: 'sut', shards: 1, actors: [], redis, clock, seed: 9 });
   await system.idle();
   const close = async (): Promise<void> => {
