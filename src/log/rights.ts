@@ -29,6 +29,7 @@ type Place =
   | 'dead'
   | 'outcome'
   | 'producer'
+  | 'types'
   | 'wake';
 
 /** What whoever sends and asks does; words in braces are places. */
@@ -53,6 +54,8 @@ export const CLIENT_REQUESTS: readonly string[] = [
   'SET {outcome} value',
   'GET {producer}',
   'SET {producer} value',
+  'HSET {types} field value',
+  'HKEYS {types}',
   'SUBSCRIBE {wake}',
 ];
 
@@ -116,6 +119,7 @@ export const NODE_REQUESTS: readonly string[] = [
   'HGETALL {suspects}',
   'HSET {cancelled} field value',
   'HKEYS {cancelled}',
+  'HGET {cancelled} field',
   'HGETALL {cancelled}',
   'HDEL {cancelled} field',
   'XADD {dead} * name value',
@@ -156,6 +160,7 @@ function placesOf(keys: Keys, type: string, shard: number): Readonly<Record<Plac
     dead: keys.dead(type, shard),
     outcome: keys.outcome(shard, SOME),
     producer: keys.producer(shard, SOME),
+    types: keys.types(shard),
     wake: keys.wake(SOME),
   };
 }

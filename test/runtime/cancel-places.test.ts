@@ -369,6 +369,21 @@ for (const delay of [0, 3_600_000]) {
   );
 }
 
+onBoth(
+  'A5: what only an actor has sent to a type that nobody has hosted yet is cancelled',
+  () => ({ actors: [], shards: 1 }),
+  async (t, { system, start }) => {
+    const ids: string[] = [];
+    const sender = await start({ actors: [forwarder(ids)], shards: 1 });
+    await system.tell(Forward, { key: 'a', delay: 0 });
+    await sender.idle();
+    t.deepEqual(await Promise.all(ids.map((id) => system.cancel(id))), ['cancelled']);
+    const host = await start({ actors: [listActor()], shards: 1 });
+    await host.idle();
+    t.deepEqual(await words(host), []);
+  },
+);
+
 test('A5: of two who cancel a message at the moment it is sent, the one who finds it is told the truth', async (t) => {
   const clock = new VirtualClock();
   const redis = createMemoryRedis({ clock });

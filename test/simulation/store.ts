@@ -203,7 +203,7 @@ function usedOf(spec: CommandSpec, args: Args): string {
   const [, tail = ''] = /^\{[^}]*\}:(.*)$/s.exec(key) ?? /^[^:]*:(.*)$/s.exec(key) ?? [];
   const [first = '', second = '', third] = tail.split(':');
   const kind =
-    !key.startsWith('{') || ['event', 'outcome', 'producer'].includes(first)
+    !key.startsWith('{') || ['event', 'outcome', 'producer', 'types'].includes(first)
       ? first
       : third !== undefined && second === 'aside'
         ? 'aside list'

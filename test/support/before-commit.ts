@@ -36,7 +36,15 @@ export async function beforeCommit(
     after: (command, connection) => hooks.after?.(command, connection),
     afterPipeline: () => hooks.afterPipeline?.(),
   });
-  const { system } = await startTestSystem({ name: 'sut', shards: 1, lease: '1h', ...options, actors: actors as [], redis: through, clock });
+  const { system } = await startTestSystem({
+    name: 'sut',
+    shards: 1,
+    lease: '1h',
+    ...options,
+    actors: actors as [],
+    redis: through,
+    clock,
+  });
   const { system: other } = await startTestSystem({ name: 'sut', shards: 1, actors: [], redis, clock, seed: 9 });
   await system.idle();
   const close = async (): Promise<void> => {
