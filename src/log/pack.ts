@@ -76,6 +76,10 @@ export class Pack {
     }
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
   /** The whole array, in a copy of its own. Nothing can be added afterwards. */
   take(): Buffer {
     const room = this.#room;

@@ -65,6 +65,7 @@ const WORDS: readonly (readonly [RegExp, code: string])[] = [
   [/^ERR max number of clients/, 'REDIS_MAX_CLIENTS'],
   [/^(NOAUTH|WRONGPASS|DENIED)\b/, 'REDIS_AUTH'],
   [/^NOPERM\b/, 'REDIS_PERMISSION'],
+  [/^ERR The user executing the script can't/, 'REDIS_PERMISSION'], // to a script that caught the error, in Redis 7.0
   [/^WRONGTYPE\b/, 'REDIS_WRONG_TYPE'],
   [/^ERR (DB index is out of range|invalid DB index)/, 'REDIS_DATABASE'],
   [/^NOSCRIPT\b/, 'REDIS_NO_SCRIPT'],

@@ -128,6 +128,13 @@ export const NODE_REQUESTS: readonly string[] = [
   'XDEL {dead} 0-1',
   'XTRIM {dead} MINID ~ 0-0',
   'PUBLISH {wake} message',
+  // Before a commit writes anything it looks at the types of its keys, and it takes entries back where another is refused.
+  ...['inbox', 'results', 'dead', 'waiting', 'aside', 'unhandled', 'schedule', 'scheduled', 'suspects', 'cancelled'].map(
+    (place) => `TYPE {${place}}`,
+  ),
+  'XREVRANGE {inbox} + - COUNT 1',
+  'XDEL {results} 0-1',
+  'XDEL {event} 0-1',
 ];
 
 /** Rules speak of patterns: of many shards these few are looked at. */

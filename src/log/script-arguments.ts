@@ -84,6 +84,11 @@ export class ScriptArguments {
     }
   }
 
+  /** How many there are so far. */
+  get count(): number {
+    return this.#pack?.count ?? this.#few.length;
+  }
+
   /** Nothing can be added afterwards; asked again it answers the same. */
   take(): Given {
     this.#taken ??= this.#pack?.take() ?? this.#few;

@@ -1,5 +1,6 @@
 import { CommitBatch, commit } from '../log/commit.js';
 import type { Link } from '../log/connection.js';
+import { dealingWith } from '../log/redis-error.js';
 import { BATCH_BYTES, BATCH_MESSAGES } from '../message/limits.js';
 import type { Held } from './held.js';
 
@@ -143,6 +144,8 @@ export interface CommitterOptions {
   readonly again: (commit: Gathering) => Promise<boolean>;
   /** the commit was refused, or nobody knows */
   readonly onLost: (reason: string, error?: Error) => void;
+  /** it was committed, and its wake-ups reach nobody: the Redis user may not publish */
+  readonly onUnheard: () => void;
   /** nothing is left to commit, for now */
   readonly onRest: () => void;
   /** nothing else is in hand that could share the commit */
@@ -217,9 +220,10 @@ export class Committer {
         let reply = await commit(link, nonce, next.batch);
         while (reply === 'changed' && !this.#ended && (await again(next))) reply = await commit(link, nonce, next.batch);
         if (this.#ended) return;
-        if (reply !== 'committed') return this.options.onLost(reply);
+        if (reply === 'unheard') this.options.onUnheard();
+        else if (reply !== 'committed') return this.options.onLost(reply);
       } catch (error) {
-        if (!this.#ended) this.options.onLost('commit unanswered', error as Error);
+        if (!this.#ended) this.options.onLost(dealingWith(error).applied === 'no' ? 'commit refused' : 'commit unanswered', error as Error);
         return;
       } finally {
         this.#underWay = undefined;

@@ -60,6 +60,8 @@ export interface LastFailure {
 /** With less than this share of `prefetch` free nothing more is read; it is read again from that share on. */
 const STARVED_BELOW = 8;
 const FED_FROM = 4;
+/** It is said again after this that wake-ups reach nobody. */
+const UNHEARD_MS = 60_000;
 /** Memory that has been full for this long while workers are free is full of keys that hold more than their share. */
 const CROWDED_MS = 200;
 
@@ -85,6 +87,8 @@ export class Host {
   escalations = 0;
   lastFailure: LastFailure | undefined;
   #branch: Branch;
+  /** when it was last said that wake-ups reach nobody, monotonic ms */
+  #unheard = Number.NEGATIVE_INFINITY;
   /** keys that were in memory when the type was restarted, and why it was */
   #restarted = new Map<string, Error>();
 
@@ -196,6 +200,16 @@ export class Host {
     this.escalations += 1;
     this.lastFailure = { at: new Date(clock.now()), actor: this.type, key: subject, code, message };
     this.onEscalation(this, this.lastFailure, error);
+  }
+
+  /** Whoever asks from another node hears nothing, and looks for the outcome. */
+  unheard(): void {
+    const { signals, clock, keys } = this.deps;
+    const now = clock.monotonic();
+    if (now - this.#unheard < UNHEARD_MS) return;
+    this.#unheard = now;
+    const message = `the Redis user may not publish; whoever asks from another node waits longer for the answer; add to its rules: +publish &${keys.name}:*`;
+    signals.emit({ kind: 'fault', where: this.type, code: 'REDIS_PERMISSION', message });
   }
 
   /** Everything in memory is about to go. */

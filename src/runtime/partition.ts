@@ -87,6 +87,7 @@ export class Partition implements Surroundings, Source {
       },
       again: (commit) => this.cancellations.again(commit),
       onLost: (reason, error) => this.onLost(this, reason, error),
+      onUnheard: () => host.unheard(),
       onRest: () => host.deps.pulse.beat(),
       // A key's next message waits for the commit anyhow, unless it is pipelined.
       alone: () => this.#held === 1 || (this.activations.busy === 1 && !host.behavior.pipelined),
