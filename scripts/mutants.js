@@ -13,6 +13,34 @@ import { inLiteral } from './literal.js';
  */
 const UNIT = [
   {
+    name: 'a commit that begins to write before it knows the types of its keys',
+    file: 'dist/src/log/lua/commit.lua',
+    from: "if found ~= kind and found ~= 'none' then",
+    to: 'if false then',
+    caughtBy: 'dist/test/log/scripts.test.js',
+  },
+  {
+    name: 'a commit that leaves the entries it wrote before one was refused',
+    file: 'dist/src/log/lua/commit.lua',
+    from: "call('XDEL', KEYS[i], newest[1][1])",
+    to: '',
+    caughtBy: 'dist/test/log/scripts.test.js',
+  },
+  {
+    name: 'a commit that begins to write before it knows what its user may do',
+    file: 'dist/src/log/lua/commit.lua',
+    from: "command ~= last and not redis.acl_check_cmd(command, KEYS[index], '', '')",
+    to: 'false',
+    caughtBy: 'dist/test/runtime/rights.test.js',
+  },
+  {
+    name: 'a commit that fails for a wake-up that its user may not send',
+    file: 'dist/src/log/lua/commit.lua',
+    from: "redis.pcall('PUBLISH'",
+    to: "redis.call('PUBLISH'",
+    caughtBy: 'dist/test/runtime/rights.test.js',
+  },
+  {
     name: "a start that does not ask for its user's rights",
     file: 'dist/src/runtime/node.js',
     from: 'if (!store.inProcess)',

@@ -11,7 +11,7 @@ import {
 import { outside } from '../message/outside.js';
 import type { Link } from './connection.js';
 import type { Keys } from './keys.js';
-import { dealingWith } from './redis-error.js';
+import { dealingWith, refusal } from './redis-error.js';
 import { type Given, ScriptArguments, ScriptKeys } from './script-arguments.js';
 import { runScript } from './scripts.js';
 import { recordOfTypes, type ToldTypes } from './told-types.js';
@@ -279,6 +279,7 @@ class ShardQueue {
       return this.#refuse(batch, new RedisError('REDIS_ERROR', why), written);
     }
     const words = reply === 'ok' ? undefined : reply.split(' ');
+    if (words?.[0] === 'none') return this.#refuse(batch, refusedFor(words[1]), written);
     invariant(words === undefined || words.length === batch.waiting.length, 'append answers a word a message');
     const { waiting } = this.#through(batch);
     if (words === undefined) {
@@ -290,7 +291,11 @@ class ShardQueue {
       if (word === 'full') reject(new AppendRejected('INBOX_FULL', 'the inbox holds as many messages as it may; try later', messageId));
       else if (word === 'conflict') {
         reject(new AppendRejected('IDEMPOTENCY_CONFLICT', 'the same idempotency key was used before with other data', messageId));
-      } else resolve(answer(word === 'duplicate'));
+      } else if (word === 'ok' || word === 'duplicate') resolve(answer(word === 'duplicate'));
+      else {
+        const reason = refusedFor(word);
+        reject(new AppendRejected(reason.code, `not appended: ${reason.message}`, messageId, { cause: reason }));
+      }
     });
   }
 
@@ -309,6 +314,13 @@ class ShardQueue {
       } else reject(new AppendRejected(reason.code, `not appended: ${reason.message}`, messageId, { cause: reason }));
     }
   }
+}
+
+/** What Redis refuses of one message, or of the producer's record; the script has taken back what it had written for it. */
+function refusedFor(word: string | undefined): RedisError {
+  if (word === 'wrongtype') return refusal('WRONGTYPE', 'append');
+  if (word === 'noperm') return refusal('NOPERM the user may not run XADD, XLEN, GET and SET on the keys of a message', 'append');
+  return refusal('ERR', 'append');
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

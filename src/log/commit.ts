@@ -229,7 +229,7 @@ export class CommitBatch {
     const { command, index, values } = write;
     const writes = this.#writes;
     writes.text(command);
-    writes.text(index === 1 ? '' : ((COMMANDS[command] as readonly [string, string])[0]));
+    writes.text(index === 1 ? '' : (COMMANDS[command] as readonly [string, string])[0]);
     writes.number(index);
     writes.number(values.length);
     for (const value of values) writes.text(typeof value === 'string' ? value : String(value));

@@ -12,6 +12,7 @@ import { ToldTypes } from '../../src/log/told-types.js';
 import { createMemoryRedis } from '../../src/memory-redis/index.js';
 import { type Clock, systemClock } from '../../src/message/clock.js';
 import { toFields } from '../../src/message/envelope.js';
+import { RedisError } from '../../src/message/errors.js';
 import { seededRandom } from '../../src/message/random.js';
 import { VirtualClock } from '../../src/message/virtual-clock.js';
 import { type RunningRedis, redisServerOnPath, startRedisServer } from '../support/redis-server.js';
@@ -185,16 +186,101 @@ onBoth('of what a batch sets, each key holds the last, as long as it was to, amo
   await check(holds, { numRuns: 40 });
 });
 
-onBoth('a batch that failed in its middle is not taken for done when it is sent again', async (t, { link }) => {
-  await link.call('SET', [results, 'no stream']);
-  const messages = new ScriptArguments();
-  for (const stream of [2, 3, 2]) {
-    for (const number of [stream, 0, 0]) messages.number(number);
-    messages.row(stream, ['word', 'a']);
+// issue 14, A2
+onBoth(
+  'what Redis refuses of one message of a batch is said of that one, and of the others nothing is lost or sent twice',
+  async (t, { link }) => {
+    await link.call('SET', [results, 'no stream']);
+    const messages = new ScriptArguments();
+    for (const stream of [2, 3, 2]) {
+      for (const number of [stream, 0, 0]) messages.number(number);
+      messages.row(stream, ['word', 'a']);
+    }
+    const again = () => runScript(link, 'append', [keys.producer(1, 'p'), inbox, results], [1, 60_000, 100], messages.take());
+    t.is(await again(), 'ok wrongtype ok');
+    t.is(await again(), 'ok wrongtype ok');
+    t.is(await link.call('XLEN', [inbox]), 2);
+  },
+);
+
+onBoth('a message whose outcome cannot be recorded is not appended either', async (t, { link }) => {
+  const outcome = keys.outcome(1, 'id');
+  await link.call('RPUSH', [outcome, 'no string']);
+  const given = (sequence: number, more: number): Promise<unknown> => {
+    const messages = new ScriptArguments();
+    for (let i = 0; i <= more; i += 1) {
+      for (const number of [2, 0, i === 0 ? 3 : 0]) messages.number(number);
+      if (i === 0) for (const text of ['print', '0']) messages.text(text);
+      messages.row(2, toFields({ id: 'id', type: 't', source: 's', subject: 'k', time: 0, correlationId: 'id', data: '1' }));
+    }
+    return runScript(link, 'append', [keys.producer(1, 'p'), inbox, outcome], [sequence, 60_000, 100], messages.take());
+  };
+  t.is(await given(1, 0), 'wrongtype');
+  t.is(await link.call('XLEN', [inbox]), 0);
+  t.is(await given(2, 1), 'wrongtype ok');
+  t.is(await link.call('XLEN', [inbox]), 1);
+});
+
+onBoth("a producer's record of another type refuses the batch as a whole", async (t, { link }) => {
+  await link.call('RPUSH', [keys.producer(1, 'p'), 'no string']);
+  t.is(await append(link, 1, 'a', 'b'), 'none wrongtype');
+  t.is(await link.call('XLEN', [inbox]), 0);
+});
+
+onBoth('a commit of which any key has another type writes nothing, whichever that is', async (t, { link }) => {
+  await acquire(link, keys, partition, { nonce: 'n1', node: 'one', lease: 10_000, previous: [] });
+  const other = keys.inbox('other', 1);
+  const [list, waiting, scheduled, state] = [
+    keys.aside('list', 1, 'a'),
+    keys.waiting('list', 1),
+    keys.scheduled('list', 1),
+    keys.state('list', 1, 'a'),
+  ];
+  const streams = [results, other, keys.dead('list', 1)];
+  const gathered = (): CommitBatch => {
+    const batch = new CommitBatch(keys.partition('list', 1));
+    batch.set(state, '1 {}');
+    for (const stream of [...streams, ...streams]) batch.append(stream, ['word', 'a']);
+    batch.write('ZADD', waiting, 1, 'a');
+    batch.write('RPUSH', list, 'one');
+    batch.write('HSET', scheduled, 'id', 'text');
+    batch.write('XTRIM', inbox, 'MINID', '=', '9-9');
+    return batch;
+  };
+  const all = [...streams, waiting, list, scheduled, inbox, state];
+  for (const key of all.slice(0, -1)) {
+    await link.call('DEL', all);
+    await link.call('SET', [key, 'of no use']);
+    const error = await t.throwsAsync(commit(link, 'n1', gathered()), { instanceOf: RedisError, code: 'REDIS_WRONG_TYPE' }, key);
+    t.is(error?.key, key);
+    for (const one of all) {
+      const length = one === key ? 0 : streams.includes(one) ? await link.call('XLEN', [one]) : await link.call('EXISTS', [one]);
+      t.is(length, 0, `${one}, where ${key} is of another type`);
+    }
   }
-  const again = () => runScript(link, 'append', [keys.producer(1, 'p'), inbox, results], [1, 60_000, 100], messages.take());
-  await t.throwsAsync(again, { code: 'REDIS_SCRIPT_STOPPED' });
-  await t.throwsAsync(again, { code: 'REDIS_SCRIPT_STOPPED' });
+  await link.call('DEL', all);
+  t.is(await commit(link, 'n1', gathered()), 'committed');
+  t.is(await link.call('XLEN', [other]), 2);
+});
+
+onBoth('of what a commit does to one member or one list, the order counts', async (t, { link }) => {
+  await acquire(link, keys, partition, { nonce: 'n1', node: 'one', lease: 10_000, previous: [] });
+  const [list, waiting] = [keys.aside('list', 1, 'a'), keys.waiting('list', 1)];
+  await link.call('RPUSH', [list, 'one', 'two']);
+  await link.call('ZADD', [waiting, 1, 'a', 1, 'b']);
+  const batch = new CommitBatch(keys.partition('list', 1));
+  batch.write('LPOP', list);
+  batch.write('ZREM', waiting, 'a');
+  batch.write('RPUSH', list, 'three');
+  batch.write('LSET', list, 0, 'two again');
+  batch.write('ZADD', waiting, 5, 'a');
+  batch.write('ZADD', waiting, 6, 'b');
+  batch.write('ZREM', waiting, 'b');
+  batch.write('ZADD', waiting, 7, 'c');
+  batch.write('ZADD', waiting, 8, 'c');
+  t.is(await commit(link, 'n1', batch), 'committed');
+  t.deepEqual(await link.call('LRANGE', [list, 0, -1]), ['two again', 'three']);
+  t.deepEqual(await link.call('ZRANGE', [waiting, 0, -1, 'WITHSCORES']), ['a', '5', 'c', '8']);
 });
 
 onBoth('a message alone is judged as one among others', async (t, { link }) => {

@@ -1,7 +1,7 @@
 /** What the Redis user may do is found out at the start, by name; what a managed service forbids is done without (issue 14, A2). */
 import test, { type ExecutionContext } from 'ava';
 import { Redis } from 'ioredis';
-import { type ActorClass, ActorSystem, RedisError, type Signal, type StartOptions } from '../../src/index.js';
+import { type ActorClass, ActorSystem, AppendRejected, RedisError, type Signal, type StartOptions } from '../../src/index.js';
 import { CLIENT_REQUESTS, NODE_REQUESTS } from '../../src/log/rights.js';
 import { redisServerOnPath, startRedisServer } from '../support/redis-server.js';
 import { Append, countActor, listActor } from '../support/shop.js';
@@ -171,5 +171,131 @@ real('where INFO, CONFIG and CLIENT are forbidden it works all the same, and say
       signals.find(({ kind }) => kind === 'log-not-rewritten'),
       { code: 'REDIS_PERMISSION' },
     );
+  });
+});
+
+/** What stands in Redis of a list actor's keys: the words of each state, and for each message how many results it has. */
+async function account(admin: Redis, shards: number): Promise<{ words: Record<string, string[]>; results: Map<string, number> }> {
+  const words: Record<string, string[]> = {};
+  const results = new Map<string, number>();
+  for (const key of await admin.keys('{shop:*}:list:state:*')) {
+    const text = String(await admin.get(key));
+    words[key.slice(key.lastIndexOf(':') + 1)] = (JSON.parse(text.slice(text.indexOf(' ') + 1)) as { words: string[] }).words;
+  }
+  for (let shard = 0; shard < shards; shard += 1) {
+    for (const [, fields] of await admin.xrange(`{shop:${shard}}:list:results`, '-', '+')) {
+      const of = fields[fields.indexOf('causationid') + 1] ?? '';
+      results.set(of, (results.get(of) ?? 0) + 1);
+    }
+  }
+  return { words, results };
+}
+
+real('rights that are taken away while it runs cost nothing but time: no loss, nothing twice, and it is said', async (t) => {
+  t.timeout(240_000);
+  await withServer(t, async ({ admin, user, start }) => {
+    await user('node', ...NODE, ...PLACES, ...CONNECTING);
+    const failed = new Set<string>();
+    // Every fourth word fails once, so that keys wait and go on.
+    const List = listActor((word) => {
+      if (word.endsWith('3') && !failed.has(word)) {
+        failed.add(word);
+        throw new Error('once');
+      }
+    });
+    const supervisors = [{ name: 's', children: [{ actor: 'list', recoverability: { immediate: 0, delayed: [20, 20, 20], order: 'block' as const } }] }];
+    const node = await start('node', { actors: [List, countActor()], supervisors });
+    const said: string[] = [];
+    node.signals.subscribe((signal) => {
+      if (signal.kind === 'partition-lost') said.push(signal.reason);
+      if (signal.kind === 'fault') said.push(signal.message);
+    });
+    await admin.call('ACL', 'SETUSER', 'client', 'reset', 'on', '>pw', '~*', '&*', '+@all');
+    const client = await start('client', { actors: [] });
+    const told: Record<string, string[]> = { a: [], b: [], c: [], d: [] };
+    const ids = new Set<string>();
+    const asked: Promise<number[]>[] = [];
+    const phase = { telling: true };
+    const tellers = Object.entries(told).map(async ([key, list]) => {
+      for (let i = 0; phase.telling; i += 1) {
+        const word = `${key}.${i}`;
+        if (i % 5 === 4) asked.push(client.ask(Append, { key, word }, { timeout: '60s' }).then(({ length }) => [length, i + 1]));
+        else ids.add((await client.tell(Append, { key, word }, i % 2 === 0 ? { idempotencyKey: word } : {})).messageId);
+        list.push(word);
+        await new Promise((resolve) => setTimeout(resolve, 15));
+      }
+    });
+    const taken = [...NODE, ...PLACES];
+    const silent: string[] = [];
+    for (const rule of taken) {
+      const before = said.length;
+      if (rule.startsWith('+')) await admin.call('ACL', 'SETUSER', 'node', `-${rule.slice(1)}`);
+      else await user('node', ...NODE, ...PLACES.filter((place) => place !== rule), ...CONNECTING);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      await user('node', ...NODE, ...PLACES, ...CONNECTING);
+      if (said.length === before) silent.push(rule);
+    }
+    phase.telling = false;
+    await Promise.all(tellers);
+    await node.idle({ timeout: '60s' });
+    const { words, results } = await account(admin, 2);
+    t.deepEqual(words, told, 'each word once, in its order');
+    t.is(results.size, ids.size + asked.length);
+    t.true([...ids].every((id) => results.has(id)));
+    for (const [length, place] of await Promise.all(asked)) t.is(length, place, 'whoever asked was told what happened');
+    t.true(
+      [...results.values()].every((count) => count === 1),
+      'one result for each message',
+    );
+    t.true(
+      said.some((text) => /may not do this.*XTRIM/.test(text)),
+      said.slice(0, 20).join('\n'),
+    );
+    t.log(`nothing was said of ${silent.join(', ')}: they were not needed in that moment`);
+    t.deepEqual(
+      ['+xadd', '+xtrim', '+mset', '+rpush', '+evalsha', '+xread', '~{shop:*'].filter((rule) => silent.includes(rule)),
+      [],
+    );
+  });
+});
+
+real('who may no longer publish or record an outcome is told so; nothing is half done', async (t) => {
+  await withServer(t, async ({ admin, user, start }) => {
+    await user('node', ...NODE, ...PLACES, ...CONNECTING);
+    const node = await start('node');
+    const signals: Signal[] = [];
+    node.signals.subscribe((signal) => signals.push(signal));
+    await user('client', ...CLIENT, ...PLACES, ...CONNECTING);
+    const client = await start('client', { actors: [] });
+    await client.ask(Append, { key: 'a', word: 'one' });
+    await user('node', ...NODE.filter((one) => one !== '+publish'), ...PLACES, ...CONNECTING);
+    t.deepEqual(await client.ask(Append, { key: 'a', word: 'two' }, { timeout: '20s' }), { length: 2 }, 'the answer is looked for');
+    t.deepEqual(
+      signals.filter(({ kind }) => kind === 'partition-lost'),
+      [],
+    );
+    t.like(
+      signals.find(({ kind }) => kind === 'fault'),
+      { code: 'REDIS_PERMISSION' },
+    );
+    await node.idle();
+    await node.stop({ grace: 0 });
+
+    await user(
+      'client',
+      ...CLIENT,
+      '~shop:*',
+      '~{shop:*}:list:*',
+      '~{shop:*}:producer:*',
+      '%R~{shop:*}:outcome:*',
+      '&shop:*',
+      ...CONNECTING,
+    );
+    const told = client.tell(Append, { key: 'a', word: 'three' }, { idempotencyKey: 'k' });
+    t.is((await t.throwsAsync(told, { instanceOf: AppendRejected }))?.code, 'REDIS_PERMISSION');
+    t.is(await admin.xlen('{shop:0}:list:commands'), 0);
+    await user('client', ...CLIENT, ...PLACES, ...CONNECTING);
+    t.false((await client.tell(Append, { key: 'a', word: 'three' }, { idempotencyKey: 'k' })).duplicate);
+    t.is((await admin.xlen('{shop:0}:list:commands')) + (await admin.xlen('{shop:1}:list:commands')), 1);
   });
 });

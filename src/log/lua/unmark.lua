@@ -4,10 +4,19 @@
 -- KEYS  for each actor type: the partition's hash, the hash of cancelled messages
 -- ARGV  1 id         of the message
 --       2 wish       as cancel.lua was given it; or a whole mark, which goes if nobody has wished since
--- REPLY unmarked
+-- REPLY unmarked; an error: nothing was done
 --
 -- A mark goes with its last wish: somebody else may have found the message and rely on it. That a mark goes is counted in `cancels`, so that
 -- no owner acts on a mark that it only remembers.
+
+-- Whatever may be refused is asked for first: Redis undoes nothing of a script that it stops.
+for _, key in ipairs(KEYS) do
+  local found = redis.call('TYPE', key).ok
+  if found ~= 'hash' and found ~= 'none' then return redis.error_reply('WRONGTYPE ' .. found .. ' where a hash belongs') end
+  if not (redis.acl_check_cmd('HINCRBY', key, '', '1') and redis.acl_check_cmd('HSET', key, '', '') and redis.acl_check_cmd('HDEL', key, '')) then
+    return redis.error_reply('NOPERM the user may not run HINCRBY, HSET and HDEL')
+  end
+end
 
 for i = 1, #KEYS, 2 do
   local mark = redis.call('HGET', KEYS[i + 1], ARGV[1])
