@@ -129,9 +129,20 @@ export const NODE_REQUESTS: readonly string[] = [
   'XTRIM {dead} MINID ~ 0-0',
   'PUBLISH {wake} message',
   // Before a commit writes anything it looks at the types of its keys, and it takes entries back where another is refused.
-  ...['inbox', 'results', 'dead', 'waiting', 'aside', 'unhandled', 'schedule', 'scheduled', 'suspects', 'cancelled'].map(
-    (place) => `TYPE {${place}}`,
-  ),
+  ...[
+    'inbox',
+    'results',
+    'dead',
+    'waiting',
+    'aside',
+    'unhandled',
+    'schedule',
+    'scheduled',
+    'suspects',
+    'cancelled',
+    'partition',
+    'types',
+  ].map((place) => `TYPE {${place}}`),
   'XREVRANGE {inbox} + - COUNT 1',
   'XDEL {results} 0-1',
   'XDEL {event} 0-1',

@@ -203,7 +203,9 @@ real('rights that are taken away while it runs cost nothing but time: no loss, n
         throw new Error('once');
       }
     });
-    const supervisors = [{ name: 's', children: [{ actor: 'list', recoverability: { immediate: 0, delayed: [20, 20, 20], order: 'block' as const } }] }];
+    const supervisors = [
+      { name: 's', children: [{ actor: 'list', recoverability: { immediate: 0, delayed: [20, 20, 20], order: 'block' as const } }] },
+    ];
     const node = await start('node', { actors: [List, countActor()], supervisors });
     const said: string[] = [];
     node.signals.subscribe((signal) => {
