@@ -13,6 +13,20 @@ import { inLiteral } from './literal.js';
  */
 const UNIT = [
   {
+    name: 'a state of another type taken for none',
+    file: 'dist/src/log/state.js',
+    from: "countOf(exist, 'EXISTS') > found",
+    to: 'false',
+    caughtBy: 'dist/test/runtime/spoiled.test.js',
+  },
+  {
+    name: 'a list of another type that stops its partition',
+    file: 'dist/src/runtime/spoiled.js',
+    from: 'known.set(error.key, error);',
+    to: '',
+    caughtBy: 'dist/test/runtime/spoiled.test.js',
+  },
+  {
     name: 'a commit that begins to write before it knows the types of its keys',
     file: 'dist/src/log/lua/commit.lua',
     from: "if found ~= kind and found ~= 'none' then",

@@ -1,4 +1,5 @@
 import { fieldOf } from '../message/envelope.js';
+import type { RedisError } from '../message/errors.js';
 import { fromJson } from '../message/json.js';
 import { WAITING_KEYS_AT_ONCE } from '../message/limits.js';
 import type { CommitBatch } from './commit.js';
@@ -6,7 +7,7 @@ import type { Link } from './connection.js';
 import { areFields, FIRST } from './entry.js';
 import type { Keys } from './keys.js';
 import type { PartitionId } from './lease.js';
-import { countOf, optionalStringOf, pairsOf, scoreOf, stringsOf } from './reply.js';
+import { type Answer, countOf, optionalStringOf, pairsOf, scoreOf, stringOf, stringsOf } from './reply.js';
 import { without } from './schedule.js';
 
 /**
@@ -92,48 +93,67 @@ export class AsideLists {
   }
 
   push(batch: CommitBatch, key: string, aside: Aside): void {
-    batch.write('RPUSH', this.#list(key), pack(aside));
+    batch.write('RPUSH', this.name(key), pack(aside));
   }
 
   /** The head again, with its attempts counted. */
   replaceHead(batch: CommitBatch, key: string, aside: Aside): void {
-    batch.write('LSET', this.#list(key), 0, pack(aside));
+    batch.write('LSET', this.name(key), 0, pack(aside));
   }
 
   /** One message from anywhere in the list; `aside` as it was read. */
   remove(batch: CommitBatch, key: string, aside: Aside): void {
-    batch.write('LREM', this.#list(key), 1, pack(aside));
+    batch.write('LREM', this.name(key), 1, pack(aside));
   }
 
   pop(batch: CommitBatch, key: string): void {
-    batch.write('LPOP', this.#list(key));
+    batch.write('LPOP', this.name(key));
   }
 
-  /** Every waiting key: until when, and how many messages. */
-  async load(link: Link): Promise<{ key: string; due: number; length: number }[]> {
+  /** Every waiting key: until when, and how many messages; or why its list cannot be read. */
+  async load(link: Link): Promise<{ key: string; due: number; length: number | RedisError }[]> {
     const name = this.keys.waiting(this.id.type, this.id.shard);
     const waiting = pairsOf(await link.call('ZRANGE', [name, 0, -1, 'WITHSCORES']), 'ZRANGE');
-    const lengths = await link.pipeline(waiting.map(([key]) => ['LLEN', this.#list(key)] as const));
-    return waiting.map(([key, due], i) => ({ key, due: scoreOf(due, 'ZRANGE'), length: countOf(lengths[i], 'LLEN') }));
+    const lengths = await link.answers(waiting.map(([key]) => ['LLEN', this.name(key)] as const));
+    return waiting.map(([key, due], i) => {
+      const answer = lengths[i] as Answer;
+      if (answer.kind === 'reply') return { key, due: scoreOf(due, 'ZRANGE'), length: countOf(answer.reply, 'LLEN') };
+      if (answer.error.code !== 'REDIS_WRONG_TYPE') throw answer.error;
+      return { key, due: scoreOf(due, 'ZRANGE'), length: answer.error };
+    });
   }
 
   /** The first message of each key that may go on at `now`, of as many keys as an owner lets go on at a time, and some more. */
   async heads(link: Link, now: number): Promise<{ key: string; entry: string }[]> {
     const name = this.keys.waiting(this.id.type, this.id.shard);
     const keys = stringsOf(await link.call('ZRANGE', [name, '-inf', now, 'BYSCORE', 'LIMIT', 0, 2 * WAITING_KEYS_AT_ONCE]), 'ZRANGE');
-    const heads = await link.pipeline(keys.map((key) => ['LINDEX', this.#list(key), 0] as const));
+    const heads = await link.answers(keys.map((key) => ['LINDEX', this.name(key), 0] as const));
     return keys.flatMap((key, i) => {
-      const text = optionalStringOf(heads[i], 'LINDEX');
+      const head = heads[i] as Answer;
+      if (head.kind === 'refused' && head.error.code !== 'REDIS_WRONG_TYPE') throw head.error;
+      const text = head.kind === 'reply' ? optionalStringOf(head.reply, 'LINDEX') : undefined;
       return text === undefined ? [] : [{ key, entry: unpack(text).entry }];
     });
   }
 
   /** The first messages of a waiting key. */
   async window(link: Link, key: string, count: number): Promise<Aside[]> {
-    return stringsOf(await link.call('LRANGE', [this.#list(key), 0, count - 1]), 'LRANGE').map(unpack);
+    return stringsOf(await link.call('LRANGE', [this.name(key), 0, count - 1]), 'LRANGE').map(unpack);
   }
 
-  #list(key: string): string {
+  /** of a key's list, in Redis */
+  name(key: string): string {
     return this.keys.aside(this.id.type, this.id.shard, key);
+  }
+
+  /** Whether a Redis key is the list of some key. */
+  isList(name: string): boolean {
+    return name.startsWith(this.name(''));
+  }
+
+  /** Whether messages can be set aside there. */
+  async usable(link: Link, name: string): Promise<boolean> {
+    const type = stringOf(await link.call('TYPE', [name]), 'TYPE');
+    return type === 'list' || type === 'none';
   }
 }

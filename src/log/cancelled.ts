@@ -118,7 +118,10 @@ export async function placeOf(link: Link, keys: Keys, { type, shard }: Partition
   const aside = async (): Promise<Place | undefined> => {
     const waiting = stringsOf(await link.call('ZRANGE', [keys.waiting(type, shard), 0, -1]), 'ZRANGE');
     for (const key of waiting) {
-      const texts = stringsOf(await link.call('LRANGE', [keys.aside(type, shard, key), 0, -1]), 'LRANGE');
+      const [answer] = await link.answers([['LRANGE', keys.aside(type, shard, key), 0, -1]]);
+      if (answer?.kind === 'refused' && answer.error.code !== 'REDIS_WRONG_TYPE') throw answer.error;
+      // A list that somebody has made another type holds no message any more, and is in no other's way.
+      const texts = answer?.kind === 'reply' ? stringsOf(answer.reply, 'LRANGE') : [];
       if (texts.some((text) => text.includes(quoted) && isCommand(unpack(text).fields, id))) return { kind: 'aside', key };
     }
     return undefined;

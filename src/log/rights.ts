@@ -87,6 +87,7 @@ export const NODE_REQUESTS: readonly string[] = [
   'HDEL {partition} field',
   'HINCRBY {partition} field 1',
   'MGET {state}',
+  'EXISTS {state}',
   'MSET {state} value',
   'SET {state} value',
   'DEL {state}',

@@ -3,7 +3,7 @@ import type { Suspect } from '../log/suspects.js';
 import type { Clock } from '../message/clock.js';
 import type { MessageDefinition } from '../message/definition.js';
 import type { Envelope } from '../message/envelope.js';
-import { asError, codeOf, ErrandError, failureCodeOf, SchemaError, TerminalError } from '../message/errors.js';
+import { asError, codeOf, ErrandError, failureCodeOf, type RedisError, SchemaError, TerminalError } from '../message/errors.js';
 import { checkSize, toJson } from '../message/json.js';
 import type { Admission } from './admission.js';
 import { Attempt } from './attempt.js';
@@ -117,6 +117,8 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
   #loading: boolean;
   /** why there is no state: the partition is being dropped */
   #notLoaded: Error | undefined;
+  /** its state's key holds something else: somebody has changed it by hand */
+  #spoiled: RedisError | undefined;
   /** its schema refuses the state: a newer node may have written it */
   #unread: Error | undefined;
   /** the message that came before the state */
@@ -185,6 +187,10 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
     const definition = definitionFor(around.behavior, held.envelope);
     if (definition === undefined) return this.#unknown(held);
     if (this.#notLoaded !== undefined) throw this.#notLoaded;
+    if (this.#spoiled !== undefined) {
+      this.stopped = true; // the next one looks again
+      return around.deadLetter(held, this.#spoiled.code, this.#spoiled);
+    }
     return this.#try(held, definition);
   }
 
@@ -209,6 +215,11 @@ export class Activation implements Receiver<Held>, Waiting, Wanting {
   notLoaded(error: Error): void {
     this.#notLoaded = error;
     this.around.stateUnread(error);
+    this.#arrived();
+  }
+
+  spoiled(error: RedisError): void {
+    this.#spoiled = error;
     this.#arrived();
   }
 

@@ -21,6 +21,7 @@ import type { Pulse } from './pulse.js';
 import type { Redaction } from './redaction.js';
 import type { Signals } from './signals.js';
 import { Slots } from './slots.js';
+import type { Spoiled } from './spoiled.js';
 import { StateLoader } from './state-loader.js';
 import type { ChildSettings } from './supervision-settings.js';
 import { UnhandledTypes } from './unhandled.js';
@@ -71,6 +72,7 @@ export class Host {
   readonly slots: Slots;
   readonly breakers: Breakers;
   readonly states: StateLoader;
+  readonly spoiled: Spoiled = new Map();
   /** of all its partitions */
   readonly unhandledTypes = new UnhandledTypes();
   #held = 0;

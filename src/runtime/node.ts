@@ -185,6 +185,7 @@ export class Node {
     this.#assertRunning();
     const { keys, link, composer } = this.parts.deps;
     const [stored] = await readStates(link, [keys.state(type, composer.shardOf(key), key)]);
+    if (stored instanceof Error) throw stored;
     return stored?.json;
   }
 

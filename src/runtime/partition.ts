@@ -21,6 +21,7 @@ import { InboxWindow } from './inbox-window.js';
 import { Intake } from './intake.js';
 import { tooLarge } from './letters.js';
 import { Requests } from './requests.js';
+import { SpoiledLists } from './spoiled.js';
 import { Suspects } from './suspects.js';
 import { Timetable } from './timetable.js';
 import { Unhandled } from './unhandled.js';
@@ -51,6 +52,7 @@ export class Partition implements Surroundings, Source {
   readonly #waiting: WaitingKeys;
   readonly #suspects: Suspects;
   readonly #unhandled: Unhandled;
+  readonly spoiled: SpoiledLists;
   readonly #requests: Requests;
   readonly #timetable: Timetable;
   #position = FIRST;
@@ -86,7 +88,10 @@ export class Partition implements Surroundings, Source {
         for (const held of left) this.forget(held, now);
       },
       again: (commit) => this.cancellations.again(commit),
-      onLost: (reason, error) => this.onLost(this, reason, error),
+      onLost: (reason, error) => {
+        this.spoiled.learn(error);
+        this.onLost(this, reason, error);
+      },
       onUnheard: () => host.unheard(),
       onRest: () => host.deps.pulse.beat(),
       // A key's next message waits for the commit anyhow, unless it is pipelined.
@@ -100,6 +105,15 @@ export class Partition implements Surroundings, Source {
     this.#timetable = new Timetable(new Schedule(keys, id), committer, link, clock, unread('schedule'));
     this.#suspects = new Suspects(new SuspectRecords(keys, id), committer);
     this.#lists = new AsideLists(keys, id);
+    this.spoiled = new SpoiledLists({
+      lists: this.#lists,
+      link,
+      known: host.spoiled,
+      mended: (name) => this.onLost(this, `'${name}' is right again`),
+      condemn: (held, error) => this.deadLetter(held, error.code, error),
+      told: ({ code, message }) => host.deps.signals.emit({ kind: 'fault', where: `${host.type}/${shard}`, code, message }),
+      onFailed: unread('type of a list'),
+    });
     this.#waiting = new WaitingKeys({
       lists: this.#lists,
       committer,
@@ -113,6 +127,7 @@ export class Partition implements Surroundings, Source {
         else this.activations.route(held);
       },
       moved: (key, gathering, waits, entry) => this.#unhandled.moved(key, gathering, waits, entry),
+      spoiled: (error) => this.spoiled.learn(error),
       onFailed: unread('waiting messages'),
     });
     this.asides = new Asides({
@@ -208,6 +223,7 @@ export class Partition implements Surroundings, Source {
       this.deadLetter(held, 'WRONG_SHARD', new ErrandError('WRONG_SHARD', text));
     } else if (this.cancellations.has(held)) this.cancel(held);
     else if (envelope.due !== undefined && envelope.due > this.clock.now()) this.#postpone(held, envelope.due);
+    else if (this.spoiled.has(held)) this.spoiled.take(held);
     else if (this.#waiting.has(envelope.subject)) this.asides.follow(held);
     else this.activations.route(held);
   }

@@ -2,7 +2,7 @@ import { type Aside, type AsideLists, REQUESTS } from '../log/aside.js';
 import { parkedLetter, readLetter, removeLetter, type StoredLetter } from '../log/dead-letter.js';
 import type { PartitionId } from '../log/lease.js';
 import { fieldOf, fromFields } from '../message/envelope.js';
-import { asError, ErrandError } from '../message/errors.js';
+import { asError, codeOf, ErrandError } from '../message/errors.js';
 import type { Activations } from './activations.js';
 import type { Asides } from './asides.js';
 import type { Attempt } from './attempt.js';
@@ -10,6 +10,7 @@ import type { Cancellations } from './cancellations.js';
 import type { Committer, Gathering } from './committer.js';
 import type { Held } from './held.js';
 import type { Host } from './host.js';
+import type { SpoiledLists } from './spoiled.js';
 import type { Timetable } from './timetable.js';
 import type { Verdicts } from './verdicts.js';
 import type { WaitingKeys } from './waiting-keys.js';
@@ -44,6 +45,7 @@ interface Owner {
   /** it waits for an owner that can be asked for it; undefined: it may not, or not any longer */
   unhandled(held: Held, error: Error, refused: boolean): Gathering | undefined;
   givenUp(held: Held, error: Error): Error;
+  readonly spoiled: SpoiledLists;
   /** it leaves memory, and stays where it stands in the log */
   forget(held: Held): void;
   deadLetter(held: Held, code: string, error: Error): Gathering;
@@ -65,7 +67,13 @@ export class Requests {
 
   /** Q1. @param pause before it is served again, should it have to be, ms */
   take(held: Held, pause = AGAIN_MIN_MS): void {
-    this.#last = this.#last.then(() => this.#serve(held, pause)).catch((thrown: unknown) => this.onFailed(asError(thrown)));
+    this.#last = this.#last.then(() => this.#serve(held, pause)).catch((thrown: unknown) => this.#failed(held, asError(thrown)));
+  }
+
+  /** What is asked of a key whose list is none cannot be done; the other keys go on. */
+  #failed(held: Held, error: Error): void {
+    if (this.owner.spoiled.learn(error)) this.owner.deadLetter(held, codeOf(error, 'FAULT'), error);
+    else this.onFailed(error);
   }
 
   async #serve(held: Held, pause: number): Promise<void> {

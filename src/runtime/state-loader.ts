@@ -1,6 +1,6 @@
 import type { Link } from '../log/connection.js';
-import { readStates, type StoredState } from '../log/state.js';
-import { asError } from '../message/errors.js';
+import { type ReadState, readStates, StoredState } from '../log/state.js';
+import { asError, RedisError } from '../message/errors.js';
 import { PAYLOAD_BYTES } from '../message/limits.js';
 
 /** of a state in a reply, beside its JSON */
@@ -16,6 +16,8 @@ export interface Wanting {
   readonly wanted: boolean;
   loaded(state: StoredState | undefined): void;
   notLoaded(error: Error): void;
+  /** Its key holds something else. */
+  spoiled(error: RedisError): void;
 }
 
 /**
@@ -60,7 +62,7 @@ export class StateLoader {
 
   async #read(wanting: readonly Wanting[]): Promise<void> {
     this.#underWay += wanting.length;
-    let states: readonly (StoredState | undefined)[];
+    let states: readonly ReadState[];
     try {
       states = await readStates(
         this.link,
@@ -74,13 +76,17 @@ export class StateLoader {
     this.#underWay -= wanting.length;
     this.#learn(states);
     this.#readOn();
-    wanting.forEach((one, i) => one.loaded(states[i]));
+    wanting.forEach((one, i) => {
+      const state = states[i];
+      if (state instanceof RedisError) one.spoiled(state);
+      else one.loaded(state);
+    });
   }
 
   /** Large ones are believed at once, small ones by and by. */
-  #learn(states: readonly (StoredState | undefined)[]): void {
+  #learn(states: readonly ReadState[]): void {
     let bytes = 0;
-    for (const state of states) bytes += STATE_OVERHEAD_BYTES + (state?.json.length ?? 0);
+    for (const state of states) bytes += STATE_OVERHEAD_BYTES + (state instanceof StoredState ? state.json.length : 0);
     this.#bytes = Math.max(bytes / states.length, this.#bytes / 2);
   }
 }

@@ -2,7 +2,7 @@ import { type Aside, type AsideLists, PARKED, putAway, REQUESTS, takenOut } from
 import type { Link } from '../log/connection.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { type Envelope, fromFields } from '../message/envelope.js';
-import { asError, ErrandError, invariant } from '../message/errors.js';
+import { asError, ErrandError, invariant, RedisError } from '../message/errors.js';
 import { ASIDE_WINDOW, WAITING_KEYS_AT_ONCE } from '../message/limits.js';
 import type { Committer, Gathering } from './committer.js';
 import { DueHeap } from './due-heap.js';
@@ -46,6 +46,8 @@ export interface WaitingKeysOptions {
    * @param entry of the message that is dealt with, where it need not be the first
    */
   readonly moved: (key: string, gathering: Gathering, waits: boolean, entry?: string) => void;
+  /** a key's list is none */
+  readonly spoiled: (error: RedisError) => void;
   readonly onFailed: (error: Error) => void;
 }
 
@@ -65,7 +67,8 @@ export class WaitingKeys {
   /** Learns what waits from its predecessor's time. Nothing goes on before `begin`. */
   async load(): Promise<void> {
     for (const { key, due, length } of await this.options.lists.load(this.options.link)) {
-      if (length > 0) this.#waits(this.#made(key, due, length));
+      if (length instanceof RedisError) this.options.spoiled(length);
+      else if (length > 0) this.#waits(this.#made(key, due, length));
       else this.options.lists.resume(this.options.committer.gather().batch, key); // its list was deleted by hand
     }
   }

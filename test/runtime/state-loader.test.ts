@@ -9,8 +9,9 @@ const LARGE = PAYLOAD_BYTES / 4;
 /** A link whose replies come when they are let go, with states of a size. */
 function slowLink(bytes: number) {
   const asked: { readonly keys: readonly string[]; readonly answer: (failure?: Error) => void }[] = [];
-  const send = (_command: string, [keys]: readonly (readonly string[])[]): Promise<unknown> =>
+  const send = (command: string, [keys]: readonly (readonly string[])[]): Promise<unknown> =>
     new Promise((resolve, reject) => {
+      if (command === 'EXISTS') return resolve(keys?.length);
       const answer = (failure?: Error): void => {
         if (failure !== undefined) reject(failure);
         else resolve(keys?.map(() => `1 ${'x'.repeat(bytes)}`));
@@ -24,7 +25,13 @@ function want(loader: StateLoader, count: number, prefix = 'k') {
   const seen = { loaded: [] as string[], failed: [] as string[] };
   for (let i = 0; i < count; i += 1) {
     const stateKey = `${prefix}${i}`;
-    loader.load({ stateKey, wanted: true, loaded: () => seen.loaded.push(stateKey), notLoaded: () => seen.failed.push(stateKey) });
+    loader.load({
+      stateKey,
+      wanted: true,
+      loaded: () => seen.loaded.push(stateKey),
+      notLoaded: () => seen.failed.push(stateKey),
+      spoiled: () => undefined,
+    });
   }
   return seen;
 }
@@ -88,7 +95,7 @@ test('states that nobody wants any more are not asked for', async (t) => {
   const loader = new StateLoader(link);
   let wanted = true;
   for (let i = 0; i < 10; i += 1) {
-    const one = { stateKey: `old${i}`, loaded: () => undefined, notLoaded: () => undefined };
+    const one = { stateKey: `old${i}`, loaded: () => undefined, notLoaded: () => undefined, spoiled: () => undefined };
     loader.load({
       ...one,
       get wanted() {
