@@ -2,7 +2,7 @@ import { type Aside, type AsideLists, REQUESTS } from '../log/aside.js';
 import { parkedLetter, readLetter, removeLetter, type StoredLetter } from '../log/dead-letter.js';
 import type { PartitionId } from '../log/lease.js';
 import { fieldOf, fromFields } from '../message/envelope.js';
-import { asError, codeOf, ErrandError } from '../message/errors.js';
+import { asError, ErrandError } from '../message/errors.js';
 import type { Activations } from './activations.js';
 import type { Asides } from './asides.js';
 import type { Attempt } from './attempt.js';
@@ -72,7 +72,7 @@ export class Requests {
 
   /** What is asked of a key whose list is none cannot be done; the other keys go on. */
   #failed(held: Held, error: Error): void {
-    if (this.owner.spoiled.learn(error)) this.owner.deadLetter(held, codeOf(error, 'FAULT'), error);
+    if (this.owner.spoiled.learn(error)) this.owner.deadLetter(held, 'REDIS_WRONG_TYPE', error);
     else this.onFailed(error);
   }
 
