@@ -73,7 +73,7 @@ export async function marksBefore(
   time: number,
 ): Promise<{ readonly id: string; readonly mark: string }[]> {
   const marks = pairsOf(await link.call('HGETALL', [keys.cancelled(type, shard)]), 'HGETALL');
-  return marks.filter(([, mark]) => Date.parse(mark.split(' ', 1)[0] ?? '') < time).map(([id, mark]) => ({ id, mark }));
+  return marks.filter(([, text]) => Date.parse(text.split(' ', 1)[0] ?? '') < time).map(([id, text]) => ({ id, mark: text }));
 }
 
 /** The owner ends the message as cancelled, in this commit. */

@@ -50,14 +50,14 @@ async function endsOnItsWay(
   moves: (stage: BeforeCommit, cancelNext: (id: () => string) => void, onBad: (run: () => void) => void) => Promise<OnItsWay>,
 ): Promise<{ lost: number }> {
   let bad: () => void = () => undefined;
-  const stage = await beforeCommit({ ...given, actors: [failing(() => bad())] });
-  const { system, other, clock, arm, redis, close } = stage;
+  const begun = await beforeCommit({ ...given, actors: [failing(() => bad())] });
+  const { system, other, clock, arm, redis, close } = begun;
   const ends = endings(other);
   let lost = 0;
   system.signals.subscribe(({ kind }) => (lost += kind === 'partition-lost' ? 1 : 0));
   let answer: string | undefined;
   const cancelNext = (id: () => string): void => arm(async () => (answer = await other.cancel(id())));
-  const { id, tidy } = await moves(stage, cancelNext, (run) => (bad = run));
+  const { id, tidy } = await moves(begun, cancelNext, (run) => (bad = run));
   await clock.advance('2s');
   t.is(answer, 'cancelled');
   t.is(ends.get(id), 'CANCELLED', 'without being asked again');
@@ -309,7 +309,7 @@ test('A5: a message that ends as cancelled while it is looked for is cancelled, 
   );
   const host = await begin([Stuck], {}, 1);
   // It has made its mark, and is about to look.
-  const slow = await begin([], { before: (command) => (command === 'XRANGE' ? held : undefined) }, 2);
+  const slow = await begin([], { before: (name) => (name === 'XRANGE' ? held : undefined) }, 2);
   const { messageId } = await host.tell(Append, { key: 'a', word: 'stuck' });
   await clock.settle();
   const answer = slow.cancel(messageId);
@@ -402,8 +402,8 @@ test('A5: of two who cancel a message at the moment it is sent, the one who find
   const early = await begin(
     {
       // It has marked the message and looked everywhere, and takes its mark away.
-      before: (command, connection) => {
-        if (command !== 'EVALSHA' || connection !== 'control' || ++scripts < 2) return undefined;
+      before: (name, connection) => {
+        if (name !== 'EVALSHA' || connection !== 'control' || ++scripts < 2) return undefined;
         onLooked();
         return held;
       },

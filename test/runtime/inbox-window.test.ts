@@ -13,8 +13,9 @@ function held(n: number): Held {
 function apply(stream: readonly string[], batch: CommitBatch): string[] {
   const writes = batch.arguments('n').writes as (string | number)[]; // so few are not packed
   let left = [...stream];
-  for (let at = 0; at < writes.length; at += 3 + Number(writes[at + 2])) {
-    const values = writes.slice(at + 3, at + 3 + Number(writes[at + 2])).map(String);
+  // Each write: the command, its key's type, the key, the number of values, and the values.
+  for (let at = 0; at < writes.length; at += 4 + Number(writes[at + 3])) {
+    const values = writes.slice(at + 4, at + 4 + Number(writes[at + 3])).map(String);
     if (writes[at] === 'XDEL') left = left.filter((entry) => !values.includes(entry));
     else left = left.filter((entry) => Number(entry.split('-')[0]) > Number(values.at(-1)?.split('-')[0]));
   }

@@ -263,7 +263,7 @@ async function check(
     } else if (place === 'ear:partition') {
       const [last] = (await redis('XREVRANGE', key.replace('ear:partition', 'event:heard'), '+', '-', 'COUNT', 1)) as [string][];
       if (last !== undefined) t.is(await redis('HGET', key, 'cursor:heard'), last[0], `seed ${seed}: ${key} stands at the end`);
-    } else if (!/^(list:partition|echo:(partition|results)|event:heard|outcome:.*|producer:.*|\w+.*:(system|nodes))$/.test(place)) {
+    } else if (!/^(types|list:partition|echo:(partition|results)|event:heard|outcome:.*|producer:.*|\w+.*:(system|nodes))$/.test(place)) {
       strays.push(key);
     }
   }

@@ -268,7 +268,7 @@ export class FaultWorld {
           letters.push({ id: fields[fields.indexOf('id') + 1] as string, reason: fields[fields.indexOf('reason') + 1] as string });
       } else if (place === 'list:commands') {
         if ((await this.redis('XLEN', key)) !== 0) wrong.push(`${key} is not empty`);
-      } else if (!/^(list:partition|outcome:.*|producer:.*|faults:(system|nodes))$/.test(place)) wrong.push(`${key} is left over`);
+      } else if (!/^(types|list:partition|outcome:.*|producer:.*|faults:(system|nodes))$/.test(place)) wrong.push(`${key} is left over`);
     }
     return { states, results, letters, wrong };
   }
