@@ -22,7 +22,7 @@ export function describe(value: unknown): string {
 function describeObject(value: object): string {
   try {
     if (Array.isArray(value)) return `an array of ${value.length}`;
-    if (typeof value === 'function') return value.name === '' ? 'a function' : `the function ${String(value.name)}`;
+    if (typeof value === 'function') return value.name === '' ? 'a function' : `the function ${value.name}`;
     const name: unknown = Object.getPrototypeOf(value)?.constructor?.name;
     return typeof name !== 'string' || name === 'Object' ? 'an object' : `an instance of ${name}`;
   } catch {
